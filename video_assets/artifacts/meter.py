@@ -1,0 +1,34 @@
+"""What a making takes: wall clock, processor seconds and memory, children included."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+
+class Meter:
+    """Runs from its creation."""
+
+    def __init__(self) -> None:
+        self._wall = time.monotonic()
+        self._cpu = _cpu_seconds()
+
+    def read(self) -> dict[str, float | int]:
+        """`wall_seconds` and `cpu_seconds` since the start, `peak_bytes` of the process's whole life."""
+        return {
+            "wall_seconds": round(time.monotonic() - self._wall, 3),
+            "cpu_seconds": round(_cpu_seconds() - self._cpu, 3),
+            "peak_bytes": _peak_bytes(),
+        }
+
+
+def _cpu_seconds() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _peak_bytes() -> int:
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    unit = 1 if sys.platform == "darwin" else 1024  # kilobytes on Linux
+    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * unit

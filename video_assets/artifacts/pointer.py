@@ -1,0 +1,130 @@
+"""The pointer: which making of an artefact is current.
+
+One small object an artefact, moved conditionally (one winner in every race) and fenced: a run created
+earlier never replaces what a later one published, however late it wakes up. A tombstone in its place
+outlasts every publish, so that a run still going cannot bring a deleted video back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from video_assets.artifacts.manifest import Manifest, manifest_bytes
+from video_assets.errors import PermanentError
+from video_assets.storage import Conflict, NotFound, Storage
+from video_assets.videos import Stage, video_prefix
+
+
+class Superseded(PermanentError):
+    """A later run has already published this artefact; ours must not replace it."""
+
+
+class Deleted(PermanentError):
+    """The video was deleted; nothing may be published for it."""
+
+
+class Pointer(BaseModel):
+    """What `current.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    manifest_key: str = ""
+    fingerprint: str = ""
+    run_id: str = ""
+    fence: str = ""
+    made_at: datetime | None = None
+    first_made_at: datetime | None = None
+    """When this artefact was first current. A video is ready from the latest of these on, so that
+    `processed_at` can be told from the pointers alone."""
+    deleted_at: datetime | None = None
+    """Set: a tombstone."""
+
+
+def pointer_key(video_id: int, artefact: Stage) -> str:
+    """`videos/{id}/{artefact}/current.json`."""
+    return f"{video_prefix(video_id)}{artefact.value}/current.json"
+
+
+def make_fence(created_at: datetime, run_id: str) -> str:
+    """A run's place in the order of runs: creation time, then id. Compares as text."""
+    return f"{created_at.timestamp():017.6f}/{run_id}"
+
+
+def read_pointer(storage: Storage, video_id: int, artefact: Stage) -> Pointer | None:
+    """The artefact's pointer (perhaps a tombstone); None where it never was current."""
+    found = _read(storage, video_id, artefact)
+    return found[0] if found else None
+
+
+def current(storage: Storage, video_id: int, artefact: Stage) -> Manifest | None:
+    """The manifest of what is current; None where nothing is, or the video was deleted."""
+    pointer = read_pointer(storage, video_id, artefact)
+    if pointer is None or pointer.deleted_at is not None:
+        return None
+    return read_manifest(storage, pointer.manifest_key)
+
+
+def read_manifest(storage: Storage, key: str) -> Manifest:
+    """The manifest stored under `key`. Raises NotFound, or PermanentError where it is not readable."""
+    try:
+        return Manifest.model_validate_json(storage.get_bytes(key))
+    except ValidationError as error:
+        raise PermanentError(f"{key} is no manifest of this release: {error.error_count()} fields differ") from None
+
+
+def publish(storage: Storage, manifest: Manifest) -> None:
+    """Writes the manifest, then makes it current. Raises Superseded or Deleted where it may not be;
+    its files are then nobody's, and whoever made them removes them."""
+    storage.put_bytes(manifest.key, manifest_bytes(manifest), content_type="application/json")
+    while True:
+        found = _read(storage, manifest.video_id, manifest.artefact)
+        pointer, etag = found if found else (None, None)
+        _may_replace(pointer, manifest)
+        first = pointer.first_made_at if pointer and pointer.first_made_at else manifest.made_at
+        moved = Pointer(
+            manifest_key=manifest.key, fingerprint=manifest.fingerprint, run_id=manifest.run_id,
+            fence=manifest.fence, made_at=manifest.made_at, first_made_at=min(first, manifest.made_at),
+        )  # fmt: skip
+        try:
+            storage.put_if(pointer_key(manifest.video_id, manifest.artefact), _dump(moved), etag)
+            return
+        except Conflict:
+            continue  # somebody moved it meanwhile: look again whether ours may still replace theirs
+
+
+def tombstone(storage: Storage, video_id: int, deleted_at: datetime) -> None:
+    """Ends publishing for the video, for ever."""
+    for artefact in Stage:
+        while True:
+            found = _read(storage, video_id, artefact)
+            if found and found[0].deleted_at is not None:
+                break
+            try:
+                stone = _dump(Pointer(deleted_at=deleted_at))
+                storage.put_if(pointer_key(video_id, artefact), stone, found[1] if found else None)
+                break
+            except Conflict:
+                continue
+
+
+def _may_replace(pointer: Pointer | None, manifest: Manifest) -> None:
+    if pointer is None:
+        return
+    if pointer.deleted_at is not None:
+        raise Deleted(f"video {manifest.video_id} was deleted; nothing of this run was kept")
+    if pointer.fence > manifest.fence:
+        raise Superseded(f"a later run ({pointer.run_id[:8]}) has already published this; nothing of this run was kept")
+
+
+def _read(storage: Storage, video_id: int, artefact: Stage) -> tuple[Pointer, str] | None:
+    try:
+        data, etag = storage.get_with_etag(pointer_key(video_id, artefact))
+    except NotFound:
+        return None
+    return Pointer.model_validate_json(data), etag
+
+
+def _dump(pointer: Pointer) -> bytes:
+    return (pointer.model_dump_json(indent=1, exclude_none=True) + "\n").encode()

@@ -1,0 +1,120 @@
+"""Every setting, typed, with its default. Nothing else in the project reads the environment.
+
+Each is read from `VIDEO_ASSETS_<NAME>`. The defaults are the embedded profile: one folder, no servers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from video_assets.errors import PermanentError, one_line
+
+
+class Settings(BaseSettings):
+    """All settings. Build one with `Settings.load()`; tests build theirs with keyword arguments."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEO_ASSETS_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path("data"), description="Folder of everything embedded: database, storage, index, logs.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: an SQLite file in HOME.")
+    storage_url: str = Field("", description="file:///folder or s3://bucket/prefix; empty: HOME/storage.")
+    search_url: str = Field("", description="sqlite:///file or http(s)://host:9200; empty: an SQLite file in HOME.")
+    kafka_bootstrap_servers: str = Field("", description="host:port list; empty: events go to HOME/events.jsonl.")
+    inbox: Path | None = Field(None, description="Folder watched for new files; empty: HOME/inbox.")
+    db_sync: bool = Field(True, description="Create or upgrade the schema at start.")
+    outbox_service: str = Field("python-backend", description="The outbox's service column for pipeline events.")
+
+    transcriber: Literal["auto", "captions", "whisper", "openai"] = "auto"
+    whisper_model: str = Field("", description="Folder or name of a faster-whisper model.")
+    summarizer: Literal["extractive", "openai"] = "extractive"
+    ladder: str = Field("2160,1440,1080,720,480,360,240", description="Rung heights, comma separated.")
+
+    max_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest accepted upload, bytes.")
+    max_duration_seconds: float = Field(12 * 3600, gt=0, description="Longest accepted video, seconds.")
+    max_pixels: int = Field(8192 * 4320, gt=0, description="Largest accepted frame, pixels.")
+    max_streams: int = Field(64, gt=0, description="Most streams in one file.")
+    min_free_bytes: int = Field(512 * 2**20, ge=0, description="Intake stops below this much free disk.")
+
+    max_concurrent_runs: int = Field(2, gt=0, description="Runs at once: the worker slots.")
+    heartbeat_seconds: float = Field(10, gt=0, description="How often a running asset says that it lives.")
+    worker_lost_seconds: float = Field(60, gt=0, description="A started run silent for longer is dead.")
+    start_timeout_seconds: float = Field(180, gt=0, description="A run that never reached its first step is dead.")
+    launch_timeout_seconds: float = Field(60, gt=0, description="A launch that shows no run is asked for again.")
+    max_lost_workers: int = Field(3, ge=0, description="Lost workers in a row before a video counts as failed.")
+    sensor_seconds: int = Field(1, gt=0, description="Pause between ticks of the sensors.")
+    reconcile_seconds: int = Field(30, gt=0, description="Pause between ticks of reconcile.")
+    inbox_settle_seconds: float = Field(3, ge=0, description="An inbox file is taken once unchanged this long.")
+    run_retention_days: float = Field(30, gt=0, description="Ended runs are purged after this many days.")
+    partitions_max: int = Field(80_000, gt=0, description="Above it the oldest ready partition keys are retired.")
+
+    @field_validator("ladder")
+    @classmethod
+    def _ladder_is_heights(cls, value: str) -> str:
+        heights = [part.strip() for part in value.split(",")]
+        if not all(h.isascii() and h.isdigit() and 0 < int(h) <= 8640 for h in heights):
+            raise ValueError("give rung heights such as 1080,720,480")
+        return ",".join(str(h) for h in sorted({int(h) for h in heights}, reverse=True))
+
+    @classmethod
+    def load(cls) -> Settings:
+        """The settings of this process's environment; a bad one is a PermanentError that names it."""
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "VIDEO_ASSETS_" + "_".join(str(part) for part in first["loc"]).upper()
+            raise PermanentError(one_line(f"{name}: {first['msg']}")) from None
+
+    @property
+    def heights(self) -> tuple[int, ...]:
+        """The ladder's rung heights, falling."""
+        return tuple(int(height) for height in self.ladder.split(","))
+
+    @property
+    def database(self) -> str:
+        """The database URL, with the embedded default filled in."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'video-assets.db'}"
+
+    @property
+    def storage(self) -> str:
+        """The storage URL, with the embedded default filled in."""
+        return self.storage_url or (self.home.absolute() / "storage").as_uri()
+
+    @property
+    def search(self) -> str:
+        """The search index URL, with the embedded default filled in."""
+        return self.search_url or f"sqlite:///{self.home.absolute() / 'search.db'}"
+
+    @property
+    def inbox_folder(self) -> Path:
+        """The folder watched for new files."""
+        return (self.inbox or self.home / "inbox").absolute()
+
+    @property
+    def work_folder(self) -> Path:
+        """Where running assets keep what is not published yet; one folder a run beneath it."""
+        return self.home.absolute() / "work"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance's folder: `DAGSTER_HOME` where set, else in HOME."""
+        given = os.environ.get("DAGSTER_HOME")
+        return Path(given).absolute() if given else self.home.absolute() / "dagster"
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment for a child process that is to see these very settings."""
+        child = dict(os.environ if base is None else base)
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            child[f"VIDEO_ASSETS_{name.upper()}"] = "" if value is None else str(value)
+        child["VIDEO_ASSETS_HOME"] = str(self.home.absolute())
+        if self.inbox is None:
+            child.pop("VIDEO_ASSETS_INBOX")
+        child["DAGSTER_HOME"] = str(self.dagster_home)
+        return child
