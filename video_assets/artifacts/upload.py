@@ -1,0 +1,47 @@
+"""The upload record: what intake knew of a video, kept beside everything made of it.
+
+The row can be restored from it, and assets read it instead of the database.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from video_assets.errors import PermanentError
+from video_assets.storage import NotFound, Storage
+from video_assets.videos import video_prefix
+
+
+class UploadRecord(BaseModel):
+    """The descriptive columns of a video, and where its uploaded object lies."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    video_id: int
+    key: str
+    title: str
+    description: str | None = None
+    user_id: int | None = None
+    user_name: str | None = None
+    filename: str | None = None
+    content_type: str | None = None
+    created_at: datetime
+
+
+def put_upload_record(storage: Storage, record: UploadRecord) -> None:
+    """Writes the record; its one writer is intake."""
+    storage.put_bytes(_key(record.video_id), (record.model_dump_json(indent=1) + "\n").encode())
+
+
+def read_upload_record(storage: Storage, video_id: int) -> UploadRecord:
+    """The record of a video; a PermanentError where there is no such video."""
+    try:
+        return UploadRecord.model_validate_json(storage.get_bytes(_key(video_id)))
+    except NotFound:
+        raise PermanentError(f"there is no video {video_id}; upload it first") from None
+
+
+def _key(video_id: int) -> str:
+    return f"{video_prefix(video_id)}upload.json"

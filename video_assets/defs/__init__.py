@@ -1,0 +1,1 @@
+"""Everything that knows Dagster. Nothing else in the project imports it, but for `definitions.py`."""

@@ -1,0 +1,54 @@
+"""From the project's errors to Dagster's: what is tried again, and the words a user reads.
+
+A RetryPolicy would apply to every exception alike, bad input included, so there is none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.videos import Stage
+
+TRANSIENT_RETRIES = 4
+UNKNOWN_RETRIES = 1
+FIRST_PAUSE_SECONDS = 2.0
+
+
+def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
+    """Seconds until the next try: doubling, or what the other side asked for (five minutes at most)."""
+    return min(max(FIRST_PAUSE_SECONDS * 2**retry_number, retry_after or 0.0), 300.0)
+
+
+@contextmanager
+def reported(stage: Stage, retry_number: int, log: logging.Logger) -> Iterator[None]:
+    """Turns whatever is raised inside into a Failure or a RetryRequested that says kind, stage and message."""
+    try:
+        yield
+    except (dg.Failure, dg.RetryRequested, dg.DagsterExecutionInterruptedError):
+        raise
+    except PermanentError as error:
+        raise failure("permanent", stage, one_line(error)) from error
+    except TransientError as error:
+        if retry_number < TRANSIENT_RETRIES:
+            log.warning("%s: %s; trying again", stage.value, one_line(error))
+            pause = pause_before_retry(retry_number, error.retry_after)
+            raise dg.RetryRequested(max_retries=TRANSIENT_RETRIES, seconds_to_wait=pause) from error
+        raise failure("transient", stage, one_line(error)) from error
+    except Exception as error:
+        log.exception("%s: unexpected", stage.value)
+        if retry_number < UNKNOWN_RETRIES:
+            pause = pause_before_retry(retry_number, None)
+            raise dg.RetryRequested(max_retries=UNKNOWN_RETRIES, seconds_to_wait=pause) from error
+        words = f"unexpected {type(error).__name__}: {one_line(error, 200)}; the run's log has the details"
+        raise failure("unknown", stage, words) from error
+
+
+def failure(kind: str, stage: Stage, message: str) -> dg.Failure:
+    """The Failure whose metadata the status sensor reads."""
+    metadata = {"kind": kind, "stage": stage.value, "message": message}
+    return dg.Failure(description=message, metadata=metadata, allow_retries=False)

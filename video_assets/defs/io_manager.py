@@ -1,0 +1,62 @@
+"""Publishing and reading artefacts: the IO manager moves manifests and pointers, never media bytes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import dagster as dg
+
+from video_assets.artifacts import Deleted, Manifest, Superseded, current, publish
+from video_assets.defs.failures import failure, reported
+from video_assets.defs.partitions import video_id_of
+from video_assets.defs.platform import Platform
+from video_assets.videos import Stage
+
+log = logging.getLogger(__name__)
+
+
+class ManifestIOManager(dg.IOManager):
+    """Output: manifest.json, then the current pointer. Input: the manifest that the pointer names."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Makes the artefact current. One that was reused is already."""
+        if not isinstance(obj, Manifest) or obj.run_id != context.run_id:
+            return
+        with reported(obj.artefact, _retry_number(context), log):
+            publish_or_withdraw(self.platform, obj)
+
+    def load_input(self, context: dg.InputContext) -> Manifest:
+        """The current manifest of the upstream asset, for this video."""
+        stage = Stage(context.asset_key.path[-1])
+        video_id = video_id_of(context.partition_key)
+        with reported(stage, TRY_ONCE, log):
+            manifest = current(self.platform.storage, video_id, stage)
+        if manifest is None:
+            message = f"video {video_id} has no {stage.value} yet; materialize {stage.value} first"
+            raise failure("permanent", stage, message)
+        return manifest
+
+
+def publish_or_withdraw(platform: Platform, manifest: Manifest) -> None:
+    """Makes the artefact current, or removes what this making left where it may not become current."""
+    try:
+        publish(platform.storage, manifest)
+    except Deleted:
+        platform.storage.delete_prefix(manifest.prefix)
+        platform.search.remove(manifest.video_id, forever=True)
+        raise
+    except Superseded:
+        platform.storage.delete_prefix(manifest.prefix)
+        raise
+
+
+TRY_ONCE = 10_000
+"""A retry number past every limit: outside an asset's own body nothing is tried again."""
+
+
+def _retry_number(context: dg.OutputContext) -> int:
+    return context.step_context.previous_attempt_count

@@ -1,0 +1,106 @@
+"""The shape every per-video asset shares: open the artefact, make it unless fresh, check, publish."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from video_assets.artifacts import Artifact, CheckOutcome, Manifest, RunInfo
+from video_assets.artifacts.pointer import make_fence
+from video_assets.defs.failures import reported
+from video_assets.defs.partitions import video_id_of
+from video_assets.defs.platform import Platform
+from video_assets.errors import TransientError
+from video_assets.videos import Stage, from_timestamp
+
+FORCE_TAG = "video_assets/force"
+Events = Iterator[dg.AssetCheckResult | dg.Output[Manifest]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one making is of: the answer to "is this fresh?" is in here, and how to make it if not."""
+
+    inputs: Mapping[str, str]
+    """Name of each input → its content hash."""
+    params: Mapping[str, Any]
+    code_version: str
+    make: Callable[[Artifact], None]
+    """Makes and verifies the artefact in its folder."""
+    describe: Callable[[Manifest], Mapping[str, Any]] = field(default=lambda manifest: {})
+    """Metadata for the Dagster UI."""
+
+
+def run_info(instance: dg.DagsterInstance, run_id: str) -> RunInfo:
+    """Identity and fence of a run: its creation time and id, never a tag, as backfills carry none and
+    re-executions copy their parent's."""
+    record = instance.get_run_record_by_id(run_id)
+    if record is None:
+        raise TransientError(f"run {run_id} is not in the run storage")
+    created = record.create_timestamp
+    force = record.dagster_run.tags.get(FORCE_TAG, "").lower() == "true"
+    return RunInfo(run_id, make_fence(created, run_id), force)
+
+
+def produce(
+    context: dg.AssetExecutionContext, platform: Platform, stage: Stage, recipe: Callable[[int], Recipe]
+) -> Events:
+    """The body of a per-video asset. Yields the check results, then the manifest; raises Failure or
+    RetryRequested. A reused artefact yields its recorded check results again, as Dagster wants them."""
+    with reported(stage, context.retry_number, logging.getLogger(__name__)):
+        video_id = video_id_of(context.partition_key)
+        run = run_info(context.instance, context.run_id)
+        with opened(platform, stage, video_id, run, recipe(video_id)) as (artifact, made):
+            for outcome in artifact.outcomes:
+                yield check_result(stage, outcome)
+            manifest = artifact.seal()
+            yield dg.Output(
+                manifest,
+                metadata=materialization_metadata(manifest, reused=artifact.reused, described=made.describe(manifest)),
+                data_version=dg.DataVersion(manifest.fingerprint),
+            )
+
+
+@contextmanager
+def opened(
+    platform: Platform, stage: Stage, video_id: int, run: RunInfo, recipe: Recipe
+) -> Iterator[tuple[Artifact, Recipe]]:
+    """The artefact, made and verified or found fresh, until it is published."""
+    with platform.bench.artifact(
+        stage, video_id, run, inputs=recipe.inputs, params=recipe.params, code_version=recipe.code_version
+    ) as artifact:
+        if not artifact.reused:
+            recipe.make(artifact)
+        yield artifact, recipe
+
+
+def check_result(stage: Stage, outcome: CheckOutcome) -> dg.AssetCheckResult:
+    """A check's outcome in Dagster's words."""
+    return dg.AssetCheckResult(
+        asset_key=stage.value, check_name=outcome.name, passed=outcome.passed,
+        description=outcome.summary, metadata=outcome.metadata,
+    )  # fmt: skip
+
+
+def materialization_metadata(manifest: Manifest, *, reused: bool, described: Mapping[str, Any]) -> dict[str, Any]:
+    """What the event says. `manifest` is what the projection follows; the rest is for people."""
+    cost = manifest.cost
+    return {
+        "manifest": dg.MetadataValue.path(manifest.key),
+        "reused": reused,
+        "fence": manifest.fence,
+        "fingerprint": manifest.fingerprint,
+        "made_at": dg.MetadataValue.timestamp(manifest.made_at),
+        "bytes": manifest.bytes,
+        "wall_seconds": cost.wall_seconds,
+        "cpu_seconds": cost.cpu_seconds,
+        **described,
+    }
+
+
+__all__ = ["FORCE_TAG", "Recipe", "from_timestamp", "opened", "produce", "run_info"]

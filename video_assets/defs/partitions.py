@@ -1,0 +1,17 @@
+"""One partition a video: the key is the video's id as a string."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from video_assets.errors import PermanentError
+
+VIDEOS = "videos"
+videos = dg.DynamicPartitionsDefinition(name=VIDEOS)
+
+
+def video_id_of(partition_key: str) -> int:
+    """The video's id; a PermanentError for a key that is none (Dagster accepts any text as one)."""
+    if not (partition_key.isascii() and partition_key.isdigit()) or len(partition_key) > 18:
+        raise PermanentError(f"partition {partition_key[:40]!r} is no video id")
+    return int(partition_key)

@@ -1,0 +1,45 @@
+"""The platform resource: settings and the systems behind them, opened once a process and on first use."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from video_assets.artifacts import Workbench
+from video_assets.database.engine import Database
+from video_assets.database.pulse import ProgressPulse
+from video_assets.search import SearchIndex, open_index
+from video_assets.settings import Settings
+from video_assets.storage import Storage, open_storage
+
+
+class Platform:
+    """What assets and sensors reach the world through."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def database(self) -> Database:
+        """The tables; created or upgraded on first use where `db_sync` says so."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        database = Database(self.settings.database)
+        if self.settings.db_sync:
+            database.ensure_schema()
+        return database
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where files live."""
+        return open_storage(self.settings.storage)
+
+    @cached_property
+    def search(self) -> SearchIndex:
+        """The search index."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        return open_index(self.settings.search)
+
+    @cached_property
+    def bench(self) -> Workbench:
+        """The workbench assets work on, with a heartbeat into the `progress` table."""
+        pulse = ProgressPulse(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
+        return Workbench(self.storage, self.settings.work_folder, pulse=pulse)
