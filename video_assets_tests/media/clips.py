@@ -13,7 +13,7 @@ import imageio_ffmpeg
 def ffmpeg(*args: str, timeout: float = 60) -> str:
     """Runs FFmpeg with these arguments, for making and measuring clips; returns what it wrote to stderr."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *args]
-    ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=timeout)
+    ran = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=timeout)
     message = ran.stderr.decode(errors="replace")
     if ran.returncode:
         raise RuntimeError(f"ffmpeg {' '.join(args)}\n{message[-2000:]}")
@@ -46,8 +46,10 @@ def make_clip(
             text = Path(folder) / ("captions.vtt" if captions.startswith("WEBVTT") else "captions.srt")
             text.write_text(captions, encoding="utf-8")
             codec = "mov_text" if path.suffix in (".mp4", ".mov", ".m4v") else "srt"
-            args += ["-i", str(text), "-map", str(1 + audio), "-c:s", codec, "-metadata:s:s:0", "language=eng"]
+            args += ["-i", str(text)]
         args += ["-map", "0:v"] + (["-map", "1:a", "-c:a", "aac", "-b:a", "96k", "-ac", "2"] if audio else [])
+        if captions is not None:
+            args += ["-map", str(1 + audio), "-c:s", codec, "-metadata:s:s:0", "language=eng"]
         args += ["-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high", "-pix_fmt", "yuv420p"]
         args += ["-b:v", "600k", "-maxrate", "900k", "-bufsize", "1200k", "-threads", "1"]
         args += ["-g", str(gop), "-keyint_min", str(gop), "-sc_threshold", "0", "-x264-params", "open-gop=0"]

@@ -1,0 +1,1 @@
+"""Pictures and sound: probing, the ladder, encoding and verification. FFmpeg runs through `process` alone."""

@@ -1,0 +1,241 @@
+"""The door: what goes through it is limited, watched, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from video_assets.errors import PermanentError, TransientError
+from video_assets.media import process
+from video_assets.media.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
+from video_assets_tests.media.clips import make_clip
+
+LIMITS = Limits(address_space_bytes=4 << 30, cpu_seconds=60, file_bytes=1 << 28, wall_seconds=60, stall_seconds=30)
+ENDLESS = ["-re", "-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"]
+
+
+def limits(**changes: float) -> Limits:
+    return Limits(**{**vars(LIMITS), **changes})
+
+
+def children_of(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_until(condition, seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", seconds=2)
+
+
+def test_an_honest_file_goes_through_and_progress_reaches_the_end(clip: Path) -> None:
+    seen: list[Progress] = []
+    run_ffmpeg([*input_args(clip), "-f", "null", "-"], limits=LIMITS, duration=2, on_progress=seen.append, what="x")
+    assert seen[-1].fraction == pytest.approx(1.0, abs=0.05)
+    assert seen[-1].seconds_done == pytest.approx(2.0, abs=0.1)
+
+
+NAMES = ["-y.mp4", "a'b\"c.mp4", "new\nline.mp4", "$(touch x).mp4", "%05d.mp4", "ü" * 120 + ".mp4"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_name_is_data(clip: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(clip.read_bytes())
+    run_ffmpeg([*input_args(path), "-f", "null", "-"], limits=LIMITS, what="x")
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{canary}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{canary}'\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        "m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "<?xml version='1.0'?><MPD><Period><AdaptationSet><Representation><BaseURL>{canary}</BaseURL>"
+        "</Representation></AdaptationSet></Period></MPD>",
+    ],
+    ids=["hls", "concat", "sdp", "dash"],
+)
+def test_a_list_dressed_as_a_video_is_refused_and_opens_nothing(tmp_path: Path, text: str) -> None:
+    # A FIFO shows any open: a reader would make our non-blocking open for writing succeed.
+    canary = tmp_path / "canary.mp4"
+    os.mkfifo(canary)
+    disguised = tmp_path / "film.mp4"
+    disguised.write_text(text.format(canary=canary))
+    opened = threading.Event()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            try:
+                os.close(os.open(canary, os.O_WRONLY | os.O_NONBLOCK))
+            except OSError:
+                done.wait(0.001)
+            else:
+                opened.set()
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with pytest.raises(PermanentError):
+        run_ffmpeg([*input_args(disguised), "-f", "null", "-"], limits=limits(wall_seconds=5), what="x")
+    done.set()
+    watcher.join()
+    assert not opened.is_set()
+
+
+def test_a_truncated_file_is_refused_instead_of_giving_half_a_video(clip: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
+    with pytest.raises(PermanentError, match="upload it again"):
+        run_ffmpeg([*input_args(broken), "-f", "null", "-"], limits=LIMITS, duration=2, what="x")
+
+
+def test_a_job_without_progress_is_ended(tmp_path: Path) -> None:
+    fifo = tmp_path / "never.mp4"
+    os.mkfifo(fifo)
+    before = time.monotonic()
+    with pytest.raises(PermanentError, match="nothing came out"):
+        run_ffmpeg([*input_args(fifo), "-f", "null", "-"], limits=limits(stall_seconds=1), what="x")
+    assert time.monotonic() - before < 10
+    assert children_of(os.getpid()) == []
+
+
+def test_a_job_that_runs_far_past_its_length_is_ended() -> None:
+    with pytest.raises(PermanentError, match="time stamps"):
+        run_ffmpeg(["-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"], limits=LIMITS, duration=1, what="x")
+
+
+def test_wall_time_is_limited() -> None:
+    with pytest.raises(PermanentError, match="longer than"):
+        run_ffmpeg(ENDLESS, limits=limits(wall_seconds=1), what="x")
+
+
+def test_processor_time_is_limited() -> None:
+    args = ["-f", "lavfi", "-i", "testsrc2=size=1920x1080", "-f", "null", "-"]
+    with pytest.raises(PermanentError, match="processor time"):
+        run_ffmpeg(args, limits=limits(cpu_seconds=1), what="x")
+
+
+def test_memory_is_limited() -> None:
+    args = ["-f", "lavfi", "-i", "color=size=16000x16000:duration=1", "-f", "null", "-"]
+    with pytest.raises(PermanentError, match="memory"):
+        run_ffmpeg(args, limits=limits(address_space_bytes=500 << 20), what="x")
+
+
+def test_the_size_of_a_written_file_is_limited(tmp_path: Path) -> None:
+    args = ["-f", "lavfi", "-i", "testsrc2=duration=9", "-c:v", "rawvideo", "-f", "matroska", str(tmp_path / "x.mkv")]
+    with pytest.raises(PermanentError, match="writes more"):
+        run_ffmpeg(args, limits=limits(file_bytes=1 << 20), what="x")
+    assert (tmp_path / "x.mkv").stat().st_size <= 1 << 20
+
+
+def test_nothing_connects() -> None:
+    if process.missing_protections():
+        pytest.skip("no network namespace here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.mp4"
+        with pytest.raises(PermanentError):
+            run_ffmpeg(["-i", url, "-f", "null", "-"], limits=limits(wall_seconds=5), what="x")
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_an_exception_in_the_callback_ends_the_child() -> None:
+    def refuse(_: Progress) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        run_ffmpeg(ENDLESS, limits=LIMITS, on_progress=refuse, what="x")
+    assert children_of(os.getpid()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal")
+def test_a_killed_parent_leaves_nothing_running() -> None:
+    code = (
+        "from video_assets_tests.media.test_process import *\n"
+        "run_ffmpeg(ENDLESS, limits=LIMITS, on_progress=lambda p: print('going', flush=True), what='x')"
+    )
+    root = str(Path(__file__).parents[2])
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=root)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"going\n"
+    (child,) = children_of(parent.pid)
+    assert b"ffmpeg" in Path(f"/proc/{child}/cmdline").read_bytes()
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    assert wait_until(lambda: not is_running(child), 5)
+
+
+def test_a_python_child_gets_its_payload_and_answers() -> None:
+    assert run_python("video_assets_tests.media.echo_child", {"say": "x" * 200_000}, limits=LIMITS)["said"] == 200_000
+
+
+def test_a_python_child_can_refuse() -> None:
+    with pytest.raises(PermanentError, match=r"^not this one$"):
+        run_python("video_assets_tests.media.echo_child", {"refuse": "not this\none"}, limits=LIMITS)
+
+
+def test_a_python_child_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    names = run_python("video_assets_tests.media.echo_child", {"say": ""}, limits=LIMITS)["environment"]
+    assert "AWS_SECRET_ACCESS_KEY" not in names
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "kind", "words"),
+    [
+        (1, "[mp4] x: No space left on device", TransientError, "disk is full"),
+        (-9, "", TransientError, "killed from outside"),
+        (-11, "", PermanentError, "damaged"),
+        (255, "", PermanentError, "processor time"),
+        (1, "[error] moov atom not found", PermanentError, "damaged"),
+        (1, "[a @ 0x1] [error] Something odd\n", PermanentError, "the encoding failed: Something odd"),
+        (1, "", PermanentError, "exit status 1"),
+    ],
+)
+def test_what_went_wrong_is_told_in_one_line(code: int, stderr: str, kind: type[Exception], words: str) -> None:
+    error = explain(code, stderr, 0.0, None, "the encoding")
+    assert isinstance(error, kind)
+    assert words in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_file_that_ends_early_is_told_with_its_seconds() -> None:
+    error = explain(1, "Error while decoding", 12.3, 60.0, "the encoding")
+    assert str(error) == "the file breaks off after 12 s of 60 s; upload it again"
+
+
+def test_progress_is_bounded_and_knows_what_is_left() -> None:
+    assert progress(5, 10, 2.0) == Progress(5, 0.5, 2.0, 2.5)
+    assert progress(11, 10, 2.0) == Progress(11, 1.0, 2.0, 0.0)
+    assert progress(5, None, None) == Progress(5, None, None, None)
