@@ -6,7 +6,8 @@ Each is read from `VIDEO_ASSETS_<NAME>`. The defaults are the embedded profile: 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -118,3 +119,14 @@ class Settings(BaseSettings):
             child.pop("VIDEO_ASSETS_INBOX")
         child["DAGSTER_HOME"] = str(self.dagster_home)
         return child
+
+    @contextmanager
+    def exported(self) -> Iterator[None]:
+        """Puts these settings into this process's environment for a while, for libraries that look there."""
+        before = dict(os.environ)
+        os.environ.update(self.environment())
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)

@@ -44,8 +44,14 @@ def reported(stage: Stage, retry_number: int, log: logging.Logger) -> Iterator[N
         if retry_number < UNKNOWN_RETRIES:
             pause = pause_before_retry(retry_number, None)
             raise dg.RetryRequested(max_retries=UNKNOWN_RETRIES, seconds_to_wait=pause) from error
-        words = f"unexpected {type(error).__name__}: {one_line(error, 200)}; the run's log has the details"
-        raise failure("unknown", stage, words) from error
+        raise failure("unknown", stage, plain_words(error)) from error
+
+
+def plain_words(error: Exception) -> str:
+    """One line about an error, for whoever has to act on it."""
+    if isinstance(error, PermanentError | TransientError):
+        return one_line(error)
+    return f"unexpected {type(error).__name__}: {one_line(error, 200)}; the run's log has the details"
 
 
 def failure(kind: str, stage: Stage, message: str) -> dg.Failure:

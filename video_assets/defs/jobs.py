@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from video_assets.defs.checks import standing_checks
 from video_assets.defs.partitions import videos
 from video_assets.videos import Stage
 
@@ -18,5 +19,12 @@ process_video = dg.define_asset_job(
     selection=per_video.without_checks(),
     partitions_def=videos,
     executor_def=dg.in_process_executor,
-    description="Everything for one video, from the verified upload to its search documents. Re-does only what is missing or stale.",
+    description="Everything for one video, from the upload to its search documents; only what is missing or stale.",
+)
+
+audit = dg.define_asset_job(
+    "audit",
+    selection=dg.AssetSelection.checks(*standing_checks),
+    executor_def=dg.in_process_executor,
+    description="Looks at what exists: files there and unaltered, index in step. Changes nothing.",
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from pydantic import TypeAdapter
 
 from video_assets.artifacts import Artifact, Manifest
 from video_assets.artifacts.upload import UploadRecord, read_upload_record
@@ -23,6 +24,7 @@ from video_assets.videos import Stage
 
 CODE_VERSION = documents.VERSION
 JSON = "document.json"
+DOCUMENTS = TypeAdapter(Document)
 
 
 @dg.asset(
@@ -45,7 +47,7 @@ def recipe(platform: Platform, video_id: int, summaries: Manifest, transcripts: 
         words = Transcript.model_validate(artifact.read_json(transcripts, TRANSCRIPT))
         summary = Summary.model_validate(artifact.read_json(summaries, SUMMARY))
         document = build(record, words, summary)
-        (artifact.folder / JSON).write_bytes(documents.to_json(document))
+        (artifact.folder / JSON).write_bytes(DOCUMENTS.dump_json(document, indent=1))
         artifact.add(artifact.folder / JSON, "application/json")
         # The index takes the fence as version, so that an older run never overwrites a newer one's documents.
         platform.search.put(document, version=artifact.run.fence)

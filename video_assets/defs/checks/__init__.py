@@ -1,0 +1,9 @@
+"""Standing checks: they look at what exists, in the job `audit`, and block nothing."""
+
+from __future__ import annotations
+
+from video_assets.defs.checks.files import files_checks
+from video_assets.defs.checks.index import index_in_step
+
+standing_checks = [*files_checks, index_in_step]
+"""Every standing check."""

@@ -1,0 +1,29 @@
+"""The search index in step with what the manifests say was written to it."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from video_assets.artifacts import current
+from video_assets.database import reading
+from video_assets.defs.checks.files import SAMPLE
+from video_assets.defs.describe import markdown, table
+from video_assets.defs.platform import Platform
+from video_assets.videos import Stage
+
+
+@dg.asset_check(asset=Stage.SEARCH_DOCUMENTS.value, description="The index holds what the manifests say, of a sample.")
+def index_in_step(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """Compares version and number of passages. `video-assets rebuild --index` puts a difference right."""
+    with platform.database.read() as session:
+        chosen = reading.sample_of_ledger(session, Stage.SEARCH_DOCUMENTS, SAMPLE)
+    wrong: list[tuple[int, str]] = []
+    for video_id in chosen:
+        manifest, held = current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS), platform.search.read(video_id)
+        if manifest is None:
+            continue
+        wanted = (manifest.facts["index_version"], manifest.facts["passages"])
+        if held is None or (held.version, held.passages) != wanted:
+            wrong.append((video_id, "not in the index" if held is None else f"holds {held.version}, not {wanted[0]}"))
+    metadata = {"videos": len(chosen), "out of step": markdown(table(("video", "what"), wrong[:50]))}
+    return dg.AssetCheckResult(passed=not wrong, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)

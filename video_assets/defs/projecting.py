@@ -1,0 +1,101 @@
+"""The shell around the projection: reads the event log on, and has what it finds applied."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, EventLogRecord
+
+from video_assets.database import projected
+from video_assets.defs.event_log import OVERLAP, PAGE, newest_storage_id, read_page, run_records
+from video_assets.defs.platform import Platform
+from video_assets.defs.translate import STATES, Gone, made, run_changed
+from video_assets.lifecycle.events import Event
+from video_assets.lifecycle.failure_record import mirror_failures
+
+log = logging.getLogger(__name__)
+REMEMBERED = 50_000
+
+
+class Projector:
+    """Applies the event log to the tables. Everything it does may be done again without harm; what it
+    remembers between calls only saves work."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self._applied: OrderedDict[int, None] = OrderedDict()
+
+    def advance(self, instance: dg.DagsterInstance, cursor: int, *, pages: int = 50) -> tuple[int, int]:
+        """Reads on from `cursor` (a storage id) and a little before it; returns the new cursor and how many
+        events were applied. At most `pages` pages, so that a sensor's tick ends."""
+        applied = 0
+        # What is behind the cursor is read once more each time: see OVERLAP.
+        after = max(cursor - OVERLAP, 0)
+        for _ in range(pages):
+            page = read_page(instance, after, PAGE)
+            fresh = [record for record in page.records if record.storage_id not in self._applied]
+            self._apply(instance, fresh)
+            applied += len(fresh)
+            after = page.cursor
+            if not page.more:
+                break
+        return max(cursor, after), applied
+
+    def replay(self, instance: dg.DagsterInstance) -> int:
+        """Applies the whole log once more; returns how many events that were."""
+        self._applied.clear()
+        cursor, total, newest = 0, 0, newest_storage_id(instance)
+        while cursor < newest:
+            cursor, applied = self.advance(instance, cursor)
+            total += applied
+        return total
+
+    def _apply(self, instance: dg.DagsterInstance, records: Sequence[EventLogRecord]) -> None:
+        if not records:
+            return
+        changes = projected.apply(self.platform.database, self._translated(instance, records), self.platform.settings)
+        mirror_failures(self.platform.storage, self.platform.database, changes.touched)
+        for record in records:
+            self._applied[record.storage_id] = None
+        while len(self._applied) > REMEMBERED:
+            self._applied.popitem(last=False)
+
+    def _translated(
+        self, instance: dg.DagsterInstance, records: Sequence[EventLogRecord]
+    ) -> list[tuple[int, Event]]:
+        runs = run_records(instance, sorted({r.run_id for r in records if _type(r) in STATES}))
+        events: list[tuple[int, Event]] = []
+        for record in records:
+            if _type(record) in STATES:
+                changes = run_changed(record, runs.get(record.run_id), lambda run_id: step_failures(instance, run_id))
+                events += [(record.storage_id, change) for change in changes]
+            else:
+                event = made(record, self.platform.storage)
+                if isinstance(event, Gone):
+                    log.info("event %s: %s", record.storage_id, event.reason)
+                else:
+                    events.append((record.storage_id, event))
+        return events
+
+
+def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[Mapping[str, Any]]:
+    """What the failed steps of a run said of themselves. The asset events keep no failures, the run does."""
+    found = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records
+    said: list[Mapping[str, Any]] = []
+    for record in found:
+        event = record.event_log_entry.dagster_event
+        failure = event.step_failure_data.user_failure_data if event else None
+        if failure is not None:
+            said.append({key: value.value for key, value in failure.metadata.items()})
+        elif event is not None:
+            said.append({"stage": event.step_key})
+    return said
+
+
+def _type(record: EventLogRecord) -> DagsterEventType | None:
+    event = record.event_log_entry.dagster_event
+    return event.event_type if event else None

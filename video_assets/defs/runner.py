@@ -1,0 +1,36 @@
+"""Runs the graph for one video in this very process: how `video-assets process` works on embedded defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from video_assets.defs.jobs import PROCESS_VIDEO
+from video_assets.defs.making import FORCE_TAG
+from video_assets.defs.partitions import VIDEOS
+
+
+def run_video(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    video_id: int,
+    *,
+    reason: str,
+    force: bool = False,
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Runs `process_video` for a video to its end, in the calling thread; returns the run's id.
+
+    How it went is told by the event log, as for any other run. A KeyboardInterrupt cancels the run and
+    comes out of here again.
+    """
+    instance.add_dynamic_partitions(VIDEOS, [str(video_id)])
+    job = definitions.resolve_job_def(PROCESS_VIDEO)
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=str(video_id),
+        raise_on_error=False,
+        tags={"video_assets/reason": reason, **({FORCE_TAG: "true"} if force else {}), **(tags or {})},
+    )
+    return result.run_id

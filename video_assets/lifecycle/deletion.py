@@ -1,0 +1,43 @@
+"""Deleting a video: rows, files and documents go, and nothing that still runs can bring it back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from video_assets.artifacts.pointer import pointer_key, tombstone
+from video_assets.database import deleting
+from video_assets.database.engine import Database
+from video_assets.search import SearchIndex
+from video_assets.settings import Settings
+from video_assets.storage import Storage
+from video_assets.videos import Stage, video_prefix
+
+
+def delete_video(
+    video_id: int, *, database: Database, storage: Storage, search: SearchIndex, settings: Settings, now: datetime
+) -> bool:
+    """Deletes a video; False where there is none. The caller cancels its runs and drops its partition.
+
+    The tombstones come first: from then on no run can publish. Then the rows go, in one transaction with
+    `video.deleted`; then the files. Whatever stops it in between, doing it again finishes it.
+    """
+    with database.read() as session:
+        known = deleting.is_known(session, video_id)
+    if not known:
+        return False
+    tombstone(storage, video_id, now)
+    with database.write() as session:
+        deleting.delete_video(session, video_id, now=now, service=settings.outbox_service)
+    sweep(video_id, storage=storage, search=search)
+    return True
+
+
+def sweep(video_id: int, *, storage: Storage, search: SearchIndex) -> int:
+    """Removes everything of a deleted video but its tombstones; returns how many objects that were. Done
+    again by `reconcile`, for what a run that was killed in the act left behind."""
+    search.remove(video_id, forever=True)
+    stones = {pointer_key(video_id, stage) for stage in Stage}
+    leftovers = [stat.key for stat in storage.list(video_prefix(video_id)) if stat.key not in stones]
+    for key in leftovers:
+        storage.delete(key)
+    return len(leftovers)
