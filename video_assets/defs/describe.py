@@ -46,11 +46,13 @@ def markdown(text: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(text)
 
 
-def image(jpeg: bytes, limit: int = 24_000) -> dg.MarkdownMetadataValue | None:
+def image(
+    picture: bytes, content_type: str = "image/jpeg", limit: int = 24_000
+) -> dg.MarkdownMetadataValue | None:
     """A picture inside the metadata itself; None where it is too large to keep in every event."""
-    if len(jpeg) > limit:
+    if len(picture) > limit:
         return None
-    return markdown(f"![poster](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})")
+    return markdown(f"![picture](data:{content_type};base64,{base64.b64encode(picture).decode()})")
 
 
 def pairs(values: Mapping[str, Any]) -> str:

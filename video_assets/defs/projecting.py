@@ -25,8 +25,10 @@ class Projector:
     """Applies the event log to the tables. Everything it does may be done again without harm; what it
     remembers between calls only saves work."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, *, announce: bool = True) -> None:
         self.platform = platform
+        self.announce = announce
+        """Whether the outbox is told too; not when tables are rebuilt, as all of it was told before."""
         self._applied: OrderedDict[int, None] = OrderedDict()
 
     def advance(self, instance: dg.DagsterInstance, cursor: int, *, pages: int = 50) -> tuple[int, int]:
@@ -57,7 +59,9 @@ class Projector:
     def _apply(self, instance: dg.DagsterInstance, records: Sequence[EventLogRecord]) -> None:
         if not records:
             return
-        changes = projected.apply(self.platform.database, self._translated(instance, records), self.platform.settings)
+        changes = projected.apply(
+            self.platform.database, self._translated(instance, records), self.platform.settings, announce=self.announce
+        )
         mirror_failures(self.platform.storage, self.platform.database, changes.touched)
         for record in records:
             self._applied[record.storage_id] = None

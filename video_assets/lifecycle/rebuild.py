@@ -15,7 +15,7 @@ from video_assets.lifecycle.events import Event, Made
 from video_assets.lifecycle.failure_record import read_failure
 from video_assets.settings import Settings
 from video_assets.storage import NotFound, Storage
-from video_assets.videos import Stage, video_prefix
+from video_assets.videos import Stage
 
 log = logging.getLogger(__name__)
 AS_EVENT = Callable[[Manifest, Pointer], Made]
@@ -39,11 +39,30 @@ def restore(
 ) -> list[str]:
     """Puts one video's rows back: descriptive columns from its upload record, everything else by the
     projection, from its manifests and failure.json. Returns what could not be restored, a line each."""
-    trouble: list[str] = []
     record = read_upload_record(storage, video_id)
     with database.write() as session:
         intake.restore(session, record)
+    events, trouble = told_by_storage(video_id, storage, as_event)
+    if failure := read_failure(storage, video_id):
+        events.append(failure.event())
+    # Quietly: other services heard of it all when it happened.
+    projected.apply(database, [(0, event) for event in events], settings, announce=False)
+    return trouble
+
+
+def reapply(
+    video_id: int, *, database: Database, storage: Storage, settings: Settings, as_event: AS_EVENT
+) -> list[str]:
+    """Applies what the pointers say, for a video whose events were missed; announces what was never told."""
+    events, trouble = told_by_storage(video_id, storage, as_event)
+    projected.apply(database, [(0, event) for event in events], settings)
+    return trouble
+
+
+def told_by_storage(video_id: int, storage: Storage, as_event: AS_EVENT) -> tuple[list[Event], list[str]]:
+    """What the video's pointers tell, as events, and what is wrong with them, a line each."""
     events: list[Event] = []
+    trouble: list[str] = []
     for stage in Stage:
         try:
             pointer = read_pointer(storage, video_id, stage)
@@ -51,10 +70,7 @@ def restore(
                 events.append(as_event(read_manifest(storage, pointer.manifest_key), pointer))
         except (NotFound, PermanentError, ValueError) as error:
             trouble.append(one_line(f"video {video_id}, {stage.value}: {error}"))
-    if failure := read_failure(storage, video_id):
-        events.append(failure.event())
-    projected.restore(database, events, settings)
-    return trouble
+    return events, trouble
 
 
 def restore_deleted(video_id: int, *, database: Database, storage: Storage) -> None:
@@ -63,8 +79,3 @@ def restore_deleted(video_id: int, *, database: Database, storage: Storage) -> N
     if pointer is not None and pointer.deleted_at is not None:
         with database.write() as session:
             intake.restore_deleted(session, video_id, pointer.deleted_at)
-
-
-def has_anything(storage: Storage, video_id: int) -> bool:
-    """Whether storage holds any object of the video."""
-    return next(iter(storage.list(video_prefix(video_id))), None) is not None

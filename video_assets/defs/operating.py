@@ -1,0 +1,233 @@
+"""What operators do, by command or by sensor: reconcile, cancel, delete, rebuild, publish."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterRunStatus
+
+from video_assets.artifacts import current
+from video_assets.database import deleting, pulse, reading
+from video_assets.defs.assets.search_documents import DOCUMENTS
+from video_assets.defs.assets.search_documents import JSON as DOCUMENT
+from video_assets.defs.partitions import VIDEOS
+from video_assets.defs.platform import Platform
+from video_assets.defs.projecting import Projector
+from video_assets.defs.translate import LAUNCH_LOST, made_from_manifest
+from video_assets.errors import PermanentError, one_line
+from video_assets.events.publisher import drain, open_publisher
+from video_assets.lifecycle import deletion, rebuild
+from video_assets.lifecycle.dead import RunSeen, Verdict, dead_runs
+from video_assets.lifecycle.failure_record import mirror_failures
+from video_assets.storage import NotFound
+from video_assets.videos import Stage, utc_now
+
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+_WATCHED = {
+    DagsterRunStatus.STARTING: "starting",
+    DagsterRunStatus.STARTED: "started",
+    DagsterRunStatus.CANCELING: "canceling",
+}
+_PURGED_AT_ONCE = 50
+
+
+def drain_outbox(platform: Platform) -> int:
+    """Publishes what waits in the outbox; returns how many events that were."""
+    return drain(platform.database, open_publisher(platform.settings))
+
+
+def reconcile(
+    platform: Platform, instance: dg.DagsterInstance, *, projector: Projector | None = None, thorough: bool = False
+) -> list[str]:
+    """Puts right what no event tells of; returns a line for each repair. `thorough` also reads the whole
+    event log again and compares every video's rows with its manifests."""
+    now = utc_now()
+    projector = projector or Projector(platform)
+    repaired = [*end_dead_runs(platform, instance, now)]
+    repaired += _sweep_deleted(platform, instance, now)
+    repaired += _purge(platform, instance, now)
+    repaired += _clear_work(platform, instance)
+    if thorough:
+        repaired += compare(platform, instance, projector)
+    return repaired
+
+
+def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Fails runs whose worker is gone, as no launcher notices. The projection makes the video pending
+    again, and the uploads sensor launches it: there is one way to launch."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(_WATCHED)))
+    seen = [_seen(record) for record in records]
+    with platform.database.read() as session:
+        beats = reading.heartbeats(session, [run.run_id for run in seen])
+    said = []
+    for verdict in dead_runs(seen, beats, now, platform.settings):
+        run = instance.get_run_by_id(verdict.run_id)
+        if run is None or run.is_finished:
+            continue
+        _end(instance, run, verdict)
+        with platform.database.write() as session:
+            pulse.clear(session, verdict.run_id)
+        said.append(f"run {verdict.run_id[:8]}: {verdict.kind}, {verdict.message}")
+    return said
+
+
+def _seen(record: dg.RunRecord) -> RunSeen:
+    since = max(record.create_timestamp, record.update_timestamp)
+    return RunSeen(record.dagster_run.run_id, _WATCHED[record.dagster_run.status], since)
+
+
+def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, verdict: Verdict) -> None:
+    if verdict.kind == "canceled":
+        instance.report_run_canceled(run, message=verdict.message)
+    else:
+        instance.report_run_failed(run, message=f"{verdict.kind}: {verdict.message}")
+
+
+def cancel_video(platform: Platform, instance: dg.DagsterInstance, video_id: int) -> int:
+    """Tells every unfinished run of the video to stop; returns how many there were. A run whose worker
+    does not answer is reported canceled by `reconcile`."""
+    runs = unfinished_runs(instance, video_id)
+    for run in runs:
+        if run.status in (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED):
+            instance.report_run_canceled(run, message="canceled before it started")
+            continue
+        try:
+            stopping = instance.run_launcher.terminate(run.run_id)
+        except Exception as error:  # launchers raise what they like; the run must end all the same
+            stopping = False
+            instance.report_engine_event(f"could not be stopped: {one_line(error, 200)}", run)
+        if not stopping and not _finished(instance, run.run_id):
+            instance.report_run_canceled(run, message="canceled; its worker did not answer")
+    return len(runs)
+
+
+def _finished(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished
+
+
+def unfinished_runs(instance: dg.DagsterInstance, video_id: int) -> list[dg.DagsterRun]:
+    """The video's runs that have not ended."""
+    chosen = dg.RunsFilter(statuses=UNFINISHED, tags={"dagster/partition": str(video_id)})
+    return list(instance.get_runs(chosen))
+
+
+def delete_video(platform: Platform, instance: dg.DagsterInstance, video_id: int) -> bool:
+    """Deletes a video for good; False where there is none. Its runs are told to stop, but nothing waits for
+    them: the tombstones keep them from publishing."""
+    found = deletion.delete_video(
+        video_id, database=platform.database, storage=platform.storage, search=platform.search,
+        settings=platform.settings, now=utc_now(),
+    )  # fmt: skip
+    if found:
+        cancel_video(platform, instance, video_id)
+        instance.delete_dynamic_partition(VIDEOS, str(video_id))
+    return found
+
+
+def _sweep_deleted(platform: Platform, instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
+    """What a run killed in the act left of a video deleted not long ago, once no run of it is going."""
+    with platform.database.read() as session:
+        recent = deleting.deleted_since(session, now - timedelta(days=1))
+    for video_id in recent:
+        if unfinished_runs(instance, video_id):
+            continue
+        if removed := deletion.sweep(video_id, storage=platform.storage, search=platform.search):
+            yield f"deleted video {video_id}: {removed} files of an interrupted run removed"
+        if instance.has_dynamic_partition(VIDEOS, str(video_id)):
+            instance.delete_dynamic_partition(VIDEOS, str(video_id))
+            yield f"deleted video {video_id}: its partition removed"
+
+
+def _purge(platform: Platform, instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Runs past their retention, a few at a time, unless they made what is current: deleting a run deletes
+    its materializations, and the UI would show the newest of a key as missing."""
+    before = now - timedelta(days=platform.settings.run_retention_days)
+    ended = [status for status in DagsterRunStatus if status not in UNFINISHED]
+    records = instance.get_run_records(
+        dg.RunsFilter(statuses=ended, created_before=before), limit=_PURGED_AT_ONCE * 4, ascending=True
+    )
+    with platform.database.read() as session:
+        needed = reading.runs_in_ledger(session, [record.dagster_run.run_id for record in records])
+    old = [r.dagster_run.run_id for r in records if r.dagster_run.run_id not in needed][:_PURGED_AT_ONCE]
+    for run_id in old:
+        instance.delete_run(run_id)
+    return [f"{len(old)} runs older than {platform.settings.run_retention_days:g} days purged"] if old else []
+
+
+def _clear_work(platform: Platform, instance: dg.DagsterInstance) -> Iterator[str]:
+    """Work folders of runs that ended without clearing up after themselves (a killed worker)."""
+    folder = platform.settings.work_folder
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and _finished(instance, path.name):
+            shutil.rmtree(path, ignore_errors=True)
+            yield f"work folder of run {path.name[:8]} removed"
+
+
+def compare(platform: Platform, instance: dg.DagsterInstance, projector: Projector) -> list[str]:
+    """Ledger and rows against manifests and the event log: what was missed is applied now."""
+    with platform.database.read() as session:
+        before = reading.ledger_versions(session)
+    projector.replay(instance)
+    trouble: list[str] = []
+    for video_id, deleted in rebuild.stored_videos(platform.storage):
+        if deleted:
+            continue
+        try:
+            trouble += rebuild.reapply(
+                video_id, database=platform.database, storage=platform.storage, settings=platform.settings,
+                as_event=lambda manifest, pointer: made_from_manifest(manifest, platform.storage, pointer=pointer),
+            )  # fmt: skip
+        except (PermanentError, NotFound) as error:
+            trouble.append(f"video {video_id}: {one_line(error)}")
+    with platform.database.read() as session:
+        after = reading.ledger_versions(session)
+        video_ids = reading.all_ids(session)
+    mirror_failures(platform.storage, platform.database, video_ids)
+    changed = sorted(key for key in after if after[key] != before.get(key))
+    return trouble + [f"video {video_id}: {artefact} was behind" for video_id, artefact in changed]
+
+
+def rebuild_database(platform: Platform, instance: dg.DagsterInstance) -> list[str]:
+    """The tables again from storage, then the runs' stories from the event log; returns what could not be
+    restored. Publishes nothing: what was made was told when it was made."""
+    trouble: list[str] = []
+    for video_id, deleted in rebuild.stored_videos(platform.storage):
+        if deleted:
+            rebuild.restore_deleted(video_id, database=platform.database, storage=platform.storage)
+            continue
+        trouble += rebuild.restore(
+            video_id, database=platform.database, storage=platform.storage, settings=platform.settings,
+            as_event=lambda manifest, pointer: made_from_manifest(manifest, platform.storage, pointer=pointer),
+        )  # fmt: skip
+    Projector(platform, announce=False).replay(instance)
+    return trouble
+
+
+def rebuild_index(platform: Platform) -> int:
+    """The search index again from the documents in storage; returns how many videos it holds now."""
+    platform.search.wipe()
+    for video_id, deleted in rebuild.stored_videos(platform.storage):
+        if deleted:
+            platform.search.remove(video_id, forever=True)
+            continue
+        manifest = current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS)
+        if manifest is not None:
+            document = DOCUMENTS.validate_json(platform.storage.get_bytes(manifest.file(DOCUMENT).key))
+            platform.search.put(document, version=manifest.facts["index_version"])
+    return platform.search.count()
+
+
+__all__ = [
+    "LAUNCH_LOST", "cancel_video", "compare", "delete_video", "drain_outbox", "end_dead_runs", "rebuild_database",
+    "rebuild_index", "reconcile", "unfinished_runs",
+]  # fmt: skip

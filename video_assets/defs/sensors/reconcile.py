@@ -1,0 +1,27 @@
+"""reconcile_sensor: finds dead runs, and compares what is with what is said."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from video_assets.defs.operating import reconcile
+from video_assets.defs.platform import Platform
+from video_assets.defs.projecting import Projector
+
+
+def build_reconcile_sensor(platform: Platform, projector: Projector) -> dg.SensorDefinition:
+    """The sensor. Its cursor is the storage id up to which the event log was read a second time."""
+
+    @dg.sensor(
+        name="reconcile_sensor",
+        minimum_interval_seconds=platform.settings.reconcile_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Fails runs whose worker is gone, sweeps after deletions, purges old runs. Starts no runs.",
+    )
+    def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        repaired = reconcile(platform, context.instance, projector=projector)
+        for line in repaired:
+            context.log.info(line)
+        return dg.SkipReason("; ".join(repaired)[:500] or "nothing to repair")
+
+    return reconcile_sensor

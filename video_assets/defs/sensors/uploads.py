@@ -1,0 +1,63 @@
+"""uploads_sensor: a pending video without a run gets one."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster import DagsterRunStatus
+
+from video_assets.database import launching
+from video_assets.defs.jobs import process_video
+from video_assets.defs.partitions import videos
+from video_assets.defs.platform import Platform
+from video_assets.lifecycle.launching import due
+from video_assets.videos import utc_now
+
+_GOING = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+_QUEUED = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
+
+
+def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
+    """The sensor. Whom to launch is decided over rows alone; each launch has a run key, so that Dagster
+    itself refuses to start it twice."""
+    settings = platform.settings
+
+    @dg.sensor(
+        name="uploads_sensor",
+        job=process_video,
+        minimum_interval_seconds=settings.sensor_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Launches process_video for pending videos, oldest first, as slots come free.",
+    )
+    def uploads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        now, instance = utc_now(), context.instance
+        with platform.database.write() as session:
+            answered = launching.open_run_keys(session)
+            if answered:
+                launching.close_answered(session, _runs_by_key(instance, answered), now=now)
+            queued = instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED))
+            going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
+            free = max(settings.max_concurrent_runs - going, 0) - queued // 2
+            waiting, live = launching.waiting_and_live(session, limit=4 * settings.max_concurrent_runs + 100)
+            chosen = due(waiting, live, free, now, settings)
+            launches = launching.record(session, chosen, claimed_by="uploads_sensor", now=now)
+        if not launches:
+            return dg.SkipReason(f"{len(waiting)} videos waiting, {going} runs going, {queued} queued")
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    run_key=launch.run_key,
+                    partition_key=str(launch.video_id),
+                    tags={"video_assets/reason": launch.reason, "video_assets/launch": launch.run_key},
+                )
+                for launch in launches
+            ],
+            dynamic_partitions_requests=[videos.build_add_request([str(launch.video_id) for launch in launches])],
+        )
+
+    return uploads_sensor
+
+
+def _runs_by_key(instance: dg.DagsterInstance, run_keys: list[str]) -> dict[str, str]:
+    """Run key → run id, of those that have a run by now."""
+    found = instance.get_runs(dg.RunsFilter(tags={"video_assets/launch": run_keys}))
+    return {run.tags["video_assets/launch"]: run.run_id for run in found}
