@@ -1,0 +1,121 @@
+"""What goes into the index: passages cut at sentence ends, and the digest of a document."""
+
+# ruff: noqa: RUF001  (punctuation of many scripts is what this module is about)
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from video_assets.search.base import Document, Passage
+
+VERSION = "search-1"
+
+TARGET_SECONDS = 30.0
+LONGEST = 1.5
+"""A passage that finds no sentence end is cut at this many times the target."""
+MOST_CHARACTERS = 4_000
+"""Long enough for two minutes of the fastest speech; only hostile captions have more in half a minute."""
+
+_SENTENCE_END = re.compile(r"""[.!?…。！？｡؟।]["'”’»)\]」』]*$""")
+
+
+class Timed(Protocol):
+    """A piece of what is said: best a sentence, else a caption or a segment. Times in seconds."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def text(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The plainest `Timed`."""
+
+    start: float
+    end: float
+    text: str
+
+
+def passages(spoken: Iterable[Timed], target_seconds: float = TARGET_SECONDS) -> tuple[Passage, ...]:
+    """The pieces as passages of about the target's length, cut at sentence ends where there are any.
+
+    Every word of the pieces is in exactly one passage, in order.
+    """
+    found: list[Passage] = []
+    pieces: list[Spoken] = []
+    for piece in _short_enough(spoken, target_seconds * LONGEST):
+        if pieces and _over(pieces, piece, target_seconds):
+            found.append(_passage(len(found), pieces))
+            pieces = []
+        pieces.append(piece)
+        if _SENTENCE_END.search(piece.text) and piece.end - pieces[0].start >= target_seconds * 0.8:
+            found.append(_passage(len(found), pieces))
+            pieces = []
+    if pieces:
+        found.append(_passage(len(found), pieces))
+    return tuple(found)
+
+
+def digest(document: Document) -> str:
+    """SHA-256 of everything in the document: tells whether the index holds this very one."""
+    value = json.dumps(asdict(document), sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _over(pieces: list[Spoken], piece: Spoken, target: float) -> bool:
+    """Whether the passage so far has to end before this piece."""
+    longest = target * LONGEST if _SENTENCE_END.search(pieces[-1].text) is None else target * 1.2
+    characters = sum(len(each.text) + 1 for each in pieces)
+    return piece.end - pieces[0].start > longest or characters + len(piece.text) > MOST_CHARACTERS
+
+
+def _passage(number: int, pieces: list[Spoken]) -> Passage:
+    text, marks = "", []
+    for piece in pieces:
+        if text and not (_is_wide(text[-1]) and _is_wide(piece.text[0])):
+            text += " "
+        marks.append((len(text), piece.start))
+        text += piece.text
+    end = max(piece.end for piece in pieces)
+    # The end of the text at the end of the time lets a reader interpolate within the last piece, too.
+    return Passage(number, pieces[0].start, end, text, (*marks, (len(text), end)))
+
+
+def _short_enough(spoken: Iterable[Timed], longest: float) -> Iterator[Spoken]:
+    """The pieces, with those too long for a passage cut between words, their times in proportion."""
+    for piece in spoken:
+        text = " ".join(piece.text.split())
+        if not text:
+            continue
+        seconds = max(0.0, piece.end - piece.start)
+        parts = max(1, round(seconds / longest + 0.499), -(-len(text) // (MOST_CHARACTERS // 2)))
+        if parts == 1:
+            yield Spoken(piece.start, piece.end, text)
+            continue
+        done = 0
+        for part in _split(text, -(-len(text) // parts)):
+            start = piece.start + seconds * done / len(text)
+            done += len(part)
+            yield Spoken(start, piece.start + seconds * min(1.0, done / len(text)), part.strip())
+
+
+def _split(text: str, size: int) -> Iterator[str]:
+    """The text in parts of about `size` characters, cut after a space where one is near."""
+    while len(text) > size:
+        cut = text.rfind(" ", size // 2, size + 1) + 1 or size
+        yield text[:cut]
+        text = text[cut:]
+    if text.strip():
+        yield text
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"

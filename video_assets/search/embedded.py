@@ -1,0 +1,299 @@
+"""The embedded search index: SQLite with FTS5, one file, many readers and writers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.search import queries, snippets
+from video_assets.search.base import Document, Hit, Indexed
+from video_assets.search.documents import digest
+from video_assets.search.queries import Query
+
+BUSY_SECONDS = 30
+CANDIDATES = 200
+PER_VIDEO = 3
+ABOUT = -1
+"""The number of the row that holds what describes the video as a whole."""
+PHRASE_BONUS = 1.5
+ABOUT_SHARE = 0.3
+"""How much of the match of title and summary counts for the video's passages."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS videos (
+    video_id INTEGER PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL, title TEXT NOT NULL,
+    language TEXT, user_id INTEGER, created_at TEXT, duration REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS removed (video_id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS passages (
+    id INTEGER PRIMARY KEY, video_id INTEGER NOT NULL, number INTEGER NOT NULL,
+    start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS passages_video ON passages (video_id, number);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+    title, text, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4'
+);
+INSERT INTO words (words, rank) VALUES ('rank', 'bm25(4.0, 1.0)');
+PRAGMA user_version = 1;
+"""
+_UNUSABLE = re.compile(f"[\x00-\x08\x0b-\x1f{queries.SEPARATOR}\ud800-\udfff]")
+
+
+class EmbeddedIndex:
+    """A `SearchIndex` in one SQLite file, made on first use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    def put(self, document: Document, *, version: str) -> bool:
+        with self._writing() as connection:
+            if connection.execute("SELECT 1 FROM removed WHERE video_id = ?", (document.video_id,)).fetchone():
+                return False
+            held = connection.execute(
+                "SELECT version FROM videos WHERE video_id = ?", (document.video_id,)
+            ).fetchone()  # fmt: skip
+            if held is not None and held[0] > version:
+                return False
+            _delete(connection, document.video_id)
+            _insert(connection, document, version)
+            return True
+
+    def remove(self, video_id: int, *, forever: bool = False) -> None:
+        with self._writing() as connection:
+            _delete(connection, video_id)
+            if forever:
+                connection.execute("INSERT OR IGNORE INTO removed VALUES (?)", (video_id,))
+
+    def read(self, video_id: int) -> Indexed | None:
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT version, digest, (SELECT count(*) FROM passages JOIN words ON words.rowid = passages.id"
+                " WHERE passages.video_id = videos.video_id AND number >= 0) FROM videos WHERE video_id = ?",
+                (video_id,),
+            ).fetchone()
+        return None if row is None else Indexed(version=row[0], passages=row[2], digest=row[1])
+
+    def search(
+        self, words: str, *, limit: int = 10, user_id: int | None = None, language: str | None = None
+    ) -> list[Hit]:
+        query = queries.parse(words).telling
+        if not query.terms or limit <= 0:
+            return []
+        with self._reading() as connection:
+            wanted = _Wanted(user_id, language)
+            match = _match(query, " AND ")
+            rows = wanted.rows(connection, match)
+            if len(query.terms) > 1:
+                if len(rows) < limit:
+                    known = {row[0] for row in rows}
+                    match = _match(query, " OR ")
+                    rows += [row for row in wanted.rows(connection, match) if row[0] not in known]
+                phrase = {row[0] for row in wanted.rows(connection, _match(query, " + "))}
+            else:
+                phrase = set()
+            return [_hit(connection, match, row, score) for row, score in ranked(rows, phrase, limit)]
+
+    def wipe(self) -> None:
+        with self._writing() as connection:
+            for table in ("words", "passages", "videos"):
+                connection.execute(f"DELETE FROM {table}")
+
+    def count(self) -> int:
+        with self._reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM videos").fetchone()[0])
+
+    def ping(self) -> None:
+        with self._reading() as connection:
+            connection.execute("SELECT 1 FROM words LIMIT 1").fetchone()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One consistent view for everything read inside."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, one writer at a time."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._connection()
+            connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+        except sqlite3.OperationalError as error:
+            raise TransientError(f"the search index {self.path.name} is not available: {one_line(error)}") from error
+        except sqlite3.DatabaseError as error:
+            raise PermanentError(
+                f"the search index {self.path.name} is damaged ({one_line(error, 100)}): "
+                "move the file away and run video-assets rebuild --index"
+            ) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's connection: a new one after a fork, or when the file was replaced meanwhile."""
+        identity = (os.getpid(), _file_identity(self.path))
+        if getattr(self._local, "identity", None) != identity or identity[1] is None:
+            self._local.connection = self._opened()
+            self._local.identity = (os.getpid(), _file_identity(self.path))
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermanentError(f"no folder for the search index: {one_line(error)}") from error
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA mmap_size = {256 * 2**20}")
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        return connection
+
+
+Row = tuple[int, float, int, int, float, float, str, str]
+"""Passage id, score (higher is better), video id, number, start, stop, marks, title."""
+
+
+class _Wanted:
+    """Which videos a search is among."""
+
+    def __init__(self, user_id: int | None, language: str | None) -> None:
+        self.filters, self.values = "", []
+        for column, value in (("user_id", user_id), ("language", language)):
+            if value is not None:
+                self.filters += f" AND videos.{column} = ?"
+                self.values.append(value)
+
+    def rows(self, connection: sqlite3.Connection, match: str) -> list[Row]:
+        """The best candidates that match, best first."""
+        # Without a filter, ranking needs no look at the other tables but for the few best.
+        inner = "SELECT rowid AS id, rank FROM words WHERE words MATCH ?"
+        if self.filters:
+            inner = (
+                "SELECT words.rowid AS id, words.rank FROM words JOIN passages ON passages.id = words.rowid"
+                f" JOIN videos USING (video_id) WHERE words MATCH ?{self.filters}"
+            )
+        found = connection.execute(
+            "SELECT best.id, -best.rank, video_id, number, start, stop, marks, videos.title"
+            f" FROM ({inner} ORDER BY rank LIMIT {CANDIDATES}) AS best"
+            " JOIN passages ON passages.id = best.id JOIN videos USING (video_id)"
+            " ORDER BY best.rank, video_id, number",
+            (match, *self.values),
+        )
+        return found.fetchall()
+
+
+def ranked(rows: Sequence[Row], phrase: set[int], limit: int) -> list[tuple[Row, float]]:
+    """The best rows with their scores: few of one video, and the video itself (its title or summary)
+    only where none of its passages is there; those gain from it instead."""
+    about = {row[2]: row[1] for row in rows if row[3] == ABOUT}
+    spoken = {row[2] for row in rows if row[3] != ABOUT}
+    scored = []
+    for row in rows:
+        if row[3] == ABOUT and row[2] in spoken:
+            continue
+        bonus = PHRASE_BONUS if row[0] in phrase else 1.0
+        extra = 0.0 if row[3] == ABOUT else ABOUT_SHARE * about.get(row[2], 0.0)
+        scored.append((row, row[1] * bonus + extra))
+    scored.sort(key=lambda each: (-each[1], each[0][2], each[0][3]))
+    taken: Counter[int] = Counter()
+    result: list[tuple[Row, float]] = []
+    for row, score in scored:
+        if taken[row[2]] < PER_VIDEO and len(result) < limit:
+            taken[row[2]] += 1
+            result.append((row, score))
+    return result
+
+
+def _match(query: Query, operator: str) -> str:
+    """The query in FTS5's language; every term quoted, so that nothing typed is an operator."""
+    terms = [f'"{queries.separated(term)}"' for term in query.terms]
+    if query.prefix:
+        terms[-1] += " *"
+    return operator.join(terms)
+
+
+def _hit(connection: sqlite3.Connection, match: str, row: Row, score: float) -> Hit:
+    passage, _, video_id, number, start, stop, marks, title = row
+    marked_title, marked_text = connection.execute(
+        "SELECT highlight(words, 0, ?, ?), highlight(words, 1, ?, ?) FROM words WHERE words MATCH ? AND rowid = ?",
+        (*(snippets.OPEN, snippets.CLOSE) * 2, match, passage),
+    ).fetchone()
+    marked = marked_text if number != ABOUT or snippets.OPEN in marked_text else marked_title
+    text, found = snippets.spans(marked.replace(queries.SEPARATOR, ""))
+    first = snippets.best_place(found)
+    if number != ABOUT and found:
+        start = snippets.moment(found[first][0], json.loads(marks), start)
+    return Hit(
+        video_id=video_id, title=title, start=round(start, 3), end=stop,
+        snippet=snippets.snippet(text, found, first), score=score,
+    )  # fmt: skip
+
+
+def _insert(connection: sqlite3.Connection, document: Document, version: str) -> None:
+    connection.execute(
+        "INSERT INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            document.video_id, version, digest(document), _usable(document.title), document.language,
+            document.user_id, document.created_at and document.created_at.isoformat(), document.duration,
+        ),
+    )  # fmt: skip
+    about = [document.summary, document.description or "", ", ".join(document.tags)]
+    about += [title for _, title in document.chapters]
+    rows: list[tuple[int, float, float, str, str, str]] = [
+        (ABOUT, 0.0, document.duration, "[]", document.title, "\n".join(part for part in about if part))
+    ]
+    rows += [
+        (passage.number, passage.start, passage.end, json.dumps(passage.marks), "", passage.text)
+        for passage in document.passages
+    ]
+    for number, start, stop, marks, title, text in rows:
+        added = connection.execute(
+            "INSERT INTO passages (video_id, number, start, stop, marks) VALUES (?, ?, ?, ?, ?)",
+            (document.video_id, number, start, stop, marks),
+        )
+        connection.execute(
+            "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
+            (added.lastrowid, queries.separated(_usable(title)), queries.separated(_usable(text))),
+        )
+
+
+def _delete(connection: sqlite3.Connection, video_id: int) -> None:
+    connection.execute(
+        "DELETE FROM words WHERE rowid IN (SELECT id FROM passages WHERE video_id = ?)", (video_id,)
+    )  # fmt: skip
+    connection.execute("DELETE FROM passages WHERE video_id = ?", (video_id,))
+    connection.execute("DELETE FROM videos WHERE video_id = ?", (video_id,))
+
+
+def _usable(text: str) -> str:
+    """The text with what would be mistaken for markers as spaces: offsets stay right."""
+    return _UNUSABLE.sub(" ", text)
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,181 @@
+"""Captions that came with a video (WebVTT, SubRip), read as hostile text and put right."""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from video_assets.errors import PermanentError, one_line
+from video_assets.speech.clean import clean_text
+from video_assets.speech.transcript import Segment, Source, Transcript, covered_seconds
+
+VERSION = "captions-1"
+
+MAX_BYTES = 5 * 2**20
+MAX_CUES = 50_000
+ROLLING_SHARE = 0.25
+"""From this share of cues that begin with what the cue before ended with, the file is a rolling one."""
+ROLLING_GAP = 0.5
+READING_SPEED = 15.0
+"""Characters a second, for cues that do not say when they end."""
+
+_TIME = r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2})[.,](\d{1,6})"
+_TIMING = re.compile(rf"^\s*{_TIME}\s*--+>\s*{_TIME}(?:\s.*)?$")
+_NUMBER = re.compile(r"^\s*\d{1,9}\s*$")
+_HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|</>|<!--.*?-->", re.DOTALL)
+_ASS = re.compile(r"\{\\[^{}]*\}")
+_LANGUAGE = re.compile(r"^Language:\s*([A-Za-z]{2,3})(?:-[A-Za-z0-9-]+)?\s*$", re.MULTILINE)
+_SPEAKER_CHANGE = re.compile(r"^\s*>>+\s*", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One cue as the file has it: seconds, and its lines without markup."""
+
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+
+def read_captions(data: bytes, name: str, duration: float, *, source: Source = "captions") -> Transcript:
+    """The transcript that a caption file gives. `name` tells the format, `duration` (seconds) clips it.
+
+    A PermanentError says in one line what is wrong with the file.
+    """
+    shown = one_line(name, 80)
+    if len(data) > MAX_BYTES:
+        raise PermanentError(f"captions {shown} are too large: {len(data)} bytes, at most {MAX_BYTES}")
+    text = decode(data)
+    cues = list(parse(text, srt=name.lower().endswith(".srt")))
+    if len(cues) > MAX_CUES:
+        raise PermanentError(f"captions {shown} have too many cues: at most {MAX_CUES}")
+    if not cues and not text.lstrip().startswith("WEBVTT"):
+        raise PermanentError(f"captions {shown} hold no cues: give a WebVTT (.vtt) or SubRip (.srt) file")
+    segments = put_right(cues, duration)
+    if cues and not segments and any(cue.lines for cue in cues):
+        raise PermanentError(f"captions {shown} begin after the video's end, {duration:.1f} s: give this video's own")
+    language = _LANGUAGE.search(text[: text.find("-->")]) if "-->" in text else None
+    return Transcript(
+        segments=segments, language=language[1].lower() if language else None, source=source,
+        model_info={"reader": VERSION, "cues": len(cues)},
+        duration_seconds=duration, speech_seconds=covered_seconds(segments),
+    )  # fmt: skip
+
+
+def decode(data: bytes) -> str:
+    """The file's text: by byte order mark, else UTF-8, else UTF-16 where its NULs say so, else Windows-1252."""
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):  # fmt: skip
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    head = data[:4096]
+    if head[1::2].count(0) > len(head) // 4:
+        return data.decode("utf-16-le", "replace")
+    if head[::2].count(0) > len(head) // 4:
+        return data.decode("utf-16-be", "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def parse(text: str, *, srt: bool) -> Iterator[Cue]:
+    """Every cue of the file, in its order; whatever is no cue (notes, styles, regions) is passed over.
+
+    A cue runs to the next empty line. Stops one past MAX_CUES.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    found, at = 0, 0
+    while at < len(lines) and found <= MAX_CUES:
+        timing = _TIMING.match(lines[at]) if "->" in lines[at] else None
+        at += 1
+        if timing is None:
+            continue
+        first = at
+        while at < len(lines) and lines[at].strip() and not _begins_cue(lines, at):
+            at += 1
+        found += 1
+        groups = timing.groups()
+        yield Cue(_seconds(groups[:4]), _seconds(groups[4:]), _plain("\n".join(lines[first:at]), srt=srt))
+
+
+def _begins_cue(lines: Sequence[str], at: int) -> bool:
+    """Whether a cue begins here without the empty line it should have before it."""
+    if "->" in lines[at]:
+        return _TIMING.match(lines[at]) is not None
+    following = lines[at + 1] if at + 1 < len(lines) else ""
+    return "->" in following and _NUMBER.match(lines[at]) is not None and _TIMING.match(following) is not None
+
+
+def _seconds(groups: Sequence[str | None]) -> float:
+    hours, minutes, seconds, fraction = groups
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0) + float(f"0.{fraction or 0}")
+
+
+def _plain(text: str, *, srt: bool) -> tuple[str, ...]:
+    text = _TAG.sub("", _HIDDEN.sub("", text))
+    if srt:
+        text = _ASS.sub("", text).replace("\\N", "\n").replace("\\h", " ")
+    text = html.unescape(_SPEAKER_CHANGE.sub("", text))
+    return tuple(line for line in map(clean_text, text.split("\n")) if line)
+
+
+def put_right(cues: Sequence[Cue], duration: float) -> tuple[Segment, ...]:
+    """Segments in order and inside the duration, without what rolling captions repeat."""
+    ordered = sorted((cue for cue in cues if cue.lines and cue.start < duration), key=lambda cue: cue.start)
+    ordered = list(dict.fromkeys(ordered))
+    if is_rolling(ordered):
+        ordered = unrolled(ordered)
+    segments = []
+    for at, cue in enumerate(ordered):
+        text = " ".join(cue.lines)
+        end = cue.end if cue.end > cue.start else cue.start + max(1.0, len(text) / READING_SPEED)
+        following = next((later.start for later in ordered[at + 1 : at + 9] if later.start > cue.start), duration)
+        segments.append(Segment(start=cue.start, end=min(end, following, duration), text=text))
+    return tuple(segments)
+
+
+def is_rolling(cues: Sequence[Cue]) -> bool:
+    """Whether these are captions that scroll: each cue shows again what the one before ended with."""
+    repeats = sum(
+        1 for before, cue in pairwise(cues)
+        if _touches(before, cue) and _repeated_words(before, cue) > 0
+    )  # fmt: skip
+    return repeats >= 3 and repeats >= ROLLING_SHARE * len(cues)
+
+
+def unrolled(cues: Sequence[Cue]) -> list[Cue]:
+    """Each word of rolling captions once, when it first appears; what only stays on screen adds time."""
+    result: list[Cue] = []
+    before: Cue | None = None
+    for cue in cues:
+        repeats = _repeated_words(before, cue) if before is not None and _touches(before, cue) else 0
+        fresh = " ".join(cue.lines).split()[repeats:]
+        if fresh:
+            result.append(replace(cue, lines=(" ".join(fresh),)))
+        elif result:
+            result[-1] = replace(result[-1], end=max(result[-1].end, cue.end))
+        before = cue
+    return result
+
+
+def _touches(before: Cue, cue: Cue) -> bool:
+    return cue.start <= before.end + ROLLING_GAP
+
+
+def _repeated_words(before: Cue, cue: Cue) -> int:
+    """How many words at the cue's start are the last words of the cue before: at least its whole first
+    line or all of the cue before, as a single word in common says nothing."""
+    shown, words = " ".join(before.lines).split(), " ".join(cue.lines).split()
+    least = min(len(cue.lines[0].split()), len(shown))
+    for size in range(min(len(shown), len(words)), max(least, 1) - 1, -1):
+        if shown[-size:] == words[:size]:
+            return size
+    return 0

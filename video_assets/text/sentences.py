@@ -1,0 +1,159 @@
+"""Whole sentences with their times, from segments that may begin and end anywhere."""
+
+# ruff: noqa: RUF001  (punctuation of many scripts is what this module is about)
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from video_assets.text.spoken import Spoken, SpokenSegment
+
+VERSION = "sentences-1"
+
+PAUSE = 2.0
+"""Seconds of silence that end a sentence, whatever its punctuation says."""
+LONGEST_WORDS = 60
+"""A sentence without an end in sight is cut at a segment's end, at the latest after so many words."""
+UNPUNCTUATED_WORDS = 40
+"""From so many words a full stop, the transcript counts as unpunctuated: its segments then end sentences."""
+SHORTEST_UNPUNCTUATED = 12
+
+_NOT_SPEECH = re.compile(r"^\W*(?:[\[(（【*♪♫].*[\])）】*♪♫]|[♪♫].*)\W*$")
+_ENDS = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？｡؟۔।॥]+["'”’»)\]」』】]*""")
+_ABBREVIATED = (
+    "mr mrs ms dr prof sr jr st rev gen col sgt capt lt hon gov sen rep pres no nos vol fig figs ch sec eq ed eds pp p "
+    "vs cf al e.g i.e eg ie approx ca etc inc ltd co corp dept est min max tel ext jan feb mar apr jun jul aug sep "
+    "sept oct nov dec mon tue wed thu fri bzw z.b d.h u.a usw nr str sra mme mlle m av art ph.d a.m p.m"
+)
+_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
+_MAY_END = frozenset(("etc", "inc", "ltd", "co", "corp", "jr", "sr", "a.m", "p.m", "ph.d", "usw", "al", "no"))
+"""Abbreviations after which a capital letter does begin a sentence."""
+_BEGINNING_WORDS = "the it he she we they this that these those there but and so in on at if when i you a an"
+_STARTERS = frozenset(_BEGINNING_WORDS.split())
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A whole sentence. Times in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
+    """Every sentence said, in order; sounds in brackets and music are left out."""
+    spoken = [segment for segment in transcript.segments if is_speech(segment.text)]
+    if not spoken:
+        return ()
+    text = _Running(spoken)
+    cuts = set(_punctuated(text.text))
+    unpunctuated = len(text.text.split()) > UNPUNCTUATED_WORDS * max(1, len(cuts))
+    cuts |= set(text.pauses(0.3 if unpunctuated else PAUSE))
+    if unpunctuated:
+        cuts = set(_merged(text.text, sorted(cuts | set(text.ends)), SHORTEST_UNPUNCTUATED))
+    found, begin = [], 0
+    for end in sorted(cuts | {len(text.text)}):
+        for first, last in _short_enough(text, begin, end):
+            piece = text.text[first:last].strip()
+            if piece:
+                lead = len(text.text[first:last]) - len(text.text[first:last].lstrip())
+                found.append(Sentence(text.moment(first + lead), text.moment(last, ending=True), piece))
+        begin = end
+    return tuple(found)
+
+
+def is_speech(text: str) -> bool:
+    """Whether the segment's text is something said, not a sound in brackets, music or punctuation."""
+    return any(character.isalnum() for character in text) and not _NOT_SPEECH.match(text)
+
+
+class _Running:
+    """All segments as one text, with the way back from a character to its second."""
+
+    def __init__(self, segments: Sequence[SpokenSegment]) -> None:
+        self.segments = segments
+        self.begins: list[int] = []
+        self.ends: list[int] = []
+        pieces: list[str] = []
+        length, last = 0, ""
+        for segment in segments:
+            piece = segment.text
+            if last and not (_is_wide(last) and _is_wide(piece[0])):
+                piece = " " + piece
+            self.begins.append(length + len(piece) - len(segment.text))
+            length += len(piece)
+            self.ends.append(length)
+            pieces.append(piece)
+            last = piece[-1]
+        self.text = "".join(pieces)
+
+    def pauses(self, seconds: float) -> Iterator[int]:
+        """Where a silence of at least so many seconds follows."""
+        for at in range(len(self.segments) - 1):
+            if self.segments[at + 1].start - self.segments[at].end >= seconds:
+                yield self.ends[at]
+
+    def moment(self, offset: int, *, ending: bool = False) -> float:
+        """The second of a character, in proportion within its segment. `ending`: of the end of the one before."""
+        at = max(0, bisect_right(self.begins, offset - (1 if ending else 0)) - 1)
+        segment = self.segments[at]
+        share = (offset - self.begins[at]) / max(1, self.ends[at] - self.begins[at])
+        moment = segment.start + (segment.end - segment.start) * min(max(share, 0.0), 1.0)
+        return round(moment, 3)
+
+
+def _punctuated(text: str) -> Iterator[int]:
+    """Where punctuation ends a sentence."""
+    lower_case = not any(character.isupper() for character in text)
+    for match in _ENDS.finditer(text):
+        following = text[match.end() : match.end() + 40].lstrip(" \n\"'“‘«([¿¡—–-")
+        if not following:
+            continue
+        if match[0][0] in ".!?…" and following[0].islower() and not lower_case:
+            continue
+        if match[0] == "." and not _full_stop(text, match.start(), following, lower_case):
+            continue
+        yield match.end()
+
+
+def _full_stop(text: str, at: int, following: str, lower_case: bool) -> bool:
+    """Whether the point at `at` ends a sentence rather than an abbreviation, an initial or a number."""
+    before = re.split(r"[\s(\[\"'“‘]", text[max(0, at - 20) : at])[-1].lower()
+    next_word = re.split(r"\W", following, maxsplit=1)[0].lower()
+    if before in _ABBREVIATIONS:
+        return before in _MAY_END and (next_word in _STARTERS or following[0].isupper()) and not lower_case
+    if re.fullmatch(r"[^\W\d_]", before) and before not in ("i", "a"):
+        return next_word in _STARTERS
+    if re.fullmatch(r"(?:[^\W\d_]\.)+[^\W\d_]", before):
+        return next_word in _STARTERS
+    # "1." at the start of a line of a list belongs to what follows; "in 1999." does not.
+    return not (before.isdigit() and len(before) <= 2 and (at == len(before) or text[at - len(before) - 2] in ".!?:"))
+
+
+def _merged(text: str, cuts: Sequence[int], least: int) -> Iterator[int]:
+    """The cuts, less those that would make pieces of fewer words than `least`."""
+    begin = 0
+    for cut in cuts:
+        if len(text[begin:cut].split()) >= least:
+            yield cut
+            begin = cut
+
+
+def _short_enough(text: _Running, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """The stretch, cut at segment ends or after LONGEST_WORDS words where it is too long for a sentence."""
+    words = [begin + match.end() for match in re.finditer(r"\S+", text.text[begin:end])]
+    while len(words) > LONGEST_WORDS:
+        limit = words[LONGEST_WORDS - 1]
+        inner = [cut for cut in text.ends[: bisect_right(text.ends, limit)][-20:] if cut > words[LONGEST_WORDS // 3]]
+        cut = inner[-1] if inner else limit
+        yield begin, cut
+        begin, words = cut, [word for word in words if word > cut]
+    yield begin, end
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"

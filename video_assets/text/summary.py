@@ -1,0 +1,67 @@
+"""What a summary holds, whoever made it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(lambda value: round(value, 3))]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class SummarySentence(_Record):
+    """One sentence of the summary, and the second at which the video says it."""
+
+    text: str
+    start: Seconds
+
+
+class Chapter(_Record):
+    """A stretch of the video about one subject. Times in seconds."""
+
+    start: Seconds
+    end: Seconds
+    title: str
+
+
+class Summary(_Record):
+    """A video in a few sentences, its chapters and tags."""
+
+    text: str = ""
+    sentences: tuple[SummarySentence, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    tags: tuple[str, ...] = ()
+    quality_score: float | None = None
+    """0 to 1: the share of the transcript's meaningful words (each weighted by how often it is said) that
+    the summary mentions. It measures coverage: neither whether the summary reads well nor whether the
+    talk itself is right. None where nothing was said."""
+    model_info: dict[str, Any] = Field(default_factory=dict)
+
+
+def to_json(summary: Summary) -> bytes:
+    """summary.json: the same summary always gives the same bytes."""
+    value = summary.model_dump(mode="json")
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def chapters_to_vtt(chapters: tuple[Chapter, ...]) -> str:
+    """The chapters as WebVTT, for a player's `<track kind="chapters">`."""
+    blocks = ["WEBVTT\n"]
+    for chapter in chapters:
+        title = chapter.title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        end = max(chapter.end, chapter.start + 0.001)
+        blocks.append(f"{_timestamp(chapter.start)} --> {_timestamp(end)}\n{title}\n")
+    return "\n".join(blocks)
+
+
+def _timestamp(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    return (
+        f"{milliseconds // 3_600_000:02d}:{milliseconds // 60_000 % 60:02d}"
+        f":{milliseconds // 1000 % 60:02d}.{milliseconds % 1000:03d}"
+    )

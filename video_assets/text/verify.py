@@ -1,0 +1,53 @@
+"""What is checked of a summary before it is published."""
+
+from __future__ import annotations
+
+from video_assets.artifacts import CheckOutcome
+from video_assets.text.extractive import MOST_SENTENCES, distinct
+from video_assets.text.sentences import is_speech, sentences
+from video_assets.text.spoken import Spoken
+from video_assets.text.summary import Summary
+from video_assets.text.terms import words
+
+LEAST_SENTENCES = 4
+TOLERANCE = 0.5
+"""Seconds by which chapters may outlast the video: containers round."""
+
+
+def summary_checks(summary: Summary, transcript: Spoken, duration: float) -> list[CheckOutcome]:
+    """The checks `sentence_count`, `grounded` and `chapters_inside`. `duration`: seconds of the video."""
+    return [_sentence_count(summary, transcript), _grounded(summary, transcript), _chapters_inside(summary, duration)]
+
+
+def ungrounded(summary: Summary, transcript: Spoken) -> list[str]:
+    """The sentences of the summary that the transcript does not hold word for word."""
+    said = [word for segment in transcript.segments if is_speech(segment.text) for word in words(segment.text)]
+    text = f" {' '.join(said)} "
+    return [each.text for each in summary.sentences if f" {' '.join(words(each.text))} " not in text]
+
+
+def _sentence_count(summary: Summary, transcript: Spoken) -> CheckOutcome:
+    available = len(distinct([sentence.text for sentence in sentences(transcript)]))
+    least, count = min(LEAST_SENTENCES, available), len(summary.sentences)
+    return CheckOutcome(
+        name="sentence_count", passed=least <= count <= MOST_SENTENCES and bool(summary.text) == bool(count),
+        summary=f"{count} sentences of {available}", metadata={"sentences": count, "available": available},
+    )  # fmt: skip
+
+
+def _grounded(summary: Summary, transcript: Spoken) -> CheckOutcome:
+    invented = ungrounded(summary, transcript)
+    found = f"not in the transcript: {invented[0][:80]}" if invented else "every sentence is in the transcript"
+    return CheckOutcome(name="grounded", passed=not invented, summary=found)
+
+
+def _chapters_inside(summary: Summary, duration: float) -> CheckOutcome:
+    reached = 0.0
+    for chapter in summary.chapters:
+        if not reached <= chapter.start <= chapter.end <= duration + TOLERANCE:
+            found = f"chapter “{chapter.title[:40]}” at {chapter.start:.2f} to {chapter.end:.2f} s of {duration:.2f} s"
+            return CheckOutcome(name="chapters_inside", passed=False, summary=found)
+        reached = chapter.end
+    return CheckOutcome(
+        name="chapters_inside", passed=True, summary=f"{len(summary.chapters)} chapters inside {duration:.2f} s"
+    )
