@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from video_assets.search.base import Document, Passage
 
@@ -66,8 +66,17 @@ def passages(spoken: Iterable[Timed], target_seconds: float = TARGET_SECONDS) ->
 
 def digest(document: Document) -> str:
     """SHA-256 of everything in the document: tells whether the index holds this very one."""
-    value = json.dumps(asdict(document), sort_keys=True, default=str, ensure_ascii=False)
+    value = json.dumps(_canonical(asdict(document)), sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Numbers as floats and sequences as lists: a document read back from JSON has the same digest."""
+    if isinstance(value, dict):
+        return {key: _canonical(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(each) for each in value]
+    return float(value) if isinstance(value, int | float) else value
 
 
 def _over(pieces: list[Spoken], piece: Spoken, target: float) -> bool:

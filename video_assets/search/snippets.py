@@ -43,7 +43,8 @@ def snippet(text: str, found: Sequence[tuple[int, int]], first: int) -> str:
             continue
         parts += [html.escape(text[at:start]), "<mark>", html.escape(text[start:stop]), "</mark>"]
         at = stop
-    return "".join([*parts, html.escape(text[at:end]), "…" if end < len(text) else ""]).strip()
+    shown = "".join([*parts, html.escape(text[at:end]), "…" if end < len(text) else ""])
+    return " ".join(shown.split())
 
 
 def moment(offset: int, marks: Sequence[tuple[int, float]], start: float) -> float:

@@ -6,6 +6,8 @@ from video_assets.artifacts import CheckOutcome
 from video_assets.search.base import Document, SearchIndex
 from video_assets.search.documents import digest
 
+CHECKS = ("index_returns_it", "passages_all_there")
+
 
 def search_checks(index: SearchIndex, document: Document, version: str) -> list[CheckOutcome]:
     """The checks `index_returns_it` and `passages_all_there`: what the index holds is what was put."""

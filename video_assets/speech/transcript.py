@@ -40,8 +40,8 @@ class Segment(_Record):
 
     start: Seconds
     end: Seconds
-    text: str
-    """One line of clean text, never empty."""
+    text: str = Field(min_length=1)
+    """One line of clean text."""
     words: tuple[Word, ...] | None = None
     speaker: str | None = None
     """Reserved: who speaks is not told apart yet."""

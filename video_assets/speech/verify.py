@@ -7,6 +7,8 @@ import re
 from video_assets.artifacts import CheckOutcome
 from video_assets.speech.transcript import Segment, Transcript
 
+CHECKS = ("in_order", "inside_duration", "no_stuck_repetition", "speech_found")
+
 TOLERANCE = 0.5
 """Seconds by which a transcript may outlast its video: containers round."""
 STUCK_SEGMENTS = 8
@@ -15,6 +17,8 @@ STUCK_PHRASE = 6
 
 _PHRASE = re.compile(rf"(?<!\w)(\w[\w' ,.!?-]{{0,80}}?\W)\1{{{STUCK_PHRASE - 1},}}", re.IGNORECASE)
 _LONGEST_SCANNED = 5_000
+MISSED_SPEECH = 10.0
+"""Seconds of voice (as the voice detector hears it) that must not go without a single word."""
 
 
 def transcript_checks(transcript: Transcript, duration: float, has_audio: bool) -> list[CheckOutcome]:
@@ -78,7 +82,3 @@ def _speech_found(transcript: Transcript, has_audio: bool) -> CheckOutcome:
     else:
         summary = "no speech in the audio" if has_audio else "no audio, so no speech to find"
     return CheckOutcome(name="speech_found", passed=not missing, summary=summary, metadata={"words": words})
-
-
-MISSED_SPEECH = 10.0
-"""Seconds of voice (as the voice detector hears it) that must not go without a single word."""

@@ -9,6 +9,8 @@ from video_assets.text.spoken import Spoken
 from video_assets.text.summary import Summary
 from video_assets.text.terms import words
 
+CHECKS = ("sentence_count", "grounded", "chapters_inside")
+
 LEAST_SENTENCES = 4
 TOLERANCE = 0.5
 """Seconds by which chapters may outlast the video: containers round."""
