@@ -38,6 +38,7 @@ setup(
         "pandas>=2.2",
         "matplotlib>=3.9",
         "scikit-learn>=1.5",
+        "snowballstemmer>=3.0",
         "rich>=13.9",
         "click>=8.1",
         "webvtt-py>=0.5",
@@ -45,7 +46,10 @@ setup(
     ],
     extras_require={
         "dev": [
-            "pytest>=8.3",
+            # Installs this project itself without fetching a build environment.
+            "setuptools>=77",
+            "pytest>=9.0",
+            "pytest-timeout>=2.4",
             "hypothesis>=6.120",
             "ruff>=0.8",
             "mypy>=1.13",
@@ -54,6 +58,8 @@ setup(
             "types-requests",
             "types-PyYAML",
             "psutil>=6.1",
+            "setuptools>=75",
+            "wheel>=0.45",
         ],
     },
     entry_points={"console_scripts": ["video-assets=video_assets.cli:main"]},

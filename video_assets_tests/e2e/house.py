@@ -1,0 +1,144 @@
+"""The real thing, started for tests: webserver, daemon, code server, runs; and a GraphQL client for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+from video_assets.defs.instance import prepare_dagster_home
+from video_assets.defs.platform import Platform
+from video_assets.settings import Settings
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, condition: Callable[[], T | None | bool], seconds: float, pause: float = 0.2) -> T:
+    """The condition's first true answer; an AssertionError that says what was waited for after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found  # type: ignore[return-value]
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s for {what}; last seen: {found!r}")
+        time.sleep(pause)
+
+
+class House:
+    """A running Dagster over the project's definitions."""
+
+    def __init__(self, settings: Settings, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.settings = settings
+        self.platform = Platform(settings)
+        self.port = port
+        self.process = process
+        self.log = log
+
+    @property
+    def graphql_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    def graphql(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The `data` of an answer without errors."""
+        answer = httpx.post(self.graphql_url, json={"query": query, "variables": variables or {}}, timeout=30).json()
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def children(self) -> list[psutil.Process]:
+        """Every process below this one."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def run_workers(self) -> list[psutil.Process]:
+        """The processes that execute runs: children of the code server, forked without a command line of their own."""
+        return [process for process in self.children() if "multiprocessing.spawn" in " ".join(_command(process))]
+
+    def kill_everything(self) -> None:
+        """SIGKILL to all of it at once, as a power cut would."""
+        for process in [psutil.Process(self.process.pid), *self.children()]:
+            _kill(process)
+        self.process.wait(timeout=30)
+
+
+def ffmpeg_processes(below: str) -> list[psutil.Process]:
+    """FFmpeg processes that work on files below a folder."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if any("ffmpeg" in part for part in _command(process)[:1]) and any(below in part for part in _command(process))
+    ]
+
+
+@contextmanager
+def house(settings: Settings) -> Iterator[House]:
+    """Starts everything, waits until it answers, and leaves no process behind."""
+    prepare_dagster_home(settings)
+    Platform(settings).database  # noqa: B018  (makes the schema)
+    port = _free_port()
+    log = settings.home / "house.log"
+    command = [
+        sys.executable, "-m", "dagster", "dev", "-m", "video_assets.definitions", "-h", "127.0.0.1", "-p", str(port),
+        "--log-level", "warning",
+    ]  # fmt: skip
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
+            env=settings.environment(), cwd=settings.home,
+        )  # fmt: skip
+    running = House(settings, port, process, log)
+    try:
+        wait_for(f"the webserver (see {log})", lambda: _answers(running), 90)
+        yield running
+    finally:
+        children = running.children() if process.poll() is None else []
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        for child in children:
+            _kill(child)
+
+
+def _answers(running: House) -> bool:
+    if running.process.poll() is not None:
+        raise AssertionError(running.log.read_text(errors="replace")[-3000:])
+    try:
+        query = "{ repositoriesOrError { __typename ... on RepositoryConnection { nodes { name } } } }"
+        return bool(running.graphql(query)["repositoriesOrError"].get("nodes"))
+    except httpx.HTTPError:
+        return False
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+        process.wait(timeout=10)
+    except psutil.Error:
+        return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
