@@ -1,49 +1,59 @@
-# The whole of it in two commands: `make demo` and `make test`.
+# Everything a fresh machine with Python >= 3.10 and make needs. `make help` lists the targets.
+SHELL := /bin/bash
 PYTHON ?= python3
-BIN := .venv/bin
-STAMP := .venv/.installed
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
 SERVICES := video_assets_tests/services/services
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow lint bench services services-stop clean
 
-help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## Create .venv with the locked dependencies and the command
+install: $(STAMP) ## create .venv with the locked versions; does nothing when it is up to date
 
+# uv where there is one (seconds), else pip (a minute); both refuse a file whose hash is not in the lock.
 $(STAMP): requirements.lock setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "make: Python 3.10 to 3.13 is needed; name one with make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
+	  echo "video-assets needs Python 3.10 to 3.13 as $(PYTHON); choose another: make install PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot create an environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@if command -v uv >/dev/null; then \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
-	else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; fi
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@touch $(STAMP)
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
 
-demo: install ## See a video go all the way round, through the real daemon
-	$(BIN)/video-assets demo
+demo: install ## start everything, put the sample video in, watch it become searchable
+	@$(BIN)/video-assets demo
 
-test: install ## Run every test that this machine can run (REQUIRE_SERVICES=1: fail where a server is missing)
-	$(BIN)/pytest
+test: install ## every test this machine can run (REQUIRE_SERVICES=1: a missing service is a failure)
+	@$(BIN)/pytest $(PYTEST_ARGS)
 
-test-slow: install ## Run what is too long for every change
-	$(BIN)/pytest -m slow
+test-slow: install ## what is too long for every change
+	@$(BIN)/pytest -m slow --timeout=900 $(PYTEST_ARGS)
 
-lint: install ## Style, import arrows, types
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports --no-cache
-	$(BIN)/mypy
+lint: install ## style, types, and the arrows between packages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
 
-bench: install ## Measure overheads as ratios; prints a table and writes JSON
-	$(BIN)/python -m video_assets_tests.benchmarks
+bench: install ## measure the overhead per run, and write the figures down
+	@$(BIN)/python -m video_assets_tests.benchmarks
 
-services: ## Start the real servers for tests
-	$(SERVICES) up
+services: ## start the servers the tests use (Postgres) and print where they are
+	@$(SERVICES) up
+	@$(SERVICES) env
 
-services-stop: ## Stop them
-	$(SERVICES) down
+services-stop: ## stop them
+	@$(SERVICES) down
 
-clean: ## Remove what was built and the data of the demo
-	rm -rf .venv build dist data *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the environment and every cache; your data/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find video_assets video_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +

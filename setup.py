@@ -58,8 +58,6 @@ setup(
             "types-requests",
             "types-PyYAML",
             "psutil>=6.1",
-            "setuptools>=75",
-            "wheel>=0.45",
         ],
     },
     entry_points={"console_scripts": ["video-assets=video_assets.cli:main"]},
