@@ -1,0 +1,344 @@
+"""Reads a media file from end to end with PyAV and tells what it is. Runs in a limited child, never imported.
+
+JSON in: `path`, `formats`, `max_streams`, `max_pixels`, `max_duration`, `segment_seconds`. JSON out: the facts of
+`probe.Probe`, or `error`. Packets are read and, but for the first pictures, not decoded: what matters to copying and
+cutting (key frames, gaps, broken time stamps) is in them, and headers lie.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+
+TEXT_SUBTITLES = {"mov_text", "subrip", "ass", "ssa", "webvtt", "text"}
+TRANSFERS = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "srgb", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
+PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020", 12: "smpte432"}
+MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}
+RANGES = {1: "tv", 2: "pc"}
+# libavcodec's AVFieldOrder: 0 unknown, 1 progressive, above that interlaced.
+PROGRESSIVE = (0, 1)
+IDR = 5
+TEXT_LIMIT = 300
+CHAPTER_LIMIT = 500
+TOO_MUCH_MEMORY = "reading the file takes more memory than is allowed; upload it with smaller frames"
+FIRST_PICTURES = 200
+"""Packets within which the first picture must appear."""
+
+
+class Refused(Exception):
+    """The file is not taken; the message is for the person who uploaded it."""
+
+
+def clip(text: object, limit: int = TEXT_LIMIT) -> str:
+    """A metadata string as one printable line of bounded length."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)[: limit * 4]).split())[:limit]
+
+
+@dataclass
+class Track:
+    """What one stream's packets say. Times are seconds from the file's start."""
+
+    start: float | None = None
+    end: float = 0.0
+    packets: int = 0
+    bytes: int = 0
+    clean: bool = True
+    """Every packet has its times, decoding times rise, nothing is marked broken."""
+    last_dts: int | None = None
+    steps: set[int] = field(default_factory=set)
+
+    def add(self, packet: av.Packet, origin: float) -> float | None:
+        """Counts a packet; its presentation time, None where it has none."""
+        self.packets += 1
+        self.bytes += packet.size
+        if packet.is_corrupt or packet.pts is None or packet.dts is None:
+            self.clean = False
+        if packet.dts is not None:
+            if self.last_dts is not None:
+                if packet.dts <= self.last_dts:
+                    self.clean = False
+                elif len(self.steps) < 100:
+                    self.steps.add(packet.dts - self.last_dts)
+            self.last_dts = packet.dts
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None:
+            return None
+        time = float(stamp * packet.time_base) - origin
+        self.start = time if self.start is None else min(self.start, time)
+        self.end = max(self.end, time + float((packet.duration or 0) * packet.time_base))
+        return time
+
+
+@dataclass
+class Keys:
+    """The key frames of a video stream, and where segments of at least so many seconds can begin."""
+
+    segment_seconds: float
+    count: int = 0
+    closed: bool = True
+    last: float | None = None
+    longest: float = 0.0
+    starts: list[float] = field(default_factory=list)
+
+    def add(self, time: float, closed: bool) -> None:
+        self.count += 1
+        self.closed = self.closed and closed
+        if self.last is not None:
+            self.longest = max(self.longest, time - self.last)
+        self.last = time
+        if not self.starts or time - self.starts[-1] >= self.segment_seconds - 0.001:
+            self.starts.append(round(time, 6))
+
+
+def is_idr(packet: av.Packet, length_size: int) -> bool:
+    """Whether an H.264 key frame forbids what follows to look back beyond it (IDR). `length_size` 0: Annex B."""
+    data = bytes(packet)
+    if not length_size:
+        pieces = data.split(b"\x00\x00\x01")[1:]
+        return any(piece and piece[0] & 0x1F == IDR for piece in pieces)
+    at = 0
+    while at + length_size < len(data):
+        size = int.from_bytes(data[at : at + length_size], "big")
+        if data[at + length_size] & 0x1F == IDR:
+            return True
+        at += length_size + size
+    return False
+
+
+def nal_length_size(extradata: bytes | None) -> int:
+    """Bytes of the length before each NAL unit; 0 where start codes stand between them."""
+    return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else 0
+
+
+def ratio(value: Fraction | None, low: float, high: float) -> Fraction | None:
+    """The value where it is a sensible one."""
+    return value if value and low <= value <= high else None
+
+
+def open_file(given: dict[str, Any]) -> InputContainer:
+    """Opens the file, or says why not."""
+    options = {
+        "format_whitelist": given["formats"], "protocol_whitelist": "file", "max_streams": str(given["max_streams"]),
+    }  # fmt: skip
+    try:
+        container = av.open("file:" + given["path"], options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        if "memory" in str(error).lower():
+            raise Refused(TOO_MUCH_MEMORY) from None
+        raise Refused("this is no video that can be read, or it is damaged; upload an MP4, MOV, MKV or WebM") from None
+    if len(container.streams) > given["max_streams"]:
+        raise Refused(f"the file has {len(container.streams)} tracks; at most {given['max_streams']} are taken")
+    return container
+
+
+def first_picture(container: InputContainer, stream: Any) -> Any:
+    """The first decoded frame, for what only a picture tells: its rotation, format and colours."""
+    try:
+        for number, packet in enumerate(container.demux(stream)):
+            try:
+                for frame in packet.decode():
+                    return frame
+            except av.error.InvalidDataError:
+                pass
+            if number > FIRST_PICTURES:
+                break
+    except av.error.FFmpegError:
+        pass
+    raise Refused("the picture cannot be decoded; convert the file to H.264 and upload it again")
+
+
+def read(given: dict[str, Any]) -> dict[str, Any]:
+    """All the facts; raises Refused."""
+    container = open_file(given)
+    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    sounds = [s for s in container.streams.audio if s.codec_context is not None]
+    video = next(iter(sorted(pictures, key=lambda s: not s.disposition & Disposition.default)), None)
+    if video is None and not sounds:
+        raise Refused("there is neither picture nor sound in this file; upload a video")
+    if video is not None and (video.codec_context is None or not video.codec_context.width):
+        raise Refused("the picture's format is unknown; convert the file to H.264 and upload it again")
+    if video is not None and video.codec_context.width * video.codec_context.height > given["max_pixels"]:
+        size = f"{video.codec_context.width}x{video.codec_context.height}"
+        raise Refused(f"the picture has {size} pixels; at most {given['max_pixels']:,} are taken: make it smaller")
+
+    frame = None
+    if video is not None:
+        frame = first_picture(container, video)
+        # Reopening instead of seeking: a seek does not bring back what edit lists and priming did at the start.
+        picture_index, sound_indexes = video.index, [sound.index for sound in sounds]
+        container.close()
+        container = open_file(given)
+        video, sounds = container.streams[picture_index], [container.streams[index] for index in sound_indexes]
+    tracks, keys = walk(container, video, sounds, given)
+    duration = max(track.end for track in tracks.values())
+    return {
+        "container": container.format.name,
+        "duration": round(duration, 6),
+        "bit_rate": round(8 * sum(track.bytes for track in tracks.values()) / duration) if duration else 0,
+        "size": container.size,
+        "video": video_facts(video, frame, tracks[video.index], keys, container) if video is not None else None,
+        "audio": [audio_facts(sound, tracks[sound.index]) for sound in sounds],
+        "subtitles": [subtitle_facts(stream) for stream in container.streams.subtitles],
+        "chapters": chapter_facts(container, duration),
+        "title": clip(container.metadata.get("title", "")),
+    }
+
+
+def walk(
+    container: InputContainer, video: Any, sounds: list[Any], given: dict[str, Any]
+) -> tuple[dict[int, Track], Keys]:
+    """Reads every packet of picture and sound."""
+    wanted = ([video] if video is not None else []) + sounds
+    origin = (container.start_time or 0) / 1e6
+    tracks = {stream.index: Track() for stream in wanted}
+    keys = Keys(given["segment_seconds"])
+    h264 = video is not None and video.codec_context.name == "h264"
+    length_size = nal_length_size(video.codec_context.extradata) if h264 else 0
+    for stream in container.streams:
+        if stream not in wanted:
+            stream.discard = Discard.all
+    try:
+        for packet in container.demux(wanted):
+            if packet.size == 0:  # the flush at the end
+                continue
+            track = tracks[packet.stream_index]
+            time = track.add(packet, origin)
+            if track.end > given["max_duration"]:
+                raise Refused(f"the video is longer than the {given['max_duration'] / 3600:.1f} h that are taken")
+            if video is not None and packet.stream_index == video.index:
+                if packet.is_discard or packet.has_sidedata("new_extradata"):
+                    track.clean = False  # cut by an edit list, or changing its format half-way
+                if packet.is_keyframe and time is not None:
+                    keys.add(time, is_idr(packet, length_size) if h264 else False)
+                elif track.packets == 1:
+                    track.clean = False
+    except av.error.FFmpegError:
+        refuse_broken(container, tracks)
+        raise Refused("the file is damaged and cannot be read through; upload it again") from None
+    if not any(track.packets for track in tracks.values()):
+        raise Refused("there is neither picture nor sound in this file; upload a video")
+    if video is not None and not tracks[video.index].packets:
+        raise Refused("there is no picture in this file; upload it again")
+    refuse_broken(container, tracks)
+    if video is not None and keys.last is not None:
+        keys.longest = max(keys.longest, tracks[video.index].end - keys.last)
+    return tracks, keys
+
+
+def refuse_broken(container: InputContainer, tracks: dict[int, Track]) -> None:
+    """Refuses a file whose index lists packets beyond its end: half an upload."""
+    size = container.size
+    for index, track in tracks.items():
+        entries = container.streams[index].index_entries
+        last = entries[len(entries) - 1] if len(entries) else None
+        if last is not None and container.format.name.startswith("mov") and last.pos + last.size > size:
+            stream = container.streams[index]
+            whole = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            of = f" of {whole:.0f} s" if whole > track.end else ""
+            raise Refused(f"the file breaks off after {track.end:.0f} s{of}; upload it again")
+
+
+def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: InputContainer) -> dict[str, Any]:
+    context = stream.codec_context
+    sar = ratio(stream.sample_aspect_ratio or context.sample_aspect_ratio, 0.05, 20) or Fraction(1)
+    rotation = round(frame.rotation) % 360
+    width, height = round(context.width * sar), context.height
+    if rotation % 180:
+        width, height = height, width
+    length = track.end - (track.start or 0.0)
+    nominal = ratio(stream.guessed_rate or stream.average_rate, 0.1, 1000)
+    average = track.packets / length if length > 0 else 0.0
+    return {
+        "index": stream.index,
+        "codec": context.name,
+        "profile": clip(context.profile or "", 60),
+        "level": context.level or 0,
+        "pix_fmt": frame.format.name,
+        "bit_depth": max(component.bits for component in frame.format.components),
+        "width": context.width,
+        "height": context.height,
+        "sample_aspect": f"{sar.numerator}/{sar.denominator}",
+        "display_width": max(1, width),
+        "display_height": max(1, height),
+        "rotation": rotation,
+        "fps": round(float(nominal) if nominal else min(average, 1000.0) or 25.0, 4),
+        "avg_fps": round(average, 4),
+        "variable_rate": len(track.steps) > 2,
+        "interlaced": bool(context.field_order not in PROGRESSIVE or frame.interlaced_frame),
+        "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
+        "bit_rate": round(8 * track.bytes / length) if length > 0 else 0,
+        "frames": track.packets,
+        "start": round(track.start or 0.0, 6),
+        "end": round(track.end, 6),
+        "color_transfer": TRANSFERS.get(int(frame.color_trc), ""),
+        "color_primaries": PRIMARIES.get(int(frame.color_primaries), ""),
+        "color_space": MATRICES.get(int(frame.colorspace), ""),
+        "color_range": RANGES.get(int(frame.color_range), ""),
+        "clean": track.clean,
+        "key_frames": keys.count,
+        "longest_gop": round(keys.longest, 6),
+        "closed_gops": keys.closed,
+        "segment_starts": keys.starts,
+    }
+
+
+def audio_facts(stream: Any, track: Track) -> dict[str, Any]:
+    context = stream.codec_context
+    length = track.end - (track.start or 0.0)
+    return {
+        "index": stream.index,
+        "codec": context.name,
+        "profile": clip(context.profile or "", 60),
+        "channels": context.layout.nb_channels if context.layout else 0,
+        "rate": context.sample_rate or 0,
+        "bit_rate": round(8 * track.bytes / length) if length > 0 else 0,
+        "language": clip(stream.language or "", 20),
+        "default": bool(stream.disposition & Disposition.default),
+        "start": round(track.start or 0.0, 6),
+        "end": round(track.end, 6),
+        "clean": track.clean,
+    }
+
+
+def subtitle_facts(stream: Any) -> dict[str, Any]:
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    return {
+        "index": stream.index,
+        "codec": codec,
+        "language": clip(stream.language or "", 20),
+        "default": bool(stream.disposition & Disposition.default),
+        "is_text": codec in TEXT_SUBTITLES,
+    }
+
+
+def chapter_facts(container: InputContainer, duration: float) -> list[dict[str, Any]]:
+    chapters = []
+    for chapter in container.chapters()[:CHAPTER_LIMIT]:
+        base = chapter.get("time_base") or Fraction(1, 1)
+        start, end = (round(float((chapter.get(side) or 0) * base), 3) for side in ("start", "end"))
+        if 0 <= start < duration:
+            title = clip(chapter.get("metadata", {}).get("title", ""))
+            chapters.append({"start": start, "end": min(max(end, start), duration), "title": title})
+    return chapters
+
+
+def main() -> None:
+    given = json.load(sys.stdin)
+    try:
+        answer = read(given)
+    except Refused as refused:
+        answer = {"error": str(refused)}
+    except MemoryError:
+        answer = {"error": TOO_MUCH_MEMORY}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
