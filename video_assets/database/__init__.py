@@ -1,0 +1,1 @@
+"""The tables: what they are, and one module for each owner of rows."""

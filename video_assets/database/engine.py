@@ -1,0 +1,172 @@
+"""Sessions over SQLite and Postgres, and the schema brought up to date.
+
+Both behave alike here: a write session holds its locks from the start (SQLite: BEGIN IMMEDIATE) or row by
+row (Postgres), commits as a whole or not at all, and trouble with the server is a TransientError.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from video_assets.database.migrations import HEAD
+from video_assets.errors import PermanentError, TransientError, one_line
+
+BUSY_SECONDS = 30
+_WRITES = "video_assets_writes"
+_SCHEMA_LOCK = 0x7669_6465
+
+
+class Database:
+    """The tables at one URL. Opens nothing until first used; safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = make_url(url)
+            self.engine = _engine(url)
+        except (ArgumentError, ValueError, ModuleNotFoundError):
+            # The URL itself may hold a password, so it is not repeated.
+            raise PermanentError("DATABASE_URL is no database URL; give sqlite:///file or postgresql://…") from None
+        self._writer = self.engine.execution_options(**{_WRITES: True})
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether one file holds it all."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session to read in. One consistent view on SQLite; each statement its own on Postgres."""
+        with self._translated(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose work is committed at the end, as a whole, or not at all."""
+        with self._translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def ensure_schema(self) -> None:
+        """Creates the tables or brings them up to date. Cheap when they are, safe when several do it at once."""
+        with self._translated():
+            with self.engine.connect() as connection:
+                if _version(connection) == HEAD:
+                    return
+            with self._writer.connect() as connection, connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
+                _run_migrations(connection)
+
+    @contextmanager
+    def only_one(self, name: str) -> Iterator[bool]:
+        """Whether we are the one holder of the lock of this name, until the end of the block; never waits."""
+        if self.is_sqlite:
+            with _file_lock(Path(f"{self.url.database}.{name}.lock")) as held:
+                yield held
+            return
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        with self._translated(), self.engine.connect() as connection:
+            # A session lock, not a transaction's: a transaction left open for minutes would hold up vacuum.
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}))
+            try:
+                yield held
+            finally:
+                if held:
+                    connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+
+    def dispose(self) -> None:
+        """Closes every pooled connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            if "no such table" in str(error.orig) or "no such column" in str(error.orig):
+                raise self._no_schema() from error
+            raise TransientError(one_line(f"the database {self._name} did not answer: {error.orig}", 300)) from error
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) in ("42P01", "42703"):  # no such table, no such column
+                raise self._no_schema() from error
+            raise
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise TransientError(f"the connection to the database {self._name} was lost") from error
+            raise
+
+    def _no_schema(self) -> PermanentError:
+        return PermanentError(f"the database {self._name} lacks tables; run once with VIDEO_ASSETS_DB_SYNC=true")
+
+    @property
+    def _name(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+
+def upgrade(url: str) -> None:
+    """Creates the schema at `url` or brings it up to date, by Alembic."""
+    database = Database(url)
+    try:
+        database.ensure_schema()
+    finally:
+        database.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    options = {"connect_timeout": "10", "application_name": "video-assets"}
+    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=options)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling begins late and leaves DDL out, so we begin by ourselves.
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout = {BUSY_SECONDS * 1000}", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later cannot wait for its turn: SQLite refuses it at once.
+    immediate = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _version(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def _run_migrations(connection: Connection) -> None:
+    # Imported here: each run's process opens the database, and nearly none has to change it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "video_assets.database:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[bool]:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True  # closing the file gives the lock back, so does the end of the process
