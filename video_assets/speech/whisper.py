@@ -19,6 +19,7 @@ import numpy as np
 from video_assets.errors import PermanentError, one_line
 from video_assets.speech.clean import clean_text
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
+from video_assets.speech.verify import repeated
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -32,6 +33,8 @@ QUIET_SEARCH_SECONDS = 20.0
 COMPRESSION_LIMIT = 2.4
 NO_SPEECH_LIMIT = 0.6
 LOG_PROBABILITY_LIMIT = -1.0
+
+_UNSTUCK: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.2, "temperature": (0.2, 0.6)}
 
 _log = logging.getLogger(__name__)
 
@@ -52,14 +55,14 @@ def transcribe(
     with _open(audio) as sound:
         total = sound.getnframes() / RATE
         for start, samples in windows(sound):
-            _hear(recogniser, samples, start, heard)
-            if on_progress is not None:
-                on_progress(min(1.0, (start + len(samples) / RATE) / total))
+            for reached in _hear(recogniser, samples, start, heard):
+                if on_progress is not None:
+                    on_progress(min(1.0, reached / total))
     segments = tuple(heard.segments)
     return Transcript(
         segments=segments, language=heard.language, language_probability=heard.language_probability,
         source="whisper", duration_seconds=total, speech_seconds=covered_seconds(segments),
-        model_info={"model": Path(model).name, "voice_seconds": round(heard.voice_seconds, 3)},
+        model_info={"recogniser": VERSION, "model": Path(model).name, "voice_seconds": round(heard.voice_seconds, 3)},
     )  # fmt: skip
 
 
@@ -114,11 +117,34 @@ class _Heard:
     segments: list[Segment] = field(default_factory=list)
 
 
-def _hear(recogniser: WhisperModel, samples: Samples, offset: float, heard: _Heard) -> None:
-    """Recognises one window and adds what it says. `offset`: when it begins, seconds."""
-    found, info = recogniser.transcribe(
+def _hear(recogniser: WhisperModel, samples: Samples, offset: float, heard: _Heard) -> Iterator[float]:
+    """Recognises one window, which begins at `offset` (seconds), and adds what it says; yields how far it is.
+
+    A window in which the recogniser got stuck is tried once more, with repetitions forbidden.
+    """
+    before, end = len(heard.segments), offset + len(samples) / RATE
+    attempts: tuple[dict[str, Any], ...] = ({}, _UNSTUCK)
+    for options in attempts:
+        del heard.segments[before:]
+        found, info = _recognised(recogniser, samples, heard.language, options)
+        for segment in found:
+            heard.segments += _kept(segment, offset, heard.segments[-1].start if heard.segments else 0.0, end)
+            yield min(offset + segment.end, end)
+        if repeated(tuple(heard.segments[before:])) is None:
+            break
+        _log.warning("the recogniser repeats itself between %.0f and %.0f s", offset, end)
+    if heard.language is None and info.duration_after_vad > 0:
+        heard.language, heard.language_probability = info.language, min(1.0, float(info.language_probability))
+    heard.voice_seconds += float(info.duration_after_vad)
+    yield end
+
+
+def _recognised(
+    recogniser: WhisperModel, samples: Samples, language: str | None, options: dict[str, Any]
+) -> tuple[Any, Any]:
+    return recogniser.transcribe(
         samples,
-        language=heard.language,
+        language=language,
         language_detection_segments=4,
         # One wrong window would otherwise talk the following ones into repeating it.
         condition_on_previous_text=False,
@@ -128,25 +154,18 @@ def _hear(recogniser: WhisperModel, samples: Samples, offset: float, heard: _Hea
         compression_ratio_threshold=COMPRESSION_LIMIT,
         no_speech_threshold=NO_SPEECH_LIMIT,
         log_prob_threshold=LOG_PROBABILITY_LIMIT,
+        **options,
     )
-    if heard.language is None and info.duration_after_vad > 0:
-        heard.language, heard.language_probability = info.language, min(1.0, float(info.language_probability))
-    heard.voice_seconds += float(info.duration_after_vad)
-    end = offset + len(samples) / RATE
-    for segment in found:
-        if segment.no_speech_prob > NO_SPEECH_LIMIT and segment.avg_logprob < LOG_PROBABILITY_LIMIT:
-            continue
-        if segment.compression_ratio > COMPRESSION_LIMIT and segment.avg_logprob < LOG_PROBABILITY_LIMIT:
-            continue
-        text = clean_text(segment.text)
-        start = _clamped(segment.start + offset, heard.segments[-1].start if heard.segments else 0.0, end)
-        if text:
-            heard.segments.append(
-                Segment(
-                    start=start, end=_clamped(segment.end + offset, start, end), text=text,
-                    words=tuple(_words(segment.words or [], offset, start, end)),
-                )
-            )  # fmt: skip
+
+
+def _kept(segment: Any, offset: float, earliest: float, end: float) -> Iterator[Segment]:
+    """The recogniser's segment as ours; none where it is empty or text invented out of nothing."""
+    text, unsure = clean_text(segment.text), segment.avg_logprob < LOG_PROBABILITY_LIMIT
+    invented = segment.no_speech_prob > NO_SPEECH_LIMIT or segment.compression_ratio > COMPRESSION_LIMIT
+    if text and not (unsure and invented):
+        start = _clamped(segment.start + offset, earliest, end)
+        words = tuple(_words(segment.words or [], offset, start, end))
+        yield Segment(start=start, end=_clamped(segment.end + offset, start, end), text=text, words=words)
 
 
 def _words(words: Any, offset: float, start: float, end: float) -> Iterator[Word]:
