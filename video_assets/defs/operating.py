@@ -16,7 +16,8 @@ from video_assets.defs.assets.search_documents import JSON as DOCUMENT
 from video_assets.defs.partitions import VIDEOS
 from video_assets.defs.platform import Platform
 from video_assets.defs.projecting import Projector
-from video_assets.defs.translate import LAUNCH_LOST, made_from_manifest
+from video_assets.defs.remake import REMAKE_LIGHT
+from video_assets.defs.translate import made_from_manifest
 from video_assets.errors import PermanentError, one_line
 from video_assets.events.publisher import drain, open_publisher
 from video_assets.lifecycle import deletion, rebuild
@@ -65,7 +66,8 @@ def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, now: datetim
     """Fails runs whose worker is gone, as no launcher notices. The projection makes the video pending
     again, and the uploads sensor launches it: there is one way to launch."""
     records = instance.get_run_records(dg.RunsFilter(statuses=list(_WATCHED)))
-    seen = [_seen(record) for record in records]
+    # Only runs over videos have a heartbeat: an audit may be silent for as long as it takes.
+    seen = [_seen(record) for record in records if _has_heartbeat(record.dagster_run)]
     with platform.database.read() as session:
         beats = reading.heartbeats(session, [run.run_id for run in seen])
     said = []
@@ -77,12 +79,18 @@ def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, now: datetim
         with platform.database.write() as session:
             pulse.clear(session, verdict.run_id)
         said.append(f"run {verdict.run_id[:8]}: {verdict.kind}, {verdict.message}")
+    with platform.database.write() as session:
+        pulse.clear_before(session, now - timedelta(days=1))
     return said
 
 
 def _seen(record: dg.RunRecord) -> RunSeen:
     since = max(record.create_timestamp, record.update_timestamp)
     return RunSeen(record.dagster_run.run_id, _WATCHED[record.dagster_run.status], since)
+
+
+def _has_heartbeat(run: dg.DagsterRun) -> bool:
+    return "dagster/partition" in run.tags or run.job_name == REMAKE_LIGHT
 
 
 def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, verdict: Verdict) -> None:
@@ -225,9 +233,3 @@ def rebuild_index(platform: Platform) -> int:
             document = DOCUMENTS.validate_json(platform.storage.get_bytes(manifest.file(DOCUMENT).key))
             platform.search.put(document, version=manifest.facts["index_version"])
     return platform.search.count()
-
-
-__all__ = [
-    "LAUNCH_LOST", "cancel_video", "compare", "delete_video", "drain_outbox", "end_dead_runs", "rebuild_database",
-    "rebuild_index", "reconcile", "unfinished_runs",
-]  # fmt: skip
