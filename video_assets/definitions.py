@@ -24,7 +24,11 @@ from video_assets.settings import Settings
 def build_defs(settings: Settings, overrides: dict[str, Any] | None = None) -> dg.Definitions:
     """The whole graph over these settings. `overrides` replaces resources by name, for tests."""
     platform = Platform(settings)
-    resources: dict[str, Any] = {"platform": platform, "io_manager": ManifestIOManager(platform), "nothing": dg.mem_io_manager}
+    resources: dict[str, Any] = {
+        "platform": platform,
+        "io_manager": ManifestIOManager(platform),
+        "nothing": dg.mem_io_manager,
+    }
     return dg.Definitions(
         assets=[uploads, variants, transcripts, summaries, search_documents, library_report],
         asset_checks=standing_checks,

@@ -6,6 +6,8 @@ import resource
 import sys
 import time
 
+from video_assets.artifacts.manifest import Cost
+
 
 class Meter:
     """Runs from its creation."""
@@ -14,13 +16,15 @@ class Meter:
         self._wall = time.monotonic()
         self._cpu = _cpu_seconds()
 
-    def read(self) -> dict[str, float | int]:
-        """`wall_seconds` and `cpu_seconds` since the start, `peak_bytes` of the process's whole life."""
-        return {
-            "wall_seconds": round(time.monotonic() - self._wall, 3),
-            "cpu_seconds": round(_cpu_seconds() - self._cpu, 3),
-            "peak_bytes": _peak_bytes(),
-        }
+    def cost(self, *, tokens: int = 0, usd: float = 0.0) -> Cost:
+        """What it took since the start; the peak is that of the process's whole life."""
+        return Cost(
+            wall_seconds=round(time.monotonic() - self._wall, 3),
+            cpu_seconds=round(_cpu_seconds() - self._cpu, 3),
+            peak_bytes=_peak_bytes(),
+            tokens=tokens,
+            usd=usd,
+        )
 
 
 def _cpu_seconds() -> float:

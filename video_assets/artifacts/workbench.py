@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from video_assets.artifacts.fingerprint import content_hash, file_sha256, fingerprint
-from video_assets.artifacts.manifest import CheckOutcome, Cost, Manifest, ManifestFile, artefact_prefix
+from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artefact_prefix
 from video_assets.artifacts.meter import Meter
 from video_assets.artifacts.pointer import current
 from video_assets.errors import PermanentError
@@ -96,12 +96,12 @@ class Artifact:
         """One JSON file of an input."""
         return json.loads(self.storage.get_bytes(manifest.file(name).key))
 
-    def unchanged(self, part: str) -> ManifestFile | None:
-        """The file of what is current that was made from just this, if it is still there whole."""
+    def unchanged(self, part: str, name: str) -> ManifestFile | None:
+        """The file of this name in what is current, if it was made from just this and is still there whole."""
         if self.previous is None or self.run.force:
             return None
         for file in self.previous.files:
-            if file.part == part and _whole(self.storage, file):
+            if file.part == part and file.name == name and _whole(self.storage, file):
                 return file
         return None
 
@@ -150,7 +150,7 @@ class Artifact:
             artefact=self.artefact, video_id=self.video_id, fingerprint=self.fingerprint,
             content_hash=content_hash(files, self.facts), inputs=self.inputs, code_version=self.code_version,
             params=self.params, files=files, checks=tuple(self.outcomes), facts=self.facts,
-            cost=Cost(tokens=self.tokens, usd=self.usd, **self.meter.read()),
+            cost=self.meter.cost(tokens=self.tokens, usd=self.usd),
             run_id=self.run.run_id, fence=self.run.fence, made_at=self.clock(),
         )  # fmt: skip
         return self.manifest
@@ -173,7 +173,12 @@ class Workbench:
     """Opens artefacts for making. One a process; holds no state of any making."""
 
     def __init__(
-        self, storage: Storage, work_folder: Path, *, pulse: Pulse | None = None, clock: Callable[[], datetime] = utc_now
+        self,
+        storage: Storage,
+        work_folder: Path,
+        *,
+        pulse: Pulse | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.storage = storage
         self.work_folder = work_folder

@@ -56,9 +56,15 @@ def mark_pending(
     row.status = VideoStatus.PENDING.value
     session.add(
         UploadMetadataRow(
-            video_id=video_id, filename=filename, content_type=content_type, upload_id=upload_id,
-            size_bytes=size_bytes, location=location, correlation_id=correlation_id, created_at=now,
-        )  # fmt: skip
+            video_id=video_id,
+            filename=filename,
+            content_type=content_type,
+            upload_id=upload_id,
+            size_bytes=size_bytes,
+            location=location,
+            correlation_id=correlation_id,
+            created_at=now,
+        )
     )
     event = payloads.uploaded(
         video_id, user_id=row.user_id, file_key=row.key, filename=filename, content_type=content_type,
@@ -69,9 +75,7 @@ def mark_pending(
 
 def withdraw(session: Session, video_id: int) -> None:
     """Takes back a row whose upload did not come to its end."""
-    session.execute(
-        delete(VideoRow).where(VideoRow.id == video_id, VideoRow.status == VideoStatus.UPLOADING.value)
-    )
+    session.execute(delete(VideoRow).where(VideoRow.id == video_id, VideoRow.status == VideoStatus.UPLOADING.value))
 
 
 def restore(session: Session, record: UploadRecord) -> None:

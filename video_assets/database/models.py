@@ -35,7 +35,10 @@ class VideoRow(Base):
 
     __tablename__ = "videos"
     # sqlite_autoincrement: the id of a deleted video is never given again.
-    __table_args__ = (Index("ix_videos_status_created_at", "status", "created_at", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("ix_videos_status_created_at", "status", "created_at", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     title: Mapped[str]

@@ -65,7 +65,7 @@ def apply(
         if isinstance(event, Unusable):
             homeless.append((storage_id, event))
             continue
-        for video_id in (event.video_ids if isinstance(event, RunChanged) else (event.video_id,)):
+        for video_id in event.video_ids if isinstance(event, RunChanged) else (event.video_id,):
             per_video[video_id].append((storage_id, event))
     ids = sorted(per_video)
     for start in range(0, len(ids), VIDEOS_AT_ONCE):
@@ -105,9 +105,12 @@ def load_states(session: Session, video_ids: Sequence[int]) -> dict[int, VideoSt
         attempts[attempt.video_id][attempt.run_id] = _attempt(attempt)
     return {
         row.id: VideoState(
-            row.id, row.created_at, uploading=row.status == VideoStatus.UPLOADING.value,
-            ledger=ledgers[row.id], attempts=attempts[row.id],
-        )  # fmt: skip
+            row.id,
+            row.created_at,
+            uploading=row.status == VideoStatus.UPLOADING.value,
+            ledger=ledgers[row.id],
+            attempts=attempts[row.id],
+        )
         for row in rows
     }
 
@@ -173,11 +176,20 @@ def _save_attempts(session: Session, before: VideoState, after: VideoState, sett
         stage = attempt.error_stage
         session.merge(
             AttemptRow(
-                video_id=after.video_id, run_id=run_id, fence=attempt.fence, number=settled.numbers[run_id],
-                reason=attempt.reason, stages=[each.value for each in attempt.stages], state=attempt.state.value,
-                error_kind=attempt.error_kind, error_stage=stage.value if stage else None, error=attempt.error,
-                queued_at=attempt.queued_at, started_at=attempt.started_at, finished_at=attempt.finished_at,
-            )  # fmt: skip
+                video_id=after.video_id,
+                run_id=run_id,
+                fence=attempt.fence,
+                number=settled.numbers[run_id],
+                reason=attempt.reason,
+                stages=[each.value for each in attempt.stages],
+                state=attempt.state.value,
+                error_kind=attempt.error_kind,
+                error_stage=stage.value if stage else None,
+                error=attempt.error,
+                queued_at=attempt.queued_at,
+                started_at=attempt.started_at,
+                finished_at=attempt.finished_at,
+            )
         )
 
 
@@ -188,12 +200,21 @@ def _save_ledger(session: Session, before: VideoState, after: VideoState) -> Non
             continue
         session.merge(
             ArtifactRow(
-                video_id=after.video_id, artefact=stage.value, fingerprint=current.fingerprint,
-                content_hash=current.content_hash, manifest_key=current.manifest_key, run_id=current.run_id,
-                fence=current.fence, made_at=current.made_at, first_made_at=current.first_made_at,
-                code_version=current.code_version, inputs=dict(current.inputs), params=dict(current.params),
-                bytes=current.bytes, cost=dict(current.cost),
-            )  # fmt: skip
+                video_id=after.video_id,
+                artefact=stage.value,
+                fingerprint=current.fingerprint,
+                content_hash=current.content_hash,
+                manifest_key=current.manifest_key,
+                run_id=current.run_id,
+                fence=current.fence,
+                made_at=current.made_at,
+                first_made_at=current.first_made_at,
+                code_version=current.code_version,
+                inputs=dict(current.inputs),
+                params=dict(current.params),
+                bytes=current.bytes,
+                cost=dict(current.cost),
+            )
         )
         _save_result(session, after.video_id, current)
 
@@ -229,11 +250,13 @@ def _save_result(session: Session, video_id: int, current: Current) -> None:
 
 
 def _save_first_made(session: Session, video_id: int, stage: Stage, moment: datetime) -> None:
-    table = {Stage.TRANSCRIPTS: TranscriptRow, Stage.SUMMARIES: SummaryRow}.get(stage)
-    if table is not None:
-        row = session.scalar(select(table).where(table.video_id == video_id))
-        if row is not None:
-            row.created_at = moment
+    row: TranscriptRow | SummaryRow | None = None
+    if stage is Stage.TRANSCRIPTS:
+        row = session.scalar(select(TranscriptRow).where(TranscriptRow.video_id == video_id))
+    elif stage is Stage.SUMMARIES:
+        row = session.scalar(select(SummaryRow).where(SummaryRow.video_id == video_id))
+    if row is not None:
+        row.created_at = moment
 
 
 def _told(session: Session, video_ids: Sequence[int]) -> dict[int, list[Told]]:
@@ -267,9 +290,13 @@ def _note_unapplied(database: Database, homeless: Iterable[tuple[int, Unusable]]
             if session.get(UnappliedRow, storage_id) is None:
                 session.add(
                     UnappliedRow(
-                        storage_id=storage_id, kind=event.kind, partition=event.partition, reason=event.reason,
-                        payload=dict(event.payload), at=now,
-                    )  # fmt: skip
+                        storage_id=storage_id,
+                        kind=event.kind,
+                        partition=event.partition,
+                        reason=event.reason,
+                        payload=dict(event.payload),
+                        at=now,
+                    )
                 )
 
 

@@ -31,9 +31,14 @@ def add_events(session: Session, events: Iterable[OutboxEvent], *, service: str)
     for event in sorted(events, key=lambda each: each.place):
         session.add(
             OutboxRow(
-                id=event.id, topic=event.topic, payload=dict(event.payload), published=False, attempts=0,
-                service=service, created_at=event.created_at,
-            )  # fmt: skip
+                id=event.id,
+                topic=event.topic,
+                payload=dict(event.payload),
+                published=False,
+                attempts=0,
+                service=service,
+                created_at=event.created_at,
+            )
         )
         session.flush()  # the order's rows refer to these, and are numbered one by one
         session.add(OutboxOrderRow(event_id=event.id, video_id=event.video_id))

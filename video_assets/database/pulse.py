@@ -70,9 +70,16 @@ class ProgressPulse:
             with self._database.write() as session:
                 session.merge(
                     ProgressRow(
-                        run_id=run_id, video_id=video_id, stage=stage, fraction=fraction, speed=speed,
-                        eta_seconds=eta_seconds, beat_at=utc_now(), pid=os.getpid(), host=socket.gethostname(),
-                    )  # fmt: skip
+                        run_id=run_id,
+                        video_id=video_id,
+                        stage=stage,
+                        fraction=fraction,
+                        speed=speed,
+                        eta_seconds=eta_seconds,
+                        beat_at=utc_now(),
+                        pid=os.getpid(),
+                        host=socket.gethostname(),
+                    )
                 )
         except Exception as error:  # a beat that is lost is made up for by the next one
             log.debug("no heartbeat: %s", error)

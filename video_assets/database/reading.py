@@ -32,14 +32,12 @@ def all_ids(session: Session) -> list[int]:
 def counts(session: Session) -> dict[str, int]:
     """How many videos stand at each status."""
     found = session.execute(select(VideoRow.status, func.count()).group_by(VideoRow.status))
-    return {status: number for status, number in found}  # noqa: C416
+    return {status: number for status, number in found}
 
 
 def attempts(session: Session, video_id: int) -> Sequence[AttemptRow]:
     """The video's attempts, oldest first."""
-    return session.scalars(
-        select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
-    ).all()
+    return session.scalars(select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)).all()
 
 
 def artifacts(session: Session, video_id: int) -> Sequence[ArtifactRow]:
@@ -58,7 +56,7 @@ def progress(session: Session, video_ids: Sequence[int]) -> dict[int, ProgressRo
 def heartbeats(session: Session, run_ids: Sequence[str]) -> dict[str, datetime]:
     """When these runs were last heard of, as far as they ever were."""
     chosen = select(ProgressRow.run_id, ProgressRow.beat_at).where(ProgressRow.run_id.in_(run_ids))
-    return {run_id: beat_at for run_id, beat_at in session.execute(chosen)}  # noqa: C416
+    return {run_id: beat_at for run_id, beat_at in session.execute(chosen)}
 
 
 def sample_of_ledger(session: Session, stage: Stage, size: int) -> list[int]:

@@ -46,9 +46,7 @@ def markdown(text: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(text)
 
 
-def image(
-    picture: bytes, content_type: str = "image/jpeg", limit: int = 24_000
-) -> dg.MarkdownMetadataValue | None:
+def image(picture: bytes, content_type: str = "image/jpeg", limit: int = 24_000) -> dg.MarkdownMetadataValue | None:
     """A picture inside the metadata itself; None where it is too large to keep in every event."""
     if len(picture) > limit:
         return None

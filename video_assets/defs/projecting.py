@@ -68,9 +68,7 @@ class Projector:
         while len(self._applied) > REMEMBERED:
             self._applied.popitem(last=False)
 
-    def _translated(
-        self, instance: dg.DagsterInstance, records: Sequence[EventLogRecord]
-    ) -> list[tuple[int, Event]]:
+    def _translated(self, instance: dg.DagsterInstance, records: Sequence[EventLogRecord]) -> list[tuple[int, Event]]:
         runs = run_records(instance, sorted({r.run_id for r in records if _type(r) in STATES}))
         events: list[tuple[int, Event]] = []
         for record in records:

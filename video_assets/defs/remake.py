@@ -66,17 +66,20 @@ def video_ids_of(run_config: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(video_id for video_id in config.get("video_ids", ()) if isinstance(video_id, int))
 
 
-def _remake_one(
-    context: dg.OpExecutionContext, platform: Platform, video_id: int, stage: Stage, run: RunInfo
-) -> None:
+def _remake_one(context: dg.OpExecutionContext, platform: Platform, video_id: int, stage: Stage, run: RunInfo) -> None:
     with opened(platform, stage, video_id, run, _recipe(platform, video_id, stage)) as (artifact, recipe):
         key, partition = dg.AssetKey(stage.value), str(video_id)
         for outcome in artifact.outcomes:
             context.log_event(
                 dg.AssetCheckEvaluation(
-                    asset_key=key, check_name=outcome.name, passed=outcome.passed, description=outcome.summary,
-                    metadata=dict(outcome.metadata), blocking=True, partition=partition,
-                )  # fmt: skip
+                    asset_key=key,
+                    check_name=outcome.name,
+                    passed=outcome.passed,
+                    description=outcome.summary,
+                    metadata=dict(outcome.metadata),
+                    blocking=True,
+                    partition=partition,
+                )
             )
         manifest = artifact.seal()
         if not artifact.reused:

@@ -52,7 +52,8 @@ def made(record: EventLogRecord, storage: Storage) -> Event:
     partition = record.partition_key
 
     def unusable(reason: str) -> Unusable:
-        return Unusable(kind=f"{asset} materialized", partition=partition, reason=reason, payload={"run": record.run_id})
+        payload = {"run": record.run_id}
+        return Unusable(kind=f"{asset} materialized", partition=partition, reason=reason, payload=payload)
 
     if partition is None:
         return unusable("the materialization has no partition, so no video")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -20,10 +21,10 @@ REPORT_PREFIX = "reports/library/"
     group_name="report", kinds={"pandas"}, owners=["team:video"], code_version="library-1",
     deps=[dg.AssetDep(stage.value) for stage in Stage], io_manager_key="nothing",
 )  # fmt: skip
-def library_report(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
+def library_report(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """Hours, minutes of speech, cost and time a stage, failures by kind; tables and plots in storage."""
     figures = library_figures(platform.database)
-    metadata: dict[str, object] = {VIDEOS: len(figures.videos)}
+    metadata: dict[str, Any] = {VIDEOS: len(figures.videos)}
     for name, frame in figures.tables().items():
         metadata[name] = markdown(table(list(frame.columns), frame.head(30).itertuples(index=False)))
         data = frame.to_csv(index=False).encode()

@@ -19,7 +19,7 @@ from video_assets.defs.platform import Platform
 from video_assets.search import documents, verify
 from video_assets.search.base import Document
 from video_assets.speech.transcript import Transcript
-from video_assets.text.extractive import Summary
+from video_assets.text.summary import Summary
 from video_assets.videos import Stage
 
 CODE_VERSION = documents.VERSION

@@ -25,9 +25,7 @@ JSON, TEXT = "summary.json", "summary.txt"
     partitions_def=videos, group_name="words", kinds={"scikitlearn"}, owners=["team:words"], code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.SUMMARIES.value, blocking=True) for name in verify.CHECKS],
 )  # fmt: skip
-def summaries(
-    context: dg.AssetExecutionContext, transcripts: Manifest, platform: dg.ResourceParam[Platform]
-) -> Events:
+def summaries(context: dg.AssetExecutionContext, transcripts: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
     """Four to six sentences, chapters with their starts, tags."""
     yield from produce(context, platform, Stage.SUMMARIES, lambda video_id: recipe(platform, video_id, transcripts))
 

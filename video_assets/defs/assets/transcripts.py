@@ -18,7 +18,8 @@ from video_assets.defs.platform import Platform
 from video_assets.media import audio, subtitles
 from video_assets.media.probe import Probe
 from video_assets.speech import captions as caption_files
-from video_assets.speech import choose, transcript, verify, whisper
+from video_assets.speech import transcript, verify, whisper
+from video_assets.speech.choose import CAPTIONS, EMBEDDED, WHISPER, choose
 from video_assets.speech.transcript import Transcript
 from video_assets.videos import Stage
 
@@ -30,9 +31,7 @@ JSON, VTT, TEXT = "transcript.json", "transcript.vtt", "transcript.txt"
     partitions_def=videos, group_name="words", kinds={"whisper"}, owners=["team:words"], code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.TRANSCRIPTS.value, blocking=True) for name in verify.CHECKS],
 )  # fmt: skip
-def transcripts(
-    context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]
-) -> Events:
+def transcripts(context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
     """Segments with their times, from captions or by recognition, as JSON, WebVTT and text."""
     yield from produce(context, platform, Stage.TRANSCRIPTS, lambda video_id: recipe(platform, video_id, uploads))
 
@@ -41,12 +40,12 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     """Captions are an input of their own: correcting them re-makes the words and no video byte."""
     settings, probe = platform.settings, Probe.from_facts(uploads.facts)
     captions = current_captions(platform.storage, video_id)
-    how = choose.choose(
+    how = choose(
         settings.transcriber, captions=captions is not None, embedded=subtitles.has_text_track(probe),
         whisper_model=settings.whisper_model, remote_key=False, has_audio=bool(probe.audio),
     )  # fmt: skip
     inputs = {Stage.UPLOADS.value: uploads.content_hash} | ({"captions": captions.sha256} if captions else {})
-    params = {"source": how} | ({"model": settings.whisper_model} if how == choose.WHISPER else {})
+    params = {"source": how} | ({"model": settings.whisper_model} if how == WHISPER else {})
 
     def make(artifact: Artifact) -> None:
         source = artifact.fetch(uploads, SOURCE)
@@ -70,13 +69,13 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
 def _transcribe(
     how: str, artifact: Artifact, probe: Probe, source: Path, captions: Captions | None, model: str
 ) -> Transcript:
-    if how == choose.CAPTIONS and captions:
+    if how == CAPTIONS and captions:
         data = artifact.storage.get_bytes(captions.key)
         return caption_files.read_captions(data, captions.name, probe.duration)
-    if how == choose.EMBEDDED and (track := subtitles.extract_text_track(source, probe, artifact.folder)):
+    if how == EMBEDDED and (track := subtitles.extract_text_track(source, probe, artifact.folder)):
         found = caption_files.read_captions(track.read_bytes(), track.name, probe.duration)
-        return found.model_copy(update={"source": choose.EMBEDDED})
-    if how == choose.WHISPER and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
+        return found.model_copy(update={"source": EMBEDDED})
+    if how == WHISPER and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
         return whisper.transcribe(speech, model=model, on_progress=artifact.progress)
     return transcript.empty(probe.duration)
 

@@ -9,12 +9,13 @@ import dagster as dg
 
 from video_assets.artifacts import Artifact, Manifest, digest
 from video_assets.artifacts.upload import read_upload_record
-from video_assets.defs.describe import probe_table
+from video_assets.defs.describe import clock, markdown, megabytes, pairs
 from video_assets.defs.making import Events, Recipe, produce
 from video_assets.defs.partitions import videos
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError
 from video_assets.media import probe, source
+from video_assets.media.probe import Probe
 from video_assets.videos import Stage
 
 CODE_VERSION = probe.VERSION
@@ -54,6 +55,20 @@ def recipe(platform: Platform, video_id: int) -> Recipe:
         artifact.verify(source.verify_upload(path, probed))
 
     def describe(manifest: Manifest) -> Mapping[str, Any]:
-        return {"title": record.title, "source": probe_table(manifest.facts)}
+        return {"title": record.title, "source": markdown(pairs(_source_facts(manifest)))}
 
     return Recipe({SOURCE: digest([stat.key, stat.bytes])}, {}, CODE_VERSION, make, describe)
+
+
+def _source_facts(manifest: Manifest) -> dict[str, Any]:
+    probed = Probe.from_facts(manifest.facts)
+    video, sound = probed.video, probed.sound
+    return {
+        "container": probed.container.split(",")[0],
+        "length": clock(probed.duration),
+        "size": megabytes(probed.size),
+        "picture": f"{video.codec} {video.width}x{video.height}, {video.avg_fps:.2f} fps" if video else "none",
+        "sound": f"{sound.codec}, {sound.channels} channels, {sound.rate} Hz" if sound else "none",
+        "text tracks": len(probed.subtitles),
+        "plays as it is": "yes" if probed.playable_progressively else "no",
+    }

@@ -9,47 +9,90 @@ import dagster as dg
 
 from video_assets.artifacts import Artifact, Manifest, digest
 from video_assets.defs.assets.uploads import SOURCE
-from video_assets.defs.describe import poster, rung_table
+from video_assets.defs.describe import image, markdown, megabytes, table
 from video_assets.defs.making import Events, Recipe, produce
 from video_assets.defs.partitions import videos
 from video_assets.defs.platform import Platform
 from video_assets.media import encode, inspect, ladder, stills
 from video_assets.media.probe import Probe
+from video_assets.media.process import Progress
 from video_assets.videos import Stage
 
-CODE_VERSION = ladder.VERSION
+CODE_VERSION = f"{ladder.VERSION}/{stills.VERSION}"
+TYPES = {".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".jpg": "image/jpeg", ".vtt": "text/vtt"}
 
 
 @dg.asset(
-    partitions_def=videos, group_name="watch", kinds={"ffmpeg"}, owners=["team:video"], code_version=CODE_VERSION,
+    partitions_def=videos,
+    group_name="watch",
+    kinds={"ffmpeg"},
+    owners=["team:video"],
+    code_version=CODE_VERSION,
     # The in-process executor takes steps of equal priority by name, and transcripts sort before variants.
     op_tags={"dagster/priority": "1"},
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.VARIANTS.value, blocking=True) for name in inspect.CHECKS],
-)  # fmt: skip
-def variants(
-    context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]
-) -> Events:
+)
+def variants(context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
     """Every rung of the ladder as single-file fMP4 HLS, with playlists, poster and storyboard."""
     yield from produce(context, platform, Stage.VARIANTS, lambda video_id: recipe(platform, video_id, uploads))
 
 
 def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     """Rungs and stills are parts: those made from the same before are kept, so a new rung costs that rung."""
-    probed = Probe.from_facts(uploads.facts)
-    plan = ladder.plan(probed, platform.settings.heights)
+    probe = Probe.from_facts(uploads.facts)
+    plan = ladder.plan(probe, platform.settings.heights)
 
     def make(artifact: Artifact) -> None:
-        source = artifact.fetch(uploads, SOURCE)
-        content = uploads.content_hash
-        outputs = {
-            name: part
-            for rung in plan.rungs
-            for name, part in ((f"{rung.name}.mp4", plan.part(rung, content)), (f"{rung.name}.m3u8", plan.part(rung, content)))
-        }
-        outputs |= {name: digest([stills.VERSION, content]) for name in stills.FILES}
+        source, parts = artifact.fetch(uploads, SOURCE), parts_of(plan, uploads.content_hash)
+        kept = {name: file for name, part in parts.items() if (file := artifact.unchanged(part, name))}
+        rungs = [rung for rung in plan.rungs if not kept.keys() >= set(encode.files_of(rung))]
+        with_stills = not kept.keys() >= set(stills.FILES)
+        encode.encode(
+            plan,
+            probe,
+            source,
+            artifact.folder,
+            rungs,
+            stills=with_stills,
+            on_progress=lambda now: _tell(artifact, now),
+        )
+        whole = {name: artifact.storage.fetch(file.key, artifact.folder) for name, file in kept.items()}
+        outcomes, rows = inspect.variants(artifact.folder, plan, probe, whole)
+        for name, part in parts.items():
+            if name in kept and not (artifact.folder / name).exists():
+                artifact.keep(kept[name])
+            elif (artifact.folder / name).exists():  # a file without a picture has no stills
+                artifact.add(artifact.folder / name, TYPES[(artifact.folder / name).suffix], part=part)
+        artifact.facts.update(rungs=rows, encoded_because=plan.encoded_because, duration=probe.duration)
+        artifact.verify(outcomes)
 
-    return Recipe({Stage.UPLOADS.value: uploads.content_hash}, plan.to_params(), CODE_VERSION, make, _describe)
+    def describe(manifest: Manifest) -> Mapping[str, Any]:
+        poster = next((file for file in manifest.files if file.name == stills.THUMBNAIL), None)
+        shown = image(platform.storage.get_bytes(poster.key)) if poster else None
+        return {"rungs": markdown(_rung_table(manifest)), **({"poster": shown} if shown else {})}
+
+    return Recipe({Stage.UPLOADS.value: uploads.content_hash}, plan.to_params(), CODE_VERSION, make, describe)
 
 
-def _describe(manifest: Manifest) -> Mapping[str, Any]:
-    return {"rungs": rung_table(manifest.facts), "poster": poster(manifest)}
+def parts_of(plan: ladder.Ladder, content: str) -> dict[str, str]:
+    """Name of each file → the fingerprint of what it alone is made from."""
+    rungs = {name: plan.part(rung, content) for rung in plan.rungs for name in encode.files_of(rung)}
+    return rungs | {name: digest([stills.VERSION, content]) for name in stills.FILES}
+
+
+def _tell(artifact: Artifact, now: Progress) -> None:
+    artifact.progress(now.fraction or 0.0, now.speed, now.eta_seconds)
+
+
+def _rung_table(manifest: Manifest) -> str:
+    rows = [
+        (
+            rung["name"],
+            f"{rung['width']}x{rung['height']}",
+            megabytes(rung["bytes"]),
+            f"{rung['average_bandwidth'] / 1000:.0f} kbit/s",
+            "copied" if rung["copied"] else "encoded",
+        )
+        for rung in manifest.facts["rungs"]
+    ]
+    return table(("rung", "size", "bytes", "average", "how"), rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from video_assets.artifacts import current
@@ -27,7 +29,7 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
                 damaged.append((video_id, "nothing is current, though the ledger says so"))
                 continue
             damaged += [(video_id, words) for words in damaged_files(platform.storage, manifest)]
-        metadata = {"videos": len(chosen), "damaged": markdown(table(("video", "what"), damaged[:50]))}
+        metadata: dict[str, Any] = {"videos": len(chosen), "damaged": markdown(table(("video", "what"), damaged[:50]))}
         return dg.AssetCheckResult(passed=not damaged, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
 
     return files_whole

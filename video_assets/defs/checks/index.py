@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from video_assets.artifacts import current
@@ -25,5 +27,5 @@ def index_in_step(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
         wanted = (manifest.facts["index_version"], manifest.facts["passages"])
         if held is None or (held.version, held.passages) != wanted:
             wrong.append((video_id, "not in the index" if held is None else f"holds {held.version}, not {wanted[0]}"))
-    metadata = {"videos": len(chosen), "out of step": markdown(table(("video", "what"), wrong[:50]))}
+    metadata: dict[str, Any] = {"videos": len(chosen), "out of step": markdown(table(("video", "what"), wrong[:50]))}
     return dg.AssetCheckResult(passed=not wrong, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
