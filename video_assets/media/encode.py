@@ -1,0 +1,202 @@
+"""One FFmpeg process for the whole ladder: decode once, split, scale each rung from the one above it.
+
+The command is built by pure functions; ffmpeg-python writes the graph, nothing runs through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from video_assets.errors import PermanentError
+from video_assets.media import hls, stills
+from video_assets.media.ladder import Ladder, Rung, Sound
+from video_assets.media.probe import Probe
+from video_assets.media.process import Limits, Progress, input_options, input_url, run_ffmpeg
+
+_BITEXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact"}
+_NO_METADATA = {"map_metadata": -1, "map_chapters": -1}
+# Without negative composition offsets the picture needs an edit list, which browsers ignore in Media Source.
+_FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof+negative_cts_offsets"
+_THREADS = 4
+"""Per encoder, whatever the machine: x264's bytes depend on it."""
+_TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
+
+
+def encode(
+    plan: Ladder,
+    probe: Probe,
+    source: Path,
+    folder: Path,
+    rungs: Sequence[Rung],
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    with_stills: bool = True,
+) -> None:
+    """Writes `{name}.mp4` and `{name}.m3u8` of the named rungs into the folder, and with them what `stills` needs.
+
+    `on_progress` is called about twice a second. Raises PermanentError where the source cannot be played through.
+    """
+    if not rungs and not with_stills:
+        return
+    args = command(plan, probe, source, folder, rungs, with_stills=with_stills)
+    limits = limits_for(plan, probe, rungs)
+    run_ffmpeg(args, limits=limits, duration=probe.duration, on_progress=on_progress, what="the encoding")
+    for rung in rungs:
+        write_playlist(plan, rung, folder)
+
+
+def write_playlist(plan: Ladder, rung: Rung, folder: Path) -> None:
+    """Writes the media playlist beside a finished rung."""
+    path = folder / f"{rung.name}.mp4"
+    try:
+        playlist, _ = hls.of_file(path, plan.key_times if rung.copy else None)
+    except (ValueError, OSError) as error:
+        raise PermanentError(f"{rung.name} came out broken ({error}); upload the file again") from None
+    (folder / f"{rung.name}.m3u8").write_text(hls.write(playlist, path.name), encoding="utf-8")
+
+
+def command(
+    plan: Ladder, probe: Probe, source: Path, folder: Path, rungs: Sequence[Rung], *, with_stills: bool
+) -> list[str]:
+    """FFmpeg's arguments, without the program's name."""
+    encoded = [rung for rung in rungs if not rung.copy and rung.height]
+    options: dict[str, Any] = dict(input_options())
+    if not encoded:
+        options["skip_frame"] = "nokey"  # only stills need pictures, and key frames will do
+    media = ffmpeg.input(input_url(source), **options)
+    outputs = []
+    pictures = _pictures(plan, probe, media, encoded, folder, with_stills)
+    for rung in rungs:
+        streams = []
+        if rung.height and probe.video is not None:
+            streams.append(media[str(probe.video.index)] if rung.copy else pictures[rung.name])
+        if plan.audio is not None:
+            streams.append(media[str(plan.audio.index)])
+        settings = _output(plan, rung, audio_only=probe.video is None)
+        outputs.append(ffmpeg.output(*streams, _file(folder / f"{rung.name}.mp4"), **settings))
+    if with_stills:
+        if probe.video is None and plan.audio is not None:
+            outputs.append(stills.waveform_output(media[str(plan.audio.index)], folder))
+        elif probe.video is not None:
+            outputs += stills.outputs(pictures["poster"], pictures["storyboard"], probe, folder)
+    return list(ffmpeg.merge_outputs(*outputs).get_args())
+
+
+def _pictures(
+    plan: Ladder, probe: Probe, media: Any, encoded: Sequence[Rung], folder: Path, with_stills: bool
+) -> dict[str, Any]:
+    """The picture for each encoded rung, for `poster` and for `storyboard`, scaled one from the other."""
+    if probe.video is None or not (encoded or with_stills):
+        return {}
+    picture = media[str(probe.video.index)]
+    if plan.deinterlace:
+        picture = picture.filter("bwdif", mode="send_frame", deint="interlaced")
+    if plan.change_fps and encoded:
+        picture = picture.filter("fps", fps=encoded[0].fps)
+    taken: dict[str, Any] = {}
+    poster_from = next((rung for rung in encoded if min(rung.width, rung.height) <= stills.POSTER_SIDE), None)
+    for number, rung in enumerate(encoded):
+        picture = picture.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv")
+        if plan.tone_map and number == 0:
+            picture = _tone_mapped(picture)
+        picture = picture.filter("format", "yuv420p").filter("setsar", "1")
+        wanted = [rung.name]
+        if with_stills and rung is poster_from:
+            wanted.append("poster")
+        last = rung is encoded[-1]
+        if not last or with_stills:
+            wanted.append("next")
+        if len(wanted) == 1:
+            taken[rung.name] = picture
+            break
+        branches = picture.filter_multi_output("split", len(wanted))
+        parts = {name: branches[at] for at, name in enumerate(wanted)}
+        picture = parts.pop("next")
+        taken |= parts
+    if with_stills:
+        if not encoded and plan.tone_map:
+            picture = _tone_mapped(picture)
+        if "poster" in taken:
+            taken["storyboard"] = picture
+        else:
+            branches = picture.filter_multi_output("split", 2)
+            taken["poster"], taken["storyboard"] = branches[0], branches[1]
+    return taken
+
+
+def _tone_mapped(picture: Any) -> Any:
+    """High dynamic range brought down to BT.709, at the size of the top rung: this is the dearest filter of all."""
+    for step in _TONE_MAP.split(","):
+        name, _, arguments = step.partition("=")
+        pairs = dict(part.split("=") for part in arguments.split(":") if "=" in part)
+        values = [part for part in arguments.split(":") if "=" not in part]
+        picture = picture.filter(name, *values, **pairs)
+    return picture
+
+
+def _output(plan: Ladder, rung: Rung, *, audio_only: bool) -> dict[str, Any]:
+    """Output options of one rung."""
+    options: dict[str, Any] = {
+        **_BITEXACT, **_NO_METADATA, "format": "mp4", "movflags": _FRAGMENTS, "max_muxing_queue_size": 4096,
+        "sn": None, "dn": None,
+    }  # fmt: skip
+    if audio_only:
+        options |= {"movflags": "+delay_moov+default_base_moof", "frag_duration": int(plan.segment_seconds * 1e6)}
+    if rung.height and rung.copy:
+        options["c:v"] = "copy"
+    elif rung.height:
+        options |= _x264(plan, rung)
+    return options | (_aac(plan.audio) if plan.audio is not None else {})
+
+
+def _x264(plan: Ladder, rung: Rung) -> dict[str, Any]:
+    return {
+        "c:v": "libx264", "preset": "veryfast", "profile:v": "high", "crf": rung.crf, "maxrate": rung.maxrate,
+        "bufsize": rung.bufsize, "threads:v": _THREADS, "fps_mode": "vfr", "sc_threshold": 0, "forced-idr": 1,
+        # Key frames come where they are forced, and nowhere else: on the same times in every rung.
+        "g": 100_000, "keyint_min": 1, "force_key_frames": key_frames(plan),
+        **({"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"} if plan.tone_map else {}),
+    }  # fmt: skip
+
+
+def key_frames(plan: Ladder) -> str:
+    """FFmpeg's `-force_key_frames`: at the copied rung's segment starts, else regularly."""
+    if plan.key_times is None:
+        return f"expr:gte(t,n_forced*{plan.segment_seconds:g})"
+    # The first frame at or after each time is taken: two milliseconds early, rounding cannot make it the next one.
+    return ",".join(f"{max(0.0, time - 0.002):.6f}" for time in plan.key_times)
+
+
+def _aac(sound: Sound) -> dict[str, Any]:
+    if sound.copy:
+        return {"c:a": "copy"}
+    # Gaps are filled and a late start is padded, so that sound keeps its place beside the picture.
+    return {
+        "c:a": "aac", "b:a": sound.bit_rate, "ac": sound.channels, "ar": sound.rate,
+        "af": "aresample=async=1:first_pts=0",
+    }  # fmt: skip
+
+
+def limits_for(plan: Ladder, probe: Probe, rungs: Sequence[Rung]) -> Limits:
+    """What the encoding of such a source may take at most: some ten times what it is seen to take."""
+    pixels = probe.video.width * probe.video.height if probe.video else 0
+    frames = probe.duration * (min(probe.video.fps, 240) if probe.video else 1)
+    cpu = 120 + frames * (pixels / 1e6) * 1.5 + probe.duration
+    sound = plan.audio.bit_rate if plan.audio else 0
+    rates = [rung.maxrate + sound for rung in rungs]
+    largest = max([probe.size, *(rate * probe.duration / 8 for rate in rates)], default=0)
+    return Limits(
+        address_space_bytes=3 * 2**30 + 600 * pixels,
+        cpu_seconds=int(cpu),
+        file_bytes=int(1.5 * largest) + 64 * 2**20,
+        wall_seconds=cpu * 2,
+        stall_seconds=60,
+    )
+
+
+def _file(path: Path) -> str:
+    return f"file:{path.absolute()}"

@@ -1,0 +1,224 @@
+"""The ladder: which rungs a video gets, decided from its probe alone.
+
+Reads like a table. Nothing here touches a file; `encode` turns a plan into one FFmpeg command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from video_assets.artifacts import digest
+from video_assets.media.probe import SEGMENT_SECONDS, Audio, Probe, Video
+
+VERSION = "ladder-1"
+"""Raise it whenever the same plan would give other bytes."""
+
+CRF_FROM = ((720, 22), (360, 23), (0, 24))
+"""Quality by height of the rung: the first line that it reaches. Small pictures hide less, but are scaled up more."""
+FULL_HD_RATE = 5_000_000
+"""Cap of 1920x1080 at 30 frames a second, bit/s. The others follow from the area, less than proportionally."""
+AREA_EXPONENT = 0.78
+FLOOR_RATE = 48_000
+MAX_FPS = 60.0
+LONGEST_COPIED_GOP = 8.0
+"""Seconds. A player can switch rungs and seek only at key frames."""
+COPY_HEADROOM = 2.0
+"""A source is copied up to this many times the cap of an encoded rung of its size."""
+NEAREST = 0.9
+"""Rungs between this part of a copied top rung's height and that height would only cost space."""
+
+_COPIED_PROFILES = ("Constrained Baseline", "Baseline", "Main", "High", "Progressive High", "Constrained High")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rendition. Sizes in pixels, rates in bit/s; a copied one's rates are the source's."""
+
+    name: str
+    width: int
+    height: int
+    copy: bool
+    crf: int
+    maxrate: int
+    bufsize: int
+    fps: float
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound of every rung: AAC, copied where it is that already."""
+
+    index: int
+    """Number of the source's stream."""
+    copy: bool
+    bit_rate: int
+    channels: int
+    rate: int
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What is to be made of a source. Top rung first."""
+
+    rungs: tuple[Rung, ...]
+    audio: Sound | None
+    encoded_because: str
+    """Why the top rung is not a copy of the source; empty where it is."""
+    key_times: tuple[float, ...] | None
+    """Where segments begin, seconds: the copied source's own key frames. None: every `segment_seconds`."""
+    deinterlace: bool
+    tone_map: bool
+    change_fps: bool
+    """The source's frame rate is higher than any rung's."""
+    segment_seconds: float = SEGMENT_SECONDS
+
+    def rung(self, name: str) -> Rung:
+        """The rung of this name; KeyError where there is none."""
+        for rung in self.rungs:
+            if rung.name == name:
+                return rung
+        raise KeyError(name)
+
+    def to_params(self) -> dict[str, Any]:
+        """All that matters to the artefact's fingerprint beside the source and `VERSION`."""
+        return {"rungs": [asdict(rung) for rung in self.rungs], **self._shared()}
+
+    def part(self, rung: Rung, source_hash: str) -> str:
+        """The fingerprint of one rung alone: the same whichever other rungs are there."""
+        return digest({"version": VERSION, "source": source_hash, "rung": asdict(rung), **self._shared()})
+
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "audio": asdict(self.audio) if self.audio else None,
+            "keys": "source" if self.key_times is not None else "regular",
+            "segment_seconds": self.segment_seconds,
+            "deinterlace": self.deinterlace,
+            "tone_map": self.tone_map,
+        }
+
+
+def plan(probe: Probe, heights: Sequence[int]) -> Ladder:
+    """The ladder for a source, of rungs at most as high as it (portrait: as wide). `heights` in any order."""
+    sound = plan_sound(probe.sound)
+    video = probe.video
+    if video is None:
+        return _audio_only(sound)
+    encoded_because = why_encoded(probe, max(heights))
+    rate = frame_rate(video)
+    top = [_copied(video, rate)] if not encoded_because else []
+    limit = video.short_side * NEAREST if top else video.short_side
+    rungs = [_encoded(video, height, rate) for height in sorted(set(heights), reverse=True) if height <= limit]
+    rungs = rungs if rungs or top else [_encoded(video, video.short_side, rate)]
+    return Ladder(
+        rungs=tuple(top + _distinct(rungs)),
+        audio=sound,
+        encoded_because=encoded_because,
+        key_times=None if encoded_because else video.segment_starts,
+        deinterlace=video.interlaced,
+        tone_map=video.hdr,
+        change_fps=source_rate(video) > MAX_FPS,
+    )
+
+
+def why_encoded(probe: Probe, highest: int) -> str:
+    """Why the picture cannot be copied as the top rung; empty where it can."""
+    video = probe.video
+    if video is None:
+        return "there is no picture"
+    reasons = (
+        (video.codec != "h264" or video.profile not in _COPIED_PROFILES, f"{video.codec} {video.profile}".strip()),
+        (video.pix_fmt != "yuv420p" or video.bit_depth != 8, f"pixel format {video.pix_fmt}"),
+        (not probe.container.startswith(("mov", "matroska")), f"container {probe.container}"),
+        (video.interlaced, "interlaced"),
+        (video.rotation != 0, f"rotated by {video.rotation} degrees"),
+        (not video.square_pixels, f"pixels of {video.sample_aspect}"),
+        (video.width % 2 == 1 or video.height % 2 == 1, "odd size"),
+        (video.hdr, "high dynamic range"),
+        (not video.clean, "time stamps or packets are not in order"),
+        (not video.closed_gops, "open groups of pictures"),
+        (video.longest_gop > LONGEST_COPIED_GOP, f"key frames up to {video.longest_gop:.1f} s apart"),
+        (source_rate(video) > MAX_FPS, f"{source_rate(video):.0f} frames a second"),
+        (video.short_side > highest, f"larger than the highest rung ({highest})"),
+        (video.bit_rate > _copy_limit(video), f"bit rate of {video.bit_rate / 1e6:.1f} Mbit/s"),
+    )
+    return next((reason for wrong, reason in reasons if wrong), "")
+
+
+def plan_sound(sound: Audio | None) -> Sound | None:
+    """AAC for every rung: the source's own where browsers play it, else a stereo encoding."""
+    if sound is None or not sound.channels:
+        return None
+    copy = (
+        sound.codec == "aac" and sound.profile == "LC" and sound.channels <= 2 and sound.clean
+        and 22_050 <= sound.rate <= 48_000 and sound.bit_rate <= 288_000
+    )  # fmt: skip
+    if copy:
+        return Sound(sound.index, True, sound.bit_rate, sound.channels, sound.rate)
+    channels = min(2, sound.channels)
+    return Sound(sound.index, False, 64_000 * channels, channels, 44_100 if sound.rate == 44_100 else 48_000)
+
+
+def source_rate(video: Video) -> float:
+    """Frames a second that the source really has: the nominal rate, where it varies the counted one."""
+    return video.avg_fps if video.variable_rate and video.avg_fps > 0 else video.fps
+
+
+def frame_rate(video: Video) -> float:
+    """Frames a second of the rungs: the source's, halved until it is at most `MAX_FPS`."""
+    rate = source_rate(video)
+    while rate > MAX_FPS:
+        rate /= 2
+    return round(rate, 4)
+
+
+def size_for(display_width: int, display_height: int, short_side: int) -> tuple[int, int]:
+    """Even width and height with the source's aspect, the short side at most `short_side`; never larger than it."""
+    short, long = sorted((display_width, display_height))
+    new_short = _even_down(min(short_side, short))
+    new_long = min(_even(new_short * long / short), _even_down(long))
+    return (new_long, new_short) if display_width >= display_height else (new_short, new_long)
+
+
+def cap(width: int, height: int, fps: float) -> int:
+    """The highest bit rate of an encoded rung, bit/s."""
+    motion = max(1.0, fps / 30) ** 0.5
+    rate = FULL_HD_RATE * (width * height / (1920 * 1080)) ** AREA_EXPONENT * motion
+    return max(FLOOR_RATE, 1000 * round(rate / 1000))
+
+
+def _copied(video: Video, rate: float) -> Rung:
+    cap_rate = max(video.bit_rate, FLOOR_RATE)
+    return Rung(f"{video.short_side}p", video.width, video.height, True, 0, cap_rate, 2 * cap_rate, rate)
+
+
+def _encoded(video: Video, height: int, rate: float) -> Rung:
+    width, tall = size_for(video.display_width, video.display_height, height)
+    crf = next(crf for least, crf in CRF_FROM if height >= least)
+    maxrate = cap(width, tall, rate)
+    return Rung(f"{min(width, tall)}p", width, tall, False, crf, maxrate, 2 * maxrate, rate)
+
+
+def _distinct(rungs: Sequence[Rung]) -> list[Rung]:
+    """Without rungs that an odd height made the same as another."""
+    return list({rung.name: rung for rung in rungs}.values())
+
+
+def _audio_only(sound: Sound | None) -> Ladder:
+    rate = sound.bit_rate if sound else 0
+    rung = Rung("audio", 0, 0, bool(sound and sound.copy), 0, rate, 2 * rate, 0.0)
+    because = "" if rung.copy else "the sound is not AAC"
+    return Ladder((rung,), sound, because, None, deinterlace=False, tone_map=False, change_fps=False)
+
+
+def _copy_limit(video: Video) -> float:
+    return COPY_HEADROOM * cap(video.width, video.height, source_rate(video)) + 500_000
+
+
+def _even(value: float) -> int:
+    return max(2, 2 * round(value / 2))
+
+
+def _even_down(value: int) -> int:
+    return max(2, value // 2 * 2)

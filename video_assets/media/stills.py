@@ -1,0 +1,140 @@
+"""Poster and storyboard, out of the same decode as the ladder.
+
+The encoding leaves some candidates for the poster and the finished sprite; `finish` chooses and writes the cues.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from video_assets.errors import PermanentError
+from video_assets.media.ladder import size_for
+from video_assets.media.probe import Probe
+
+VERSION = "stills-1"
+FILES = ("poster.jpg", "storyboard.jpg", "storyboard.vtt")
+POSTER_SIDE = 720
+"""Short side of the poster at most, pixels."""
+
+_CANDIDATES = 10
+_TILE_SIDE = 160
+"""Long side of a tile of the storyboard, pixels."""
+_TILES = 100
+_LEAST_INTERVAL = 1.0
+_BLANK = 0.25
+"""A frame whose JPEG is smaller than this part of the largest candidate's shows nothing: black, or a fade."""
+_JPEG = {"fflags": "+bitexact", "flags:v": "+bitexact", "map_metadata": -1, "c:v": "mjpeg", "pix_fmt": "yuvj420p"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The storyboard's layout: tiles of `width` x `height` pixels, one every `interval` seconds, row by row."""
+
+    interval: float
+    count: int
+    columns: int
+    rows: int
+    width: int
+    height: int
+
+
+def grid(probe: Probe) -> Grid:
+    """At most a hundred tiles over the length of the video, at least a second apart."""
+    interval = max(_LEAST_INTERVAL, probe.duration / _TILES)
+    count = max(1, min(_TILES, math.ceil(probe.duration / interval - 0.5)))
+    columns = min(10, count)
+    video = probe.video
+    if video is None:
+        return Grid(interval, 0, 0, 0, 0, 0)
+    long_side, short_side = max(video.display_width, video.display_height), video.short_side
+    wanted = max(2, round(_TILE_SIDE * short_side / long_side))
+    width, height = size_for(video.display_width, video.display_height, wanted)
+    return Grid(interval, count, columns, math.ceil(count / columns), width, height)
+
+
+def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[Any]:
+    """The graph's ends for the stills: ten candidates for the poster, and the sprite."""
+    assert probe.video is not None
+    tiles = grid(probe)
+    width, height = size_for(
+        probe.video.display_width, probe.video.display_height, min(POSTER_SIDE, probe.video.short_side)
+    )
+    step = max(probe.duration, 0.1) / _CANDIDATES
+    # fps passes the frame nearest to each moment, the last one at the end whatever the length.
+    candidates = poster.filter("fps", fps=f"{1 / step:.6f}", eof_action="pass").filter(
+        "scale", width, height, out_range="pc"
+    )
+    sprite = (
+        storyboard.filter("fps", fps=f"{1 / tiles.interval:.6f}", eof_action="pass")
+        .filter("scale", tiles.width, tiles.height, flags="area", out_range="pc")
+        .filter("tile", f"{tiles.columns}x{tiles.rows}")
+    )
+    # In an image pattern a percent sign of the folder's own name must be doubled.
+    pattern = str(folder.absolute()).replace("%", "%%") + "/poster-%02d.jpg"
+    return [
+        ffmpeg.output(candidates, pattern, **_JPEG, format="image2", **{"q:v": 4, "frames:v": _CANDIDATES}),
+        ffmpeg.output(
+            sprite, str(folder.absolute() / "storyboard.jpg"), **_JPEG, format="image2", update=1,
+            **{"q:v": 5, "frames:v": 1},
+        ),
+    ]  # fmt: skip
+
+
+def waveform_output(sound: Any, folder: Path) -> Any:
+    """The poster of something that is only heard: its wave form."""
+    picture = sound.filter("showwavespic", s="1280x720", colors="white")
+    return ffmpeg.output(
+        picture, str(folder.absolute() / "poster-01.jpg"), **_JPEG, format="image2", update=1, **{"frames:v": 1}
+    )  # fmt: skip
+
+
+def finish(folder: Path, probe: Probe) -> list[Path]:
+    """Chooses the poster, writes the storyboard's cues, removes the rest. Returns the files that are there now.
+
+    A video that is only heard has no storyboard.
+    """
+    candidates = sorted(folder.glob("poster-*.jpg"))
+    if not candidates:
+        raise PermanentError("no picture could be taken from the video; convert it and upload it again")
+    chosen = candidates[choose([path.stat().st_size for path in candidates])]
+    chosen.replace(folder / "poster.jpg")
+    for path in candidates:
+        path.unlink(missing_ok=True)
+    if (folder / "storyboard.jpg").exists():
+        (folder / "storyboard.vtt").write_text(cues(grid(probe), probe.duration), encoding="utf-8")
+    return [folder / name for name in FILES if (folder / name).exists()]
+
+
+def choose(sizes: Sequence[int]) -> int:
+    """Which candidate to show, from their JPEG sizes: one of typical detail, early rather than late, not blank.
+
+    At constant quality a JPEG's size is a measure of how much there is to see.
+    """
+    telling = [size for size in sizes if size >= _BLANK * max(sizes)]
+    typical = statistics.median(telling)
+    return next(at for at, size in enumerate(sizes) if size >= typical)
+
+
+def cues(tiles: Grid, duration: float) -> str:
+    """The WebVTT file that tells a player which part of the sprite belongs to which moment."""
+    lines = ["WEBVTT", ""]
+    for number in range(tiles.count):
+        start = number * tiles.interval
+        end = duration if number == tiles.count - 1 else start + tiles.interval
+        row, column = divmod(number, tiles.columns)
+        box = f"{column * tiles.width},{row * tiles.height},{tiles.width},{tiles.height}"
+        lines += [f"{clock(start)} --> {clock(max(end, start + 0.001))}", f"storyboard.jpg#xywh={box}", ""]
+    return "\n".join(lines)
+
+
+def clock(seconds: float) -> str:
+    """`HH:MM:SS.mmm`."""
+    milliseconds = round(seconds * 1000)
+    return f"{milliseconds // 3_600_000:02d}:{milliseconds // 60_000 % 60:02d}:{milliseconds % 60_000 / 1000:06.3f}"
