@@ -6,9 +6,8 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 from uuid import uuid4
@@ -17,6 +16,7 @@ from video_assets.errors import PermanentError, one_line
 from video_assets.storage.base import Conflict, NotFound, Stat
 
 _TEMPORARY = ".tmp-"
+_ATTEMPTS = 20
 
 
 class LocalStorage:
@@ -28,30 +28,34 @@ class LocalStorage:
     @classmethod
     def from_url(cls, url: str) -> LocalStorage:
         """Storage for a `file:///folder` URL."""
-        return cls(Path(unquote(urlparse(url).path)))
+        parts = urlparse(url)
+        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise PermanentError(one_line(f"VIDEO_ASSETS_STORAGE_URL: {url} names no folder; give file:///folder"))
+        return cls(Path(unquote(parts.path)))
 
     def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
-        target = self._prepare(key)
-        with _in_words(key):
-            temporary = target.with_name(f"{_TEMPORARY}{uuid4().hex}")
+        source = path.resolve(strict=True)  # a hard link to a symbolic link would be one itself
+
+        def link_or_copy(temporary: Path) -> None:
             try:
-                os.link(path, temporary)  # the same bytes once on disk, where the file system allows
+                os.link(source, temporary)  # the same bytes once on disk, where the file system allows
             except OSError:
-                shutil.copyfile(path, temporary)
-            os.replace(temporary, target)
+                shutil.copyfile(source, temporary)
+
+        self._write(key, link_or_copy)
 
     def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
-        target = self._prepare(key)
-        with _in_words(key):
-            _replace(target, data)
+        self._write(key, lambda temporary: temporary.write_bytes(data))
 
     def put_if(self, key: str, data: bytes, etag: str | None) -> str:
-        target = self._prepare(key)
-        with _in_words(key), self._locked(key):
-            found = target.read_bytes() if target.exists() else None
-            if (None if found is None else _etag(found)) != etag:
+        with self._locked(key):
+            try:
+                found = self.get_with_etag(key)[1]
+            except NotFound:
+                found = None
+            if found != etag:
                 raise Conflict(key)
-            _replace(target, data)
+            self.put_bytes(key, data)
         return _etag(data)
 
     def get_bytes(self, key: str) -> bytes:
@@ -77,23 +81,52 @@ class LocalStorage:
     def list(self, prefix: str) -> Iterator[Stat]:
         # The prefix may end within a name, so the walk starts at the folder above.
         folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.root
-        keys = (p for p in folder.rglob("*") if not p.name.startswith(".") and p.is_file())
-        for path in sorted(keys):
-            if path.relative_to(self.root).as_posix().startswith(prefix):
-                try:
-                    yield self._stat(path)
-                except FileNotFoundError:  # removed since the walk
-                    continue
+        for key in sorted(key for key in self._walk(folder) if key.startswith(prefix)):
+            try:
+                yield self._stat(self.root / key)
+            except FileNotFoundError:  # removed since the walk
+                continue
 
     def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
-        self._tidy(self._path(key).parent)
+        path = self._path(key)
+        if not path.is_file():
+            return
+        path.unlink(missing_ok=True)
+        self._tidy(path.parent)
 
     def delete_prefix(self, prefix: str) -> int:
         found = [stat.key for stat in self.list(prefix)]
         for key in found:
             self.delete(key)
         return len(found)
+
+    def _walk(self, folder: Path) -> Iterator[str]:
+        """Keys of all objects below a folder. Folders that vanish meanwhile are passed over, and so is what
+        starts with a dot: locks, and what is still being written."""
+        for parent, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                if not name.startswith("."):
+                    yield (Path(parent) / name).relative_to(self.root).as_posix()
+
+    def _write(self, key: str, fill: Callable[[Path], object]) -> None:
+        """Lets `fill` write a temporary file beside the object's place, and moves it there when it is whole."""
+        target = self._path(key)
+        with _in_words(key):
+            for attempt in range(_ATTEMPTS):
+                temporary = target.with_name(f"{_TEMPORARY}{uuid4().hex}")
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    fill(temporary)
+                    os.replace(temporary, target)
+                    return
+                except FileNotFoundError:  # a delete next door found the folder empty, and tidied it away
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                finally:
+                    # Writing failed, or both names were the same file already: then the move moves nothing.
+                    with suppress(OSError):
+                        temporary.unlink(missing_ok=True)
 
     def _tidy(self, folder: Path) -> None:
         """Removes folders left empty, up to the root, as a bucket has none either."""
@@ -109,7 +142,8 @@ class LocalStorage:
         """Holds other conditional writers of this object off. The locks are few and never removed: whoever
         unlinks a lock that another holds lets a third one in."""
         locks = self.root / ".locks"
-        locks.mkdir(exist_ok=True)
+        with _in_words(key):
+            locks.mkdir(parents=True, exist_ok=True)
         with open(locks / hashlib.sha256(key.encode()).hexdigest()[:2], "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -118,30 +152,14 @@ class LocalStorage:
         return Stat(path.relative_to(self.root).as_posix(), path.stat().st_size)
 
     def _path(self, key: str) -> Path:
-        if key.startswith("/") or any(part in ("..", ".") for part in key.split("/")) or "\0" in key:
+        # Names that start with a dot are ours; empty ones would let two keys be one object.
+        if "\0" in key or any(part.startswith(".") or not part for part in key.split("/")):
             raise PermanentError(one_line(f"{key!r} is no storage key"))
         return self.root / key
-
-    def _prepare(self, key: str) -> Path:
-        path = self._path(key)
-        with _in_words(key):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return path
 
 
 def _etag(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _replace(target: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
