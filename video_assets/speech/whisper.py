@@ -142,20 +142,21 @@ def _hear(recogniser: WhisperModel, samples: Samples, offset: float, heard: _Hea
 def _recognised(
     recogniser: WhisperModel, samples: Samples, language: str | None, options: dict[str, Any]
 ) -> tuple[Any, Any]:
-    return recogniser.transcribe(
+    found: tuple[Any, Any] = recogniser.transcribe(
         samples,
         language=language,
         language_detection_segments=4,
         # One wrong window would otherwise talk the following ones into repeating it.
         condition_on_previous_text=False,
         vad_filter=True,
-        vad_parameters={"min_silence_duration_ms": 1000, "speech_pad_ms": 400},
+        vad_parameters={"min_silence_duration_ms": 1000, "speech_pad_ms": 200},
         word_timestamps=True,
         compression_ratio_threshold=COMPRESSION_LIMIT,
         no_speech_threshold=NO_SPEECH_LIMIT,
         log_prob_threshold=LOG_PROBABILITY_LIMIT,
         **options,
     )
+    return found
 
 
 def _kept(segment: Any, offset: float, earliest: float, end: float) -> Iterator[Segment]:

@@ -87,7 +87,7 @@ def test_the_model_is_loaded_once_a_process(model):
 
 
 def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path, talk):
-    with pytest.raises(PermanentError, match="no speech model in .*VIDEO_ASSETS_WHISPER_MODEL") as raised:
+    with pytest.raises(PermanentError, match=r"no speech model in .*VIDEO_ASSETS_WHISPER_MODEL") as raised:
         whisper.transcribe(talk.path, model=str(tmp_path))
     assert "\n" not in str(raised.value)
     assert not whisper.is_available(str(tmp_path))
