@@ -21,7 +21,7 @@ FIRST_PAUSE_SECONDS = 2.0
 
 def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
     """Seconds until the next try: doubling, or what the other side asked for (five minutes at most)."""
-    return min(max(FIRST_PAUSE_SECONDS * 2**retry_number, retry_after or 0.0), 300.0)
+    return min(max(FIRST_PAUSE_SECONDS * 2.0**retry_number, retry_after or 0.0), 300.0)
 
 
 @contextmanager

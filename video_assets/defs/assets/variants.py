@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,7 @@ from video_assets.media.process import Progress
 from video_assets.videos import Stage
 
 CODE_VERSION = f"{ladder.VERSION}/{stills.VERSION}"
+POSTER = "poster.jpg"
 TYPES = {".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".jpg": "image/jpeg", ".vtt": "text/vtt"}
 
 
@@ -45,17 +47,12 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     def make(artifact: Artifact) -> None:
         source, parts = artifact.fetch(uploads, SOURCE), parts_of(plan, uploads.content_hash)
         kept = {name: file for name, part in parts.items() if (file := artifact.unchanged(part, name))}
-        rungs = [rung for rung in plan.rungs if not kept.keys() >= set(encode.files_of(rung))]
+        rungs = [rung for rung in plan.rungs if not kept.keys() >= set(_files_of(rung))]
         with_stills = not kept.keys() >= set(stills.FILES)
-        encode.encode(
-            plan,
-            probe,
-            source,
-            artifact.folder,
-            rungs,
-            stills=with_stills,
-            on_progress=lambda now: _tell(artifact, now),
-        )
+        tell = partial(_tell, artifact)
+        encode.encode(plan, probe, source, artifact.folder, rungs, on_progress=tell, with_stills=with_stills)
+        if with_stills:
+            stills.finish(artifact.folder, probe)
         whole = {name: artifact.storage.fetch(file.key, artifact.folder) for name, file in kept.items()}
         outcomes, rows = inspect.variants(artifact.folder, plan, probe, whole)
         for name, part in parts.items():
@@ -67,8 +64,8 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
         artifact.verify(outcomes)
 
     def describe(manifest: Manifest) -> Mapping[str, Any]:
-        poster = next((file for file in manifest.files if file.name == stills.THUMBNAIL), None)
-        shown = image(platform.storage.get_bytes(poster.key)) if poster else None
+        poster = next((file for file in manifest.files if file.name == POSTER), None)
+        shown = image(platform.storage.get_bytes(poster.key), limit=64_000) if poster else None
         return {"rungs": markdown(_rung_table(manifest)), **({"poster": shown} if shown else {})}
 
     return Recipe({Stage.UPLOADS.value: uploads.content_hash}, plan.to_params(), CODE_VERSION, make, describe)
@@ -76,8 +73,12 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
 
 def parts_of(plan: ladder.Ladder, content: str) -> dict[str, str]:
     """Name of each file → the fingerprint of what it alone is made from."""
-    rungs = {name: plan.part(rung, content) for rung in plan.rungs for name in encode.files_of(rung)}
+    rungs = {name: plan.part(rung, content) for rung in plan.rungs for name in _files_of(rung)}
     return rungs | {name: digest([stills.VERSION, content]) for name in stills.FILES}
+
+
+def _files_of(rung: ladder.Rung) -> tuple[str, str]:
+    return f"{rung.name}.mp4", f"{rung.name}.m3u8"
 
 
 def _tell(artifact: Artifact, now: Progress) -> None:
