@@ -120,7 +120,8 @@ class LocalStorage:
                     fill(temporary)
                     os.replace(temporary, target)
                     return
-                except FileNotFoundError:  # a delete next door found the folder empty, and tidied it away
+                except (FileNotFoundError, FileExistsError):
+                    # A delete next door found the folder empty and tidied it away, before or while it was looked at.
                     if attempt == _ATTEMPTS - 1:
                         raise
                 finally:
