@@ -76,7 +76,7 @@ def newest_storage_id(instance: dg.DagsterInstance) -> int:
         found = instance.fetch_materializations(dg.AssetKey(stage.value), limit=1).records
         newest = max(newest, *(record.storage_id for record in found), 0)
     for kind in RUN_EVENTS:
-        changes = instance.fetch_run_status_changes(kind, limit=1).records  # type: ignore[arg-type]
+        changes = instance.fetch_run_status_changes(kind, limit=1).records
         newest = max(newest, *(record.storage_id for record in changes), 0)
     return newest
 

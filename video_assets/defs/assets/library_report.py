@@ -1,7 +1,5 @@
 """library_report: the whole library in tables and pictures."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """search_documents: what was put into the search index, and under which version."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

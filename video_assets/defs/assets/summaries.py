@@ -1,7 +1,5 @@
 """summaries: what a video is about, and where its subjects begin."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """transcripts: what is said, when."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

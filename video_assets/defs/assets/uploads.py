@@ -1,7 +1,5 @@
 """uploads: the verified source."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """variants: every rung of the ladder, poster and storyboard."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Files there and unaltered: of a sample of videos, every byte of every artefact."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

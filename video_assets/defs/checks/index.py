@@ -1,7 +1,5 @@
 """The search index in step with what the manifests say was written to it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

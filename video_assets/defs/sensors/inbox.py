@@ -1,7 +1,5 @@
 """inbox_sensor: a file dropped into the inbox folder becomes an upload."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

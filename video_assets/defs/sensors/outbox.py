@@ -1,7 +1,5 @@
 """outbox_sensor: publishes what the projection and intake have put into the outbox."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from video_assets.defs.operating import drain_outbox

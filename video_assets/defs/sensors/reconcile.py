@@ -1,7 +1,5 @@
 """reconcile_sensor: finds dead runs, and compares what is with what is said."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from video_assets.defs.operating import reconcile

@@ -1,7 +1,5 @@
 """status_sensor: from materialization events and run states to the status columns."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from video_assets.defs.platform import Platform

@@ -1,7 +1,5 @@
 """uploads_sensor: a pending video without a run gets one."""
 
-from __future__ import annotations
-
 import dagster as dg
 from dagster import DagsterRunStatus
 
