@@ -1,4 +1,4 @@
-"""Deletion's rows: a video's own go, and one stays that says it is gone."""
+"""Deleting a video's rows, in one transaction with the message that says so."""
 
 from __future__ import annotations
 
@@ -7,25 +7,38 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from video_assets.database import publishing
-from video_assets.database.models import DeletedVideoRow, OutboxRow, VideoRow
+from video_assets.database import outbox
+from video_assets.database.models import DeletedVideoRow, ProgressRow, VideoRow
 from video_assets.events import payloads
+from video_assets.videos import Video
 
 
 def is_known(session: Session, video_id: int) -> bool:
-    """Whether there is, or was, such a video."""
+    """Whether there is such a video, or was one that was deleted."""
     return session.get(VideoRow, video_id) is not None or session.get(DeletedVideoRow, video_id) is not None
 
 
-def delete_video(session: Session, video_id: int, *, now: datetime, service: str) -> None:
-    """Removes the video's rows and tells other services, in this one transaction. Done twice, it is done once."""
-    row = session.get(VideoRow, video_id)
-    if session.get(DeletedVideoRow, video_id) is None:
-        session.add(DeletedVideoRow(video_id=video_id, title=row.title if row else None, deleted_at=now))
-    event = payloads.deleted(video_id, at=now)
-    if session.get(OutboxRow, event.id) is None:
-        publishing.add_events(session, [event], service=service)
+def is_deleted(session: Session, video_id: int) -> bool:
+    """Whether the video was deleted."""
+    return session.get(DeletedVideoRow, video_id) is not None
+
+
+def delete_video(
+    session: Session, video_id: int, now: datetime, *, service: str = outbox.DEFAULT_SERVICE
+) -> Video | None:
+    """Deletes the row and all that hangs on it; returns what it was, None where there is none (any more).
+    From then on the projection drops what it hears of the video."""
+    row = session.get(VideoRow, video_id, with_for_update=True)
+    if row is None:
+        return None
+    gone = Video(row.id, row.key, row.title, row.description, row.user_id, row.user_name, row.created_at)
+    # By the database's own cascade: a row that the session does not know of goes too.
     session.execute(delete(VideoRow).where(VideoRow.id == video_id))
+    session.execute(delete(ProgressRow).where(ProgressRow.video_id == video_id))
+    session.add(DeletedVideoRow(video_id=video_id, title=gone.title, deleted_at=now))
+    session.flush()
+    outbox.add(session, [payloads.deleted(video_id, at=now)], service=service)
+    return gone
 
 
 def deleted_since(session: Session, moment: datetime) -> list[int]:

@@ -1,15 +1,17 @@
-"""What intake writes: a video's row, its descriptive columns, `uploading` to `pending`, `video.uploaded`."""
+"""Rows that intake owns: a new video, its descriptive columns, `uploading` to `pending`, `video.uploaded`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.orm import Session
 
 from video_assets.artifacts.upload import UploadRecord
-from video_assets.database import publishing
+from video_assets.database import outbox
 from video_assets.database.models import DeletedVideoRow, UploadMetadataRow, VideoRow
+from video_assets.database.upsert import upsert
+from video_assets.errors import PermanentError
 from video_assets.events import payloads
 from video_assets.videos import Video, VideoStatus
 
@@ -18,24 +20,25 @@ def add_video(
     session: Session,
     *,
     title: str,
-    description: str | None,
-    user_id: int | None,
-    user_name: str | None,
     now: datetime,
+    description: str | None = None,
+    user_id: int | None = None,
+    user_name: str | None = None,
+    status: str = VideoStatus.UPLOADING.value,
 ) -> Video:
-    """A new row at `uploading`. Its id was never another video's and never will be."""
+    """A new row; its id was never given before. Its file comes with `set_source`."""
     row = VideoRow(
-        title=title, description=description, user_id=user_id, user_name=user_name, key="",
-        status=VideoStatus.UPLOADING.value, created_at=now, updated_at=now,
+        title=title, description=description, user_id=user_id, user_name=user_name, key="", status=status,
+        created_at=now, updated_at=now,
     )  # fmt: skip
     session.add(row)
     session.flush()
-    return Video(row.id, "", title, description, user_id, user_name, now)
+    return _video(row)
 
 
 def set_source(session: Session, video_id: int, key: str) -> None:
-    """Where the uploaded object lies."""
-    session.execute(update(VideoRow).where(VideoRow.id == video_id).values(key=key))
+    """Where the uploaded object lies. PermanentError where the video is gone."""
+    _existing(session, video_id).key = key
 
 
 def mark_pending(
@@ -43,57 +46,85 @@ def mark_pending(
     video_id: int,
     *,
     now: datetime,
-    service: str,
-    filename: str | None,
-    content_type: str | None,
-    size_bytes: int | None,
+    service: str = outbox.DEFAULT_SERVICE,
+    filename: str | None = None,
+    content_type: str | None = None,
+    size_bytes: int | None = None,
     upload_id: str | None = None,
-    correlation_id: str | None = None,
     location: str | None = None,
-) -> None:
-    """Every byte is in storage: the video waits for its run, and other services hear of it."""
-    row = session.get_one(VideoRow, video_id)
-    row.status = VideoStatus.PENDING.value
-    session.add(
-        UploadMetadataRow(
-            video_id=video_id,
-            filename=filename,
-            content_type=content_type,
-            upload_id=upload_id,
-            size_bytes=size_bytes,
-            location=location,
-            correlation_id=correlation_id,
-            created_at=now,
-        )
-    )
+    correlation_id: str | None = None,
+) -> bool:
+    """The file is there: the video waits for its run, and others hear of it. Once is enough: False where it
+    was told already. PermanentError where the video is gone (it was deleted while its bytes came)."""
+    row = _existing(session, video_id)
+    if row.status == VideoStatus.UPLOADING.value:
+        row.status = VideoStatus.PENDING.value
+    upsert(session, UploadMetadataRow, ("video_id",), [{
+        "video_id": video_id, "filename": filename, "content_type": content_type, "upload_id": upload_id,
+        "size_bytes": size_bytes, "location": location, "correlation_id": correlation_id,
+        # The row's own time, so that it can be told again from the upload record.
+        "created_at": row.created_at,
+    }])  # fmt: skip
     event = payloads.uploaded(
         video_id, user_id=row.user_id, file_key=row.key, filename=filename, content_type=content_type,
         upload_id=upload_id, location=location, correlation_id=correlation_id, at=now,
     )  # fmt: skip
-    publishing.add_events(session, [event], service=service)
+    return bool(outbox.add(session, [event], service=service))
 
 
 def withdraw(session: Session, video_id: int) -> None:
-    """Takes back a row whose upload did not come to its end."""
-    session.execute(delete(VideoRow).where(VideoRow.id == video_id, VideoRow.status == VideoStatus.UPLOADING.value))
+    """Takes back a video whose file never came whole. Nobody had heard of it, so nothing is told."""
+    session.execute(delete(VideoRow).where(VideoRow.id == video_id))
 
 
-def restore(session: Session, record: UploadRecord) -> None:
-    """Puts a row back from its upload record; the projection then brings the rest."""
-    row = session.get(VideoRow, record.video_id)
-    if row is None:
-        row = VideoRow(id=record.video_id, status=VideoStatus.PENDING.value, updated_at=record.created_at)
-        session.add(row)
-    row.title, row.description, row.key = record.title, record.description, record.key
-    row.user_id, row.user_name, row.created_at = record.user_id, record.user_name, record.created_at
+def restore(session: Session, record: UploadRecord, *, size_bytes: int | None = None) -> None:
+    """Puts a video's row back as its upload record tells it, waiting; the projection does the rest. A video
+    that was deleted stays deleted."""
+    if session.get(DeletedVideoRow, record.video_id) is not None:
+        return
+    descriptive = {
+        "id": record.video_id, "title": record.title, "description": record.description, "user_id": record.user_id,
+        "user_name": record.user_name, "key": record.key, "created_at": record.created_at,
+    }  # fmt: skip
+    if session.get(VideoRow, record.video_id) is None:
+        session.add(VideoRow(**descriptive, status=VideoStatus.PENDING.value, updated_at=record.created_at))
+        session.flush()
+    else:
+        session.execute(update(VideoRow).where(VideoRow.id == record.video_id).values(descriptive))
+    metadata = {
+        "video_id": record.video_id, "filename": record.filename, "content_type": record.content_type,
+        "created_at": record.created_at,
+    }  # fmt: skip
+    upsert(session, UploadMetadataRow, ("video_id",), [metadata | ({"size_bytes": size_bytes} if size_bytes else {})])
+    _never_again(session, record.video_id)
 
 
 def restore_deleted(session: Session, video_id: int, deleted_at: datetime) -> None:
-    """Remembers again that a video was deleted, and keeps its id from being given anew."""
+    """Puts back that a video was deleted; its id is not given again."""
     if session.get(DeletedVideoRow, video_id) is None:
         session.add(DeletedVideoRow(video_id=video_id, title=None, deleted_at=deleted_at))
-    if session.get(VideoRow, video_id) is None:
-        # The counter of ids only learns of this one by a row of it.
-        session.add(VideoRow(id=video_id, title="", key="", status="", created_at=deleted_at, updated_at=deleted_at))
         session.flush()
-        session.execute(delete(VideoRow).where(VideoRow.id == video_id))
+    _never_again(session, video_id)
+
+
+def _never_again(session: Session, video_id: int) -> None:
+    """An id that was written openly does not move the counter, so it is moved here."""
+    given = {"id": video_id}
+    if session.get_bind().dialect.name == "sqlite":
+        moved = text("UPDATE sqlite_sequence SET seq = max(seq, :id) WHERE name = 'videos'")
+        if not getattr(session.execute(moved, given), "rowcount", 0):
+            session.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES ('videos', :id)"), given)
+    else:
+        counter = "pg_get_serial_sequence('videos', 'id')"
+        session.execute(text(f"SELECT setval({counter}, greatest(nextval({counter}), :id))"), given)
+
+
+def _existing(session: Session, video_id: int) -> VideoRow:
+    row = session.get(VideoRow, video_id, with_for_update=True)
+    if row is None:
+        raise PermanentError(f"there is no video {video_id}; it may have been deleted, upload it again")
+    return row
+
+
+def _video(row: VideoRow) -> Video:
+    return Video(row.id, row.key, row.title, row.description, row.user_id, row.user_name, row.created_at)

@@ -1,11 +1,11 @@
-"""Rows of `launches`: who asked for a run, under which key, and whether it came."""
+"""Rows of `launches`: runs that were asked for. At most one is open for a video, whoever asks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from video_assets.database.models import AttemptRow, LaunchRow, VideoRow
@@ -16,79 +16,120 @@ from video_assets.videos import VideoStatus
 _LIVE = (RunState.QUEUED.value, RunState.STARTED.value)
 
 
-def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> str:
-    """Notes that a run of this video is being started; returns its run key. An open launch is taken over."""
-    row = session.scalar(select(LaunchRow).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None)))
-    if row is None:
-        row = _new(session, video_id, claimed_by, reason, now)
-    row.claimed_by, row.requested_at = claimed_by, now
+def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> Launch | None:
+    """Asks for a run of the video on somebody's behalf, None where one is asked for already or the video is
+    gone. With `claimed_by=lifecycle.launching.SENSOR` the uploads sensor requests it at its next tick; any
+    other name keeps the sensor away until the claim is older than LAUNCH_TIMEOUT (see `renew`)."""
+    # The lock on the video makes two claimants take turns.
+    if session.scalar(select(VideoRow.id).where(VideoRow.id == video_id).with_for_update()) is None:
+        return None
+    if session.scalar(select(LaunchRow.id).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None))):
+        return None
+    last = session.scalar(select(func.max(LaunchRow.number)).where(LaunchRow.video_id == video_id)) or 0
+    row = LaunchRow(
+        video_id=video_id, number=last + 1, claimed_by=claimed_by, run_key=f"video-{video_id}-{last + 1}",
+        reason=reason, created_at=now,
+    )  # fmt: skip
+    session.add(row)
     session.flush()
-    return row.run_key
+    return Launch(video_id, reason, row.run_key)
 
 
-def request(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> None:
-    """Asks for a run, which the uploads sensor will launch; nothing where one is asked for already."""
-    open_one = select(LaunchRow.id).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None))
-    if session.scalar(open_one) is None:
-        _new(session, video_id, claimed_by, reason, now)
-        session.flush()
+def renew(session: Session, video_ids: Sequence[int], *, claimed_by: str, now: datetime) -> None:
+    """Keeps claims whose turn has not come yet from being taken over."""
+    held = (LaunchRow.video_id.in_(video_ids), LaunchRow.claimed_by == claimed_by, LaunchRow.closed_at.is_(None))
+    session.execute(update(LaunchRow).where(*held).values(requested_at=now))
+
+
+def release(session: Session, video_ids: Sequence[int], *, claimed_by: str, now: datetime) -> None:
+    """Gives claims up: the videos wait for the uploads sensor like any other."""
+    held = (LaunchRow.video_id.in_(video_ids), LaunchRow.claimed_by == claimed_by, LaunchRow.closed_at.is_(None))
+    session.execute(update(LaunchRow).where(*held).values(closed_at=now))
 
 
 def open_run_keys(session: Session) -> list[str]:
-    """Run keys of launches that have not been answered yet."""
-    return list(session.scalars(select(LaunchRow.run_key).where(LaunchRow.closed_at.is_(None))))
+    """Run keys of all open launches."""
+    return list(session.scalars(select(LaunchRow.run_key).where(LaunchRow.closed_at.is_(None)).order_by(LaunchRow.id)))
 
 
-def close_answered(session: Session, run_by_key: Mapping[str, str], *, now: datetime) -> None:
-    """Closes the launches whose run is there, by its key, or by an attempt since the launch was made."""
-    for row in session.scalars(select(LaunchRow).where(LaunchRow.closed_at.is_(None))):
-        run_id = run_by_key.get(row.run_key) or _attempt_since(session, row)
-        if run_id is not None:
-            row.run_id, row.closed_at = run_id, now
+def close_answered(session: Session, runs: Mapping[str, str], *, now: datetime) -> None:
+    """Notes which open launches have a run (run key → run id), and closes those that are answered.
+
+    Answered is a launch whose run, or any later run of the video, stands in `attempts`; the run alone is not
+    enough, or the video would be launched again in the moment before its first event is applied. One whose
+    run is gone again (somebody deleted it) is closed too.
+    """
+    rows = list(session.scalars(select(LaunchRow).where(LaunchRow.closed_at.is_(None))))
+    tried: dict[int, list[AttemptRow]] = {}
+    for attempt in session.scalars(select(AttemptRow).where(AttemptRow.video_id.in_([row.video_id for row in rows]))):
+        tried.setdefault(attempt.video_id, []).append(attempt)
+    for row in rows:
+        seen = tried.get(row.video_id, [])
+        gone = row.run_id is not None and row.run_key not in runs
+        row.run_id = runs.get(row.run_key) or row.run_id
+        if gone or any(each.run_id == row.run_id or _since(each, row.created_at) for each in seen):
+            row.closed_at = now
 
 
-def waiting_and_live(session: Session, *, limit: int) -> tuple[list[Waiting], list[OpenLaunch]]:
-    """Pending videos without a run and without an open launch, oldest first; and the open launches."""
+def waiting_and_live(session: Session, limit: int) -> tuple[list[Waiting], list[OpenLaunch]]:
+    """The pending videos that nothing is going or asked for, oldest first, at most `limit`; and all open
+    launches of videos that nothing is going for."""
+    launched = exists().where(LaunchRow.video_id == VideoRow.id, LaunchRow.closed_at.is_(None))
     live = exists().where(AttemptRow.video_id == VideoRow.id, AttemptRow.state.in_(_LIVE))
-    asked = exists().where(LaunchRow.video_id == VideoRow.id, LaunchRow.closed_at.is_(None))
-    chosen = (
-        select(VideoRow.id, VideoRow.created_at)
-        .where(VideoRow.status == VideoStatus.PENDING.value, ~live, ~asked)
+    tried = exists().where(AttemptRow.video_id == VideoRow.id)
+    waiting = session.execute(
+        select(VideoRow.id, VideoRow.created_at, tried.label("tried"))
+        .where(VideoRow.status == VideoStatus.PENDING.value, ~launched, ~live)
         .order_by(VideoRow.created_at, VideoRow.id)
         .limit(limit)
     )
-    waiting = [Waiting(video_id, created_at) for video_id, created_at in session.execute(chosen)]
-    open_ones = session.scalars(select(LaunchRow).where(LaunchRow.closed_at.is_(None)).order_by(LaunchRow.id))
-    return waiting, [OpenLaunch(row.video_id, row.run_key, row.reason, row.requested_at) for row in open_ones]
-
-
-def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: datetime) -> list[OpenLaunch]:
-    """Notes what is about to be launched, giving new launches their keys; returns them all with keys."""
-    recorded: list[OpenLaunch] = []
-    for launch in chosen:
-        row = session.scalar(
-            select(LaunchRow).where(LaunchRow.video_id == launch.video_id, LaunchRow.closed_at.is_(None))
+    rows = session.scalars(
+        select(LaunchRow).where(
+            LaunchRow.closed_at.is_(None),
+            ~exists().where(AttemptRow.video_id == LaunchRow.video_id, AttemptRow.state.in_(_LIVE)),
         )
-        if row is None:
-            row = _new(session, launch.video_id, claimed_by, launch.reason, now)
-        row.requested_at = now
-        session.flush()
-        recorded.append(OpenLaunch(row.video_id, row.run_key, row.reason, now))
-    return recorded
+    )
+    return (
+        [Waiting(row.id, row.created_at, "relaunch" if row.tried else "upload") for row in waiting],
+        [
+            OpenLaunch(
+                row.video_id, row.run_key, row.claimed_by, row.reason, row.created_at, row.requested_at, row.run_id
+            )
+            for row in rows
+        ],
+    )
 
 
-def _new(session: Session, video_id: int, claimed_by: str, reason: str, now: datetime) -> LaunchRow:
-    highest = session.scalar(select(func.max(LaunchRow.number)).where(LaunchRow.video_id == video_id))
-    number = (highest or 0) + 1
-    row = LaunchRow(
-        video_id=video_id, number=number, claimed_by=claimed_by, run_key=f"{video_id}-{number}", reason=reason,
-        created_at=now,
-    )  # fmt: skip
-    session.add(row)
-    return row
+def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: datetime) -> list[Launch]:
+    """Notes that these are being requested, and gives the new ones their run keys; returns those to request.
+    Each is noted before it is requested, so that a crash in between asks again under the same key."""
+    requested: list[Launch] = []
+    for launch in chosen:
+        known = launch if launch.run_key else claim(
+            session, launch.video_id, claimed_by=claimed_by, reason=launch.reason, now=now
+        )  # fmt: skip
+        if known is not None:
+            requested.append(known)
+    keys = [launch.run_key for launch in requested]
+    still = (LaunchRow.run_key.in_(keys), LaunchRow.closed_at.is_(None))
+    session.execute(update(LaunchRow).where(*still).values(claimed_by=claimed_by, requested_at=now))
+    return requested
 
 
-def _attempt_since(session: Session, row: LaunchRow) -> str | None:
-    begun = func.coalesce(AttemptRow.queued_at, AttemptRow.started_at, AttemptRow.finished_at)
-    chosen = select(AttemptRow.run_id).where(AttemptRow.video_id == row.video_id, begun >= row.created_at)
-    return session.scalar(chosen.limit(1))
+def last_launch(session: Session, video_id: int) -> LaunchRow | None:
+    """The newest launch of a video."""
+    query = select(LaunchRow).where(LaunchRow.video_id == video_id).order_by(LaunchRow.number.desc())
+    return session.scalar(query.limit(1))
+
+
+def has_live_attempt(session: Session, video_id: int) -> bool:
+    """Whether a run of the video is queued or going."""
+    live = select(AttemptRow.run_id).where(
+        AttemptRow.video_id == video_id, or_(*(AttemptRow.state == state for state in _LIVE))
+    )
+    return session.scalar(live.limit(1)) is not None
+
+
+def _since(attempt: AttemptRow, moment: datetime) -> bool:
+    first = attempt.queued_at or attempt.started_at or attempt.finished_at
+    return first is not None and first >= moment

@@ -1,83 +1,123 @@
-"""The outbox: messages in, in order; and out, marked once they are safe."""
+"""The outbox as its publisher sees it: what to send next, and what became of it.
+
+Order holds within a video. A parked message holds back its own video's later ones, never another's. There is
+to be one publisher at a time (`Database.only_one("publisher")`): two that skip each other's rows break order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow
-from video_assets.events.payloads import OutboxEvent
 
 
 @dataclass(frozen=True)
-class Outgoing:
-    """A message to publish."""
+class Message:
+    """A message to publish, under the key `video_id`."""
+
+    seq: int
+    id: UUID
+    video_id: int
+    topic: str
+    payload: Mapping[str, Any]
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A message that was set aside, and how many of its video wait behind it."""
 
     id: UUID
-    seq: int
-    topic: str
     video_id: int
-    payload: Mapping[str, Any]
+    topic: str
+    reason: str
+    waiting: int
 
 
-def add_events(session: Session, events: Iterable[OutboxEvent], *, service: str) -> None:
-    """Puts messages into the outbox, in the order of what they tell of. None may be there already."""
-    for event in sorted(events, key=lambda each: each.place):
-        session.add(
-            OutboxRow(
-                id=event.id,
-                topic=event.topic,
-                payload=dict(event.payload),
-                published=False,
-                attempts=0,
-                service=service,
-                created_at=event.created_at,
-            )
+def unpublished(session: Session, limit: int) -> list[Message]:
+    """What to send next, in order, without what is parked or waits behind something parked."""
+    ahead, parked = aliased(OutboxOrderRow), aliased(OutboxRow)
+    held = (
+        select(ahead.seq)
+        .join(parked, parked.id == ahead.event_id)
+        .where(
+            ahead.video_id == OutboxOrderRow.video_id, ahead.seq <= OutboxOrderRow.seq,
+            ahead.parked_reason.is_not(None), parked.published.is_(False),
         )
-        session.flush()  # the order's rows refer to these, and are numbered one by one
-        session.add(OutboxOrderRow(event_id=event.id, video_id=event.video_id))
-        session.flush()
-
-
-def unpublished(session: Session, *, limit: int) -> list[Outgoing]:
-    """The next messages to publish, in order. A parked one holds back its own video's later ones, nobody else's."""
-    parked = aliased(OutboxOrderRow)
-    held = exists().where(
-        parked.video_id == OutboxOrderRow.video_id, parked.parked_reason.is_not(None), parked.seq <= OutboxOrderRow.seq
-    )
-    chosen = (
-        select(OutboxRow.id, OutboxOrderRow.seq, OutboxRow.topic, OutboxOrderRow.video_id, OutboxRow.payload)
-        .join(OutboxOrderRow, OutboxOrderRow.event_id == OutboxRow.id)
+        .exists()
+    )  # fmt: skip
+    rows = session.execute(
+        select(
+            OutboxOrderRow.seq, OutboxRow.id, OutboxOrderRow.video_id, OutboxRow.topic, OutboxRow.payload,
+            OutboxRow.attempts, OutboxRow.created_at,
+        )
+        .join(OutboxRow, OutboxRow.id == OutboxOrderRow.event_id)
         .where(OutboxRow.published.is_(False), ~held)
         .order_by(OutboxOrderRow.seq)
         .limit(limit)
-    )
-    return [Outgoing(*row) for row in session.execute(chosen)]
+    )  # fmt: skip
+    return [Message(*row) for row in rows]
 
 
-def mark_published(session: Session, ids: Sequence[UUID], *, now: datetime) -> None:
-    """Marks messages that are safe on the other side."""
-    done = {"published": True, "published_at": now, "attempts": OutboxRow.attempts + 1}
-    session.execute(update(OutboxRow).where(OutboxRow.id.in_(ids)).values(done))
+def mark_published(session: Session, ids: Sequence[UUID], now: datetime) -> None:
+    """They were sent and acknowledged. One that was withdrawn meanwhile is no more: it was sent, that is all."""
+    if ids:
+        sent = {"published": True, "published_at": now, "attempts": OutboxRow.attempts + 1}
+        session.execute(update(OutboxRow).where(OutboxRow.id.in_(ids), OutboxRow.published.is_(False)).values(sent))
 
 
-def park(session: Session, event_id: UUID, *, reason: str) -> None:
-    """Sets a message aside that cannot be published, and with it what follows of its video."""
+def count_attempt(session: Session, ids: Sequence[UUID]) -> None:
+    """They could not be sent this time."""
+    if ids:
+        session.execute(update(OutboxRow).where(OutboxRow.id.in_(ids)).values(attempts=OutboxRow.attempts + 1))
+
+
+def park(session: Session, event_id: UUID, reason: str) -> None:
+    """Sets a message aside that cannot be sent as it is; its video's later ones wait until it is released."""
     session.execute(update(OutboxOrderRow).where(OutboxOrderRow.event_id == event_id).values(parked_reason=reason))
 
 
-def waiting_for(session: Session, video_id: int) -> list[str]:
-    """Topics of the video's messages that are not published yet, in order."""
-    chosen = (
-        select(OutboxRow.topic)
-        .join(OutboxOrderRow, OutboxOrderRow.event_id == OutboxRow.id)
-        .where(OutboxOrderRow.video_id == video_id, OutboxRow.published.is_(False))
+def release(session: Session, video_id: int) -> int:
+    """Lets a video's parked messages go again; returns how many."""
+    parked = list(
+        session.scalars(
+            select(OutboxOrderRow).where(OutboxOrderRow.video_id == video_id, OutboxOrderRow.parked_reason.is_not(None))
+        )
+    )
+    for row in parked:
+        row.parked_reason = None
+    return len(parked)
+
+
+def parked_messages(session: Session) -> list[Parked]:
+    """What is set aside, for people to look at."""
+    behind = aliased(OutboxOrderRow)
+    waiting = (
+        select(func.count())
+        .select_from(behind)
+        .where(behind.video_id == OutboxOrderRow.video_id, behind.seq > OutboxOrderRow.seq)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(OutboxRow.id, OutboxOrderRow.video_id, OutboxRow.topic, OutboxOrderRow.parked_reason, waiting)
+        .join(OutboxRow, OutboxRow.id == OutboxOrderRow.event_id)
+        .where(OutboxOrderRow.parked_reason.is_not(None), OutboxRow.published.is_(False))
         .order_by(OutboxOrderRow.seq)
     )
-    return list(session.scalars(chosen))
+    return [Parked(*row) for row in rows]
+
+
+def backlog(session: Session) -> tuple[int, datetime | None]:
+    """How many messages are still to be sent, and since when the oldest waits."""
+    row = session.execute(
+        select(func.count(), func.min(OutboxRow.created_at)).where(OutboxRow.published.is_(False))
+    ).one()
+    return int(row[0]), row[1]

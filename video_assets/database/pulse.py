@@ -1,4 +1,8 @@
-"""The heartbeat: the one row a running asset writes, so that a dead run is told from a slow one."""
+"""The heartbeat of a running asset, in the table `progress`.
+
+Advisory: whatever goes wrong here, the making goes on. A run that falls silent is taken for dead after a
+while, so the beat comes from a thread of its own, also while the asset waits for a long encode.
+"""
 
 from __future__ import annotations
 
@@ -7,89 +11,113 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from video_assets.database.engine import Database
 from video_assets.database.models import ProgressRow
+from video_assets.database.upsert import upsert
 from video_assets.videos import Stage, utc_now
 
 log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 1.0
-"""At most one write a second, however often progress is reported."""
+"""Progress is written at most this often."""
+STOP_SECONDS = 2.0
+"""How long the end of a stage waits for a beat in the act of being written."""
 
 
 class ProgressPulse:
-    """Writes the progress row from a thread of its own, so that neither a slow database nor a busy stage
-    holds the other up. Advisory: it never raises."""
+    """Writes the heartbeat of the one stage that this process works on."""
 
-    def __init__(self, database: Database, *, heartbeat_seconds: float) -> None:
-        self._database = database
-        self._pause = heartbeat_seconds
-        self._changed = threading.Event()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._row = (0, "", "")
-        self._progress: tuple[float, float | None, float | None] = (0.0, None, None)
+    def __init__(
+        self, database: Database, *, heartbeat_seconds: float, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.database = database
+        self.heartbeat_seconds = heartbeat_seconds
+        self.clock = clock
+        self._beat: _Beat | None = None
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
-        """The stage begins: a first beat at once, then regularly."""
+        """The stage begins: the first beat is written at once, by the thread."""
         self.stop()
-        self._row, self._progress = (video_id, run_id, stage.value), (0.0, None, None)
-        self._ended.clear()
-        self._thread = threading.Thread(target=self._beat_on, name=f"pulse-{run_id[:8]}", daemon=True)
-        self._thread.start()
+        self._beat = _Beat(self, {"run_id": run_id, "video_id": video_id, "stage": stage.value})
+        self._beat.thread.start()
 
     def progress(self, fraction: float, speed: float | None = None, eta_seconds: float | None = None) -> None:
-        """How far the stage is. Only remembered here; the thread writes it."""
-        self._progress = (min(max(fraction, 0.0), 1.0), speed, eta_seconds)
-        self._changed.set()
+        """How far the stage is. Only noted here; the thread writes it, at most once a second."""
+        if self._beat is not None:
+            self._beat.note(min(max(fraction, 0.0), 1.0), speed, eta_seconds)
 
     def stop(self) -> None:
-        """The stage is over; no beat of it comes later."""
-        if self._thread is not None:
-            self._ended.set()
-            self._changed.set()
-            self._thread.join()
-            self._thread = None
+        """The stage is over. Its last beat stays, until the run's next stage or `clear`."""
+        beat, self._beat = self._beat, None
+        if beat is not None:
+            beat.end()
 
-    def _beat_on(self) -> None:
-        while not self._ended.is_set():
-            self._changed.clear()
-            self._beat()
+
+class _Beat:
+    def __init__(self, pulse: ProgressPulse, identity: dict[str, Any]) -> None:
+        self.pulse = pulse
+        self.row: dict[str, Any] = {
+            **identity, "fraction": 0.0, "speed": None, "eta_seconds": None,
+            "pid": os.getpid(), "host": socket.gethostname(),
+        }  # fmt: skip
+        self.woken = threading.Condition()
+        self.fresh = self.ended = self.complained = False
+        self.thread = threading.Thread(target=self._run, name=f"pulse-{identity['stage']}", daemon=True)
+
+    def note(self, fraction: float, speed: float | None, eta_seconds: float | None) -> None:
+        with self.woken:
+            self.row |= {"fraction": fraction, "speed": speed, "eta_seconds": eta_seconds}
+            self.fresh = True
+            self.woken.notify()
+
+    def end(self) -> None:
+        with self.woken:
+            self.ended = True
+            self.woken.notify()
+        self.thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            with self.woken:
+                if self.ended:
+                    return
+                row, self.fresh = dict(self.row), False
+            self._write(row)
             written = time.monotonic()
-            self._changed.wait(self._pause)
-            self._ended.wait(max(0.0, PROGRESS_SECONDS - (time.monotonic() - written)))
+            with self.woken:
+                # A beat is due after the heartbeat's pause; progress may call for one earlier, after a second.
+                self.woken.wait_for(lambda: self.ended, min(PROGRESS_SECONDS, self.pulse.heartbeat_seconds))
+                left = self.pulse.heartbeat_seconds - (time.monotonic() - written)
+                self.woken.wait_for(lambda: self.ended or self.fresh, max(left, 0.0))
 
-    def _beat(self) -> None:
-        video_id, run_id, stage = self._row
-        fraction, speed, eta_seconds = self._progress
+    def _write(self, row: Mapping[str, Any]) -> None:
         try:
-            with self._database.write() as session:
-                session.merge(
-                    ProgressRow(
-                        run_id=run_id,
-                        video_id=video_id,
-                        stage=stage,
-                        fraction=fraction,
-                        speed=speed,
-                        eta_seconds=eta_seconds,
-                        beat_at=utc_now(),
-                        pid=os.getpid(),
-                        host=socket.gethostname(),
-                    )
-                )
-        except Exception as error:  # a beat that is lost is made up for by the next one
-            log.debug("no heartbeat: %s", error)
+            with self.pulse.database.write() as session:
+                upsert(session, ProgressRow, ("run_id",), [{**row, "beat_at": self.pulse.clock()}])
+            self.complained = False
+        except Exception:  # advisory: a database that is away must not end an hour of encoding
+            if not self.complained:
+                log.warning("the heartbeat of run %s could not be written", row["run_id"], exc_info=True)
+            self.complained = True
 
 
-def clear(session: Session, run_id: str) -> None:
-    """Removes the row of a run that is over."""
-    session.execute(delete(ProgressRow).where(ProgressRow.run_id == run_id))
+def beats(session: Session, run_ids: Sequence[str]) -> dict[str, datetime]:
+    """The last beat of each of these runs that ever had one."""
+    rows = session.execute(select(ProgressRow.run_id, ProgressRow.beat_at).where(ProgressRow.run_id.in_(run_ids)))
+    return {row.run_id: row.beat_at for row in rows}
 
 
-def clear_before(session: Session, moment: datetime) -> None:
-    """Removes rows of runs that were last heard of before `moment`."""
-    session.execute(delete(ProgressRow).where(ProgressRow.beat_at < moment))
+def clear(session: Session, run_ids: Sequence[str]) -> None:
+    """The runs are over: their progress is of no interest any more."""
+    session.execute(delete(ProgressRow).where(ProgressRow.run_id.in_(run_ids)))
+
+
+def run_ids_with_progress(session: Session) -> list[str]:
+    """Runs that have a row, going or not."""
+    return list(session.scalars(select(ProgressRow.run_id)))

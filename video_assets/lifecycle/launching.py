@@ -1,4 +1,4 @@
-"""Whom to launch: a pure decision over rows."""
+"""Which videos get a run now. A pure decision over rows."""
 
 from __future__ import annotations
 
@@ -8,56 +8,71 @@ from datetime import datetime, timedelta
 
 from video_assets.settings import Settings
 
-QUEUED_PER_SLOT = 2
-"""Runs queued for each free slot: creating one takes a fifth of a second, so a slot should never wait for it,
-while the videos that wait in the table need no run."""
+SENSOR = "uploads_sensor"
+"""Who claims launches that the uploads sensor is to request."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A pending video that has no run and for which none is asked."""
+    """A pending video that no run is going or queued for, and none was asked for."""
 
     video_id: int
     created_at: datetime
+    reason: str
+    """`upload` for its first run, else `relaunch`."""
 
 
 @dataclass(frozen=True)
 class OpenLaunch:
-    """A run that was asked for and has not been seen."""
+    """A run that was asked for and of which nothing was seen in the tables yet."""
 
     video_id: int
     run_key: str
+    claimed_by: str
     reason: str
+    created_at: datetime
     requested_at: datetime | None
-    """None: nobody has launched it yet."""
+    run_id: str | None
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A run to ask Dagster for."""
+    """A run to request. Without a run key it is a new one."""
 
     video_id: int
     reason: str
     run_key: str | None = None
-    """The key of the launch it repeats: Dagster starts one run a key. None: a new launch."""
 
 
 def due(
-    waiting: Sequence[Waiting], open_launches: Sequence[OpenLaunch], free_slots: int, now: datetime, settings: Settings
+    waiting: Sequence[Waiting],
+    live_launches: Sequence[OpenLaunch],
+    free_slots: int,
+    now: datetime,
+    settings: Settings,
 ) -> list[Launch]:
-    """What to launch now, oldest first: what somebody asked for, what was asked for and never came, and
-    pending videos, as far as there is room. Of each video one."""
-    room = max(free_slots, 0) * QUEUED_PER_SLOT
-    unanswered = now - timedelta(seconds=settings.launch_timeout_seconds)
-    asked = [
-        Launch(launch.video_id, launch.reason, launch.run_key)
-        for launch in open_launches
-        if launch.requested_at is None or launch.requested_at <= unanswered
+    """What to request now: first what was asked for before and shows no run, under its same key, by which
+    Dagster tells it from a new one; then waiting videos, oldest first. At most two a free slot are queued: a
+    run takes a while to create, and waiting videos need none to keep their place."""
+    asked = [launch for launch in live_launches if launch.run_id is None]
+    again = [launch for launch in asked if _unanswered(launch, now, settings.launch_timeout_seconds)]
+    under_way = sum(launch.claimed_by == SENSOR for launch in asked) - sum(each.claimed_by == SENSOR for each in again)
+    room = max(2 * free_slots - under_way, 0)
+    taken = {launch.video_id for launch in live_launches}
+    launches = [Launch(each.video_id, each.reason, each.run_key) for each in sorted(again, key=_age)]
+    launches += [
+        Launch(each.video_id, each.reason)
+        for each in sorted(waiting, key=lambda each: (each.created_at, each.video_id))
+        if each.video_id not in taken
     ]
-    under_way = len(open_launches) - len(asked)
-    new = [
-        Launch(video.video_id, "upload")
-        for video in sorted(waiting, key=lambda each: (each.created_at, each.video_id))
-        if video.video_id not in {launch.video_id for launch in open_launches}
-    ]
-    return (asked + new)[: max(room - under_way, 0)]
+    return launches[:room]
+
+
+def _unanswered(launch: OpenLaunch, now: datetime, timeout_seconds: float) -> bool:
+    if launch.claimed_by == SENSOR and launch.requested_at is None:
+        return True  # a retry: written by somebody else for the sensor to request
+    return now - (launch.requested_at or launch.created_at) > timedelta(seconds=timeout_seconds)
+
+
+def _age(launch: OpenLaunch) -> tuple[datetime, int]:
+    return (launch.created_at, launch.video_id)
