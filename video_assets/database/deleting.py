@@ -18,11 +18,6 @@ def is_known(session: Session, video_id: int) -> bool:
     return session.get(VideoRow, video_id) is not None or session.get(DeletedVideoRow, video_id) is not None
 
 
-def is_deleted(session: Session, video_id: int) -> bool:
-    """Whether the video was deleted."""
-    return session.get(DeletedVideoRow, video_id) is not None
-
-
 def delete_video(
     session: Session, video_id: int, now: datetime, *, service: str = outbox.DEFAULT_SERVICE
 ) -> Video | None:
@@ -44,3 +39,9 @@ def delete_video(
 def deleted_since(session: Session, moment: datetime) -> list[int]:
     """Videos deleted after `moment`."""
     return list(session.scalars(select(DeletedVideoRow.video_id).where(DeletedVideoRow.deleted_at >= moment)))
+
+
+def deleted_since(session: Session, moment: datetime) -> list[int]:
+    """Videos deleted at or after this moment, rising."""
+    query = select(DeletedVideoRow.video_id).where(DeletedVideoRow.deleted_at >= moment)
+    return list(session.scalars(query.order_by(DeletedVideoRow.video_id)))

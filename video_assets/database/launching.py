@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from video_assets.database.models import AttemptRow, LaunchRow, VideoRow
@@ -114,20 +114,6 @@ def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: 
     still = (LaunchRow.run_key.in_(keys), LaunchRow.closed_at.is_(None))
     session.execute(update(LaunchRow).where(*still).values(claimed_by=claimed_by, requested_at=now))
     return requested
-
-
-def last_launch(session: Session, video_id: int) -> LaunchRow | None:
-    """The newest launch of a video."""
-    query = select(LaunchRow).where(LaunchRow.video_id == video_id).order_by(LaunchRow.number.desc())
-    return session.scalar(query.limit(1))
-
-
-def has_live_attempt(session: Session, video_id: int) -> bool:
-    """Whether a run of the video is queued or going."""
-    live = select(AttemptRow.run_id).where(
-        AttemptRow.video_id == video_id, or_(*(AttemptRow.state == state for state in _LIVE))
-    )
-    return session.scalar(live.limit(1)) is not None
 
 
 def _since(attempt: AttemptRow, moment: datetime) -> bool:

@@ -1,7 +1,7 @@
 """The outbox as its publisher sees it: what to send next, and what became of it.
 
 Order holds within a video. A parked message holds back its own video's later ones, never another's. There is
-to be one publisher at a time (`Database.only_one("publisher")`): two that skip each other's rows break order.
+to be one publisher at a time (`Database.only_one("outbox")`): two that skip each other's rows break order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from video_assets.database.models import OutboxOrderRow, OutboxRow
 
 
 @dataclass(frozen=True)
-class Message:
+class Outgoing:
     """A message to publish, under the key `video_id`."""
 
     seq: int
@@ -42,7 +42,7 @@ class Parked:
     waiting: int
 
 
-def unpublished(session: Session, limit: int) -> list[Message]:
+def unpublished(session: Session, limit: int) -> list[Outgoing]:
     """What to send next, in order, without what is parked or waits behind something parked."""
     ahead, parked = aliased(OutboxOrderRow), aliased(OutboxRow)
     held = (
@@ -64,7 +64,7 @@ def unpublished(session: Session, limit: int) -> list[Message]:
         .order_by(OutboxOrderRow.seq)
         .limit(limit)
     )  # fmt: skip
-    return [Message(*row) for row in rows]
+    return [Outgoing(*row) for row in rows]
 
 
 def mark_published(session: Session, ids: Sequence[UUID], now: datetime) -> None:
@@ -113,11 +113,3 @@ def parked_messages(session: Session) -> list[Parked]:
         .order_by(OutboxOrderRow.seq)
     )
     return [Parked(*row) for row in rows]
-
-
-def backlog(session: Session) -> tuple[int, datetime | None]:
-    """How many messages are still to be sent, and since when the oldest waits."""
-    row = session.execute(
-        select(func.count(), func.min(OutboxRow.created_at)).where(OutboxRow.published.is_(False))
-    ).one()
-    return int(row[0]), row[1]

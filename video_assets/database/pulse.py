@@ -11,11 +11,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from video_assets.database.engine import Database
@@ -107,17 +107,11 @@ class _Beat:
             self.complained = True
 
 
-def beats(session: Session, run_ids: Sequence[str]) -> dict[str, datetime]:
-    """The last beat of each of these runs that ever had one."""
-    rows = session.execute(select(ProgressRow.run_id, ProgressRow.beat_at).where(ProgressRow.run_id.in_(run_ids)))
-    return {row.run_id: row.beat_at for row in rows}
+def clear(session: Session, run_id: str) -> None:
+    """The run is over: its progress is of no interest any more."""
+    session.execute(delete(ProgressRow).where(ProgressRow.run_id == run_id))
 
 
-def clear(session: Session, run_ids: Sequence[str]) -> None:
-    """The runs are over: their progress is of no interest any more."""
-    session.execute(delete(ProgressRow).where(ProgressRow.run_id.in_(run_ids)))
-
-
-def run_ids_with_progress(session: Session) -> list[str]:
-    """Runs that have a row, going or not."""
-    return list(session.scalars(select(ProgressRow.run_id)))
+def clear_before(session: Session, moment: datetime) -> None:
+    """Rows of runs that have been silent since before this moment."""
+    session.execute(delete(ProgressRow).where(ProgressRow.beat_at < moment))

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from video_assets.database import states
 from video_assets.database.models import (
     ArtifactRow,
     AttemptRow,
-    DeletedVideoRow,
+    OutboxOrderRow,
+    OutboxRow,
     ProgressRow,
-    SummaryRow,
-    TranscriptRow,
     UnappliedRow,
-    VariantRow,
     VideoRow,
 )
 from video_assets.lifecycle.state import Current
-from video_assets.videos import Stage
+from video_assets.videos import Stage, VideoStatus
 
-
-@dataclass(frozen=True)
-class VideoDetail:
-    """One video with everything the tables say of it."""
-
-    video: VideoRow
-    attempts: Sequence[AttemptRow]
-    """By number."""
-    artifacts: dict[Stage, Current]
-    progress: ProgressRow | None
-    """The newest heartbeat of its runs."""
-    variants: Sequence[VariantRow]
-    transcript: TranscriptRow | None
-    summary: SummaryRow | None
+_AT_REST = (VideoStatus.READY.value, VideoStatus.FAILED.value)
 
 
 def video(session: Session, video_id: int) -> VideoRow | None:
@@ -44,21 +29,22 @@ def video(session: Session, video_id: int) -> VideoRow | None:
     return session.get(VideoRow, video_id)
 
 
-def videos(
-    session: Session,
-    *,
-    video_ids: Sequence[int] | None = None,
-    status: str | None = None,
-    limit: int = 100,
-    offset: int = 0,
-) -> list[VideoRow]:
+def videos(session: Session, *, status: str | None = None, limit: int = 100) -> list[VideoRow]:
     """Rows, newest first."""
-    query = select(VideoRow).order_by(VideoRow.id.desc()).limit(limit).offset(offset)
-    if status is not None:
-        query = query.where(VideoRow.status == status)
-    if video_ids is not None:
-        query = query.where(VideoRow.id.in_(video_ids))
+    query = select(VideoRow).order_by(VideoRow.id.desc()).limit(limit)
+    return list(session.scalars(query if status is None else query.where(VideoRow.status == status)))
+
+
+def moving(session: Session, also: Sequence[int] = (), *, limit: int = 200) -> list[VideoRow]:
+    """Rows that have not come to rest, and those named, oldest first."""
+    underway = VideoRow.status.in_([status.value for status in VideoStatus if status.value not in _AT_REST])
+    query = select(VideoRow).where(or_(underway, VideoRow.id.in_(also))).order_by(VideoRow.id).limit(limit)
     return list(session.scalars(query))
+
+
+def all_ids(session: Session) -> list[int]:
+    """Every video's id, rising."""
+    return list(session.scalars(select(VideoRow.id).order_by(VideoRow.id)))
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -67,42 +53,36 @@ def counts(session: Session) -> dict[str, int]:
     return {status: count for status, count in rows}
 
 
-def detail(session: Session, video_id: int) -> VideoDetail | None:
-    """One video, None where there is none."""
-    row = session.get(VideoRow, video_id)
-    if row is None:
-        return None
-    attempts = session.scalars(select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number))
-    artifacts = session.scalars(select(ArtifactRow).where(ArtifactRow.video_id == video_id))
-    variants = session.scalars(select(VariantRow).where(VariantRow.video_id == video_id).order_by(VariantRow.id))
-    return VideoDetail(
-        video=row,
-        attempts=attempts.all(),
-        artifacts={Stage(made.artefact): states.current_of(made) for made in artifacts},
-        progress=progress(session, [video_id]).get(video_id),
-        variants=variants.all(),
-        transcript=session.scalar(select(TranscriptRow).where(TranscriptRow.video_id == video_id)),
-        summary=session.scalar(select(SummaryRow).where(SummaryRow.video_id == video_id)),
-    )
+def attempts(session: Session, video_id: int) -> list[AttemptRow]:
+    """The video's runs, by number."""
+    return list(session.scalars(select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)))
 
 
-def progress(session: Session, video_ids: Sequence[int]) -> dict[int, ProgressRow]:
-    """The newest heartbeat of each of these videos that has one."""
-    rows = session.scalars(select(ProgressRow).where(ProgressRow.video_id.in_(video_ids)).order_by(ProgressRow.beat_at))
-    return {row.video_id: row for row in rows}
+def artifacts(session: Session, video_id: int) -> list[ArtifactRow]:
+    """What is current of the video, in the order of the stages."""
+    rows = session.scalars(select(ArtifactRow).where(ArtifactRow.video_id == video_id))
+    return sorted(rows, key=lambda row: list(Stage).index(Stage(row.artefact)))
 
 
 def ledger(session: Session, video_ids: Sequence[int]) -> dict[int, dict[Stage, Current]]:
-    """What is current of these videos."""
+    """What is current of these videos; empty for those of which nothing is."""
     found: dict[int, dict[Stage, Current]] = {video_id: {} for video_id in video_ids}
     for row in session.scalars(select(ArtifactRow).where(ArtifactRow.video_id.in_(video_ids))):
         found[row.video_id][Stage(row.artefact)] = states.current_of(row)
     return found
 
 
-def video_ids(session: Session, *, after: int = 0, limit: int = 1000) -> list[int]:
-    """Ids above `after`, rising: for going through all videos page by page."""
-    return list(session.scalars(select(VideoRow.id).where(VideoRow.id > after).order_by(VideoRow.id).limit(limit)))
+def ledger_versions(session: Session) -> dict[tuple[int, str], tuple[str, str]]:
+    """(video id, artefact) → (run, fingerprint) of everything current: enough to see what changed."""
+    rows = session.execute(
+        select(ArtifactRow.video_id, ArtifactRow.artefact, ArtifactRow.run_id, ArtifactRow.fingerprint)
+    )
+    return {(row.video_id, row.artefact): (row.run_id, row.fingerprint) for row in rows}
+
+
+def runs_in_ledger(session: Session, run_ids: Sequence[str]) -> set[str]:
+    """Those of the runs that made something that is current."""
+    return set(session.scalars(select(ArtifactRow.run_id).where(ArtifactRow.run_id.in_(run_ids)).distinct()))
 
 
 def sample_of_ledger(session: Session, stage: Stage, limit: int) -> list[int]:
@@ -111,11 +91,40 @@ def sample_of_ledger(session: Session, stage: Stage, limit: int) -> list[int]:
     return list(session.scalars(query.order_by(func.random()).limit(limit)))
 
 
+def heartbeats(session: Session, run_ids: Sequence[str]) -> dict[str, datetime]:
+    """The last heartbeat of each of these runs that ever had one."""
+    rows = session.execute(select(ProgressRow.run_id, ProgressRow.beat_at).where(ProgressRow.run_id.in_(run_ids)))
+    return {row.run_id: row.beat_at for row in rows}
+
+
+def working(session: Session, video_ids: Sequence[int]) -> dict[int, ProgressRow]:
+    """What the going runs of these videos last said of themselves; a run known to have ended says nothing."""
+    over = (
+        select(AttemptRow.run_id)
+        .where(AttemptRow.run_id == ProgressRow.run_id, AttemptRow.video_id == ProgressRow.video_id)
+        .where(AttemptRow.finished_at.is_not(None))
+        .exists()
+    )
+    query = select(ProgressRow).where(ProgressRow.video_id.in_(video_ids), ~over).order_by(ProgressRow.beat_at)
+    return {row.video_id: row for row in session.scalars(query)}
+
+
+def outbox(session: Session, video_id: int) -> list[tuple[OutboxRow, str | None]]:
+    """The video's messages in their order, each with the reason why it is parked."""
+    rows = session.execute(
+        select(OutboxRow, OutboxOrderRow.parked_reason)
+        .join(OutboxOrderRow, OutboxOrderRow.event_id == OutboxRow.id)
+        .where(OutboxOrderRow.video_id == video_id)
+        .order_by(OutboxOrderRow.seq)
+    )
+    return [(row, parked) for row, parked in rows]
+
+
+def unpublished_count(session: Session) -> int:
+    """How many messages are still to be sent, parked ones too."""
+    return session.scalar(select(func.count()).select_from(OutboxRow).where(OutboxRow.published.is_(False))) or 0
+
+
 def unapplied(session: Session, limit: int = 100) -> list[UnappliedRow]:
     """Events that belong to no video, newest first."""
     return list(session.scalars(select(UnappliedRow).order_by(UnappliedRow.storage_id.desc()).limit(limit)))
-
-
-def deleted_ids(session: Session) -> list[int]:
-    """Videos that were deleted, rising."""
-    return list(session.scalars(select(DeletedVideoRow.video_id).order_by(DeletedVideoRow.video_id)))
