@@ -44,6 +44,8 @@ class _Track:
     timescale: int = 1
     codec: str = ""
     default_duration: int = 0
+    shift: int = 0
+    """What the edit list takes off its times: what the picture's reordering or the sound's priming put on them."""
 
 
 @dataclass
@@ -145,6 +147,7 @@ def _read_trak(data: bytes) -> _Track:
         kind=hdlr[8:12].decode("ascii", "replace"),
         timescale=struct.unpack_from(">I", mdhd, 20 if mdhd[:1] == b"\1" else 12)[0] or 1,
     )
+    track.shift = _media_time(_find(data, b"edts", b"elst"))
     for kind, payload in _boxes(_find(data, b"mdia", b"minf", b"stbl", b"stsd")[8:]):
         if kind == b"avc1":
             profile = next((box[1:4] for name, box in _boxes(payload[78:]) if name == b"avcC"), b"")
@@ -155,6 +158,18 @@ def _read_trak(data: bytes) -> _Track:
     if not track.codec:
         raise ValueError("a codec that the ladder does not make")
     return track
+
+
+def _media_time(elst: bytes) -> int:
+    """The media time of the first edit that shows something."""
+    wide = elst[:1] == b"\1"
+    entry = ">Qqhh" if wide else ">Iihh"
+    count = struct.unpack_from(">I", elst, 4)[0] if len(elst) >= 8 else 0
+    for number in range(min(count, 2)):
+        media_time: int = struct.unpack_from(entry, elst, 8 + number * struct.calcsize(entry))[1]
+        if media_time >= 0:
+            return media_time
+    return 0
 
 
 def _read_moof(data: bytes, init: _Init) -> tuple[float, float]:
@@ -178,7 +193,7 @@ def _read_moof(data: bytes, init: _Init) -> tuple[float, float]:
                 dts = base
             elif name == b"trun":
                 for duration, shown_after in _samples(box, flags, default):
-                    shown = (dts + shown_after) / leading.timescale
+                    shown = (dts + shown_after - leading.shift) / leading.timescale
                     first = shown if first is None else min(first, shown)
                     last = max(last, shown + duration / leading.timescale)
                     dts += duration

@@ -19,8 +19,9 @@ from video_assets.media.process import Limits, Progress, input_options, input_ur
 
 _BITEXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact"}
 _NO_METADATA = {"map_metadata": -1, "map_chapters": -1}
-# Without negative composition offsets the picture needs an edit list, which browsers ignore in Media Source.
-_FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof+negative_cts_offsets"
+# Not negative_cts_offsets: libavformat reads those of fragments as a late picture (67 ms with three B-frames), and so
+# do the players built on it. The edit list that stands there instead is understood by Media Source too.
+_FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof"
 _THREADS = 4
 """Per encoder, whatever the machine: x264's bytes depend on it."""
 _TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
@@ -65,7 +66,7 @@ def command(
     """FFmpeg's arguments, without the program's name."""
     encoded = [rung for rung in rungs if not rung.copy and rung.height]
     options: dict[str, Any] = dict(input_options())
-    if not encoded:
+    if not encoded and probe.video is not None:
         options["skip_frame"] = "nokey"  # only stills need pictures, and key frames will do
     media = ffmpeg.input(input_url(source), **options)
     outputs = []
@@ -97,6 +98,9 @@ def _pictures(
         picture = picture.filter("bwdif", mode="send_frame", deint="interlaced")
     if plan.change_fps and encoded:
         picture = picture.filter("fps", fps=encoded[0].fps)
+    if plan.pad_start:
+        picture = picture.filter("setpts", "PTS-STARTPTS")
+        picture = picture.filter("tpad", start_mode="clone", start_duration=f"{plan.pad_start:.6f}")
     taken: dict[str, Any] = {}
     poster_from = next((rung for rung in encoded if min(rung.width, rung.height) <= stills.POSTER_SIDE), None)
     for number, rung in enumerate(encoded):

@@ -26,6 +26,8 @@ LONGEST_COPIED_GOP = 8.0
 """Seconds. A player can switch rungs and seek only at key frames."""
 COPY_HEADROOM = 2.0
 """A source is copied up to this many times the cap of an encoded rung of its size."""
+LATE = 0.1
+"""Picture or sound that begins later than this, seconds, is padded: players do not agree on what to do before it."""
 NEAREST = 0.9
 """Rungs between this part of a copied top rung's height and that height would only cost space."""
 
@@ -68,6 +70,8 @@ class Ladder:
     """Why the top rung is not a copy of the source; empty where it is."""
     key_times: tuple[float, ...] | None
     """Where segments begin, seconds: the copied source's own key frames. None: every `segment_seconds`."""
+    pad_start: float
+    """Seconds for which the first picture is held before it, so that the rungs begin at 0."""
     deinterlace: bool
     tone_map: bool
     change_fps: bool
@@ -94,6 +98,7 @@ class Ladder:
             "audio": asdict(self.audio) if self.audio else None,
             "keys": "source" if self.key_times is not None else "regular",
             "segment_seconds": self.segment_seconds,
+            "pad_start": self.pad_start,
             "deinterlace": self.deinterlace,
             "tone_map": self.tone_map,
         }
@@ -116,6 +121,7 @@ def plan(probe: Probe, heights: Sequence[int]) -> Ladder:
         audio=sound,
         encoded_because=encoded_because,
         key_times=None if encoded_because else video.segment_starts,
+        pad_start=padding(video),
         deinterlace=video.interlaced,
         tone_map=video.hdr,
         change_fps=source_rate(video) > MAX_FPS,
@@ -138,6 +144,7 @@ def why_encoded(probe: Probe, highest: int) -> str:
         (video.hdr, "high dynamic range"),
         (not video.clean, "time stamps or packets are not in order"),
         (not video.closed_gops, "open groups of pictures"),
+        (video.start > LATE, f"the picture begins {video.start:.1f} s late"),
         (video.longest_gop > LONGEST_COPIED_GOP, f"key frames up to {video.longest_gop:.1f} s apart"),
         (source_rate(video) > MAX_FPS, f"{source_rate(video):.0f} frames a second"),
         (video.short_side > highest, f"larger than the highest rung ({highest})"),
@@ -151,7 +158,7 @@ def plan_sound(sound: Audio | None) -> Sound | None:
     if sound is None or not sound.channels:
         return None
     copy = (
-        sound.codec == "aac" and sound.profile == "LC" and sound.channels <= 2 and sound.clean
+        sound.codec == "aac" and sound.profile == "LC" and sound.channels <= 2 and sound.clean and sound.start <= LATE
         and 22_050 <= sound.rate <= 48_000 and sound.bit_rate <= 288_000
     )  # fmt: skip
     if copy:
@@ -171,6 +178,11 @@ def frame_rate(video: Video) -> float:
     while rate > MAX_FPS:
         rate /= 2
     return round(rate, 4)
+
+
+def padding(video: Video) -> float:
+    """Seconds that the picture begins too late."""
+    return video.start if video.start > LATE else 0.0
 
 
 def size_for(display_width: int, display_height: int, short_side: int) -> tuple[int, int]:
@@ -209,7 +221,7 @@ def _audio_only(sound: Sound | None) -> Ladder:
     rate = sound.bit_rate if sound else 0
     rung = Rung("audio", 0, 0, bool(sound and sound.copy), 0, rate, 2 * rate, 0.0)
     because = "" if rung.copy else "the sound is not AAC"
-    return Ladder((rung,), sound, because, None, deinterlace=False, tone_map=False, change_fps=False)
+    return Ladder((rung,), sound, because, None, 0.0, deinterlace=False, tone_map=False, change_fps=False)
 
 
 def _copy_limit(video: Video) -> float:
