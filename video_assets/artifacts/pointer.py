@@ -123,7 +123,12 @@ def _read(storage: Storage, video_id: int, artefact: Stage) -> tuple[Pointer, st
         data, etag = storage.get_with_etag(pointer_key(video_id, artefact))
     except NotFound:
         return None
-    return Pointer.model_validate_json(data), etag
+    try:
+        return Pointer.model_validate_json(data), etag
+    except ValidationError:
+        raise PermanentError(
+            f"{pointer_key(video_id, artefact)} is not readable; remove it and the artefact is made again"
+        ) from None
 
 
 def _dump(pointer: Pointer) -> bytes:
