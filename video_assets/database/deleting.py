@@ -37,11 +37,6 @@ def delete_video(
 
 
 def deleted_since(session: Session, moment: datetime) -> list[int]:
-    """Videos deleted after `moment`."""
-    return list(session.scalars(select(DeletedVideoRow.video_id).where(DeletedVideoRow.deleted_at >= moment)))
-
-
-def deleted_since(session: Session, moment: datetime) -> list[int]:
     """Videos deleted at or after this moment, rising."""
     query = select(DeletedVideoRow.video_id).where(DeletedVideoRow.deleted_at >= moment)
     return list(session.scalars(query.order_by(DeletedVideoRow.video_id)))

@@ -9,30 +9,31 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from video_assets.database.models import AttemptRow, LaunchRow, VideoRow
+from video_assets.errors import PermanentError
 from video_assets.lifecycle.events import RunState
-from video_assets.lifecycle.launching import Launch, OpenLaunch, Waiting
+from video_assets.lifecycle.launching import SENSOR, Launch, OpenLaunch, Waiting
 from video_assets.videos import VideoStatus
 
 _LIVE = (RunState.QUEUED.value, RunState.STARTED.value)
 
 
-def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> Launch | None:
-    """Asks for a run of the video on somebody's behalf, None where one is asked for already or the video is
-    gone. With `claimed_by=lifecycle.launching.SENSOR` the uploads sensor requests it at its next tick; any
-    other name keeps the sensor away until the claim is older than LAUNCH_TIMEOUT (see `renew`)."""
-    # The lock on the video makes two claimants take turns.
-    if session.scalar(select(VideoRow.id).where(VideoRow.id == video_id).with_for_update()) is None:
-        return None
-    if session.scalar(select(LaunchRow.id).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None))):
-        return None
-    last = session.scalar(select(func.max(LaunchRow.number)).where(LaunchRow.video_id == video_id)) or 0
-    row = LaunchRow(
-        video_id=video_id, number=last + 1, claimed_by=claimed_by, run_key=f"video-{video_id}-{last + 1}",
-        reason=reason, created_at=now,
-    )  # fmt: skip
-    session.add(row)
-    session.flush()
-    return Launch(video_id, reason, row.run_key)
+def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> str:
+    """Notes that somebody starts a run of the video himself; returns its run key. It keeps the uploads sensor
+    away until it is older than LAUNCH_TIMEOUT (see `renew`). A launch that is open already is taken over.
+    PermanentError where the video is gone."""
+    row = _open_launch(session, video_id) or _new(session, video_id, claimed_by, reason, now)
+    if row is None:
+        raise PermanentError(f"there is no video {video_id}; it may have been deleted")
+    row.claimed_by, row.requested_at = claimed_by, now
+    return row.run_key
+
+
+def request(session: Session, video_id: int, *, reason: str, now: datetime) -> bool:
+    """Asks the uploads sensor for a run, whatever the video's status; False where one is asked for already
+    or the video is gone."""
+    if _open_launch(session, video_id) is not None:
+        return False
+    return _new(session, video_id, SENSOR, reason, now) is not None
 
 
 def renew(session: Session, video_ids: Sequence[int], *, claimed_by: str, now: datetime) -> None:
@@ -105,15 +106,32 @@ def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: 
     Each is noted before it is requested, so that a crash in between asks again under the same key."""
     requested: list[Launch] = []
     for launch in chosen:
-        known = launch if launch.run_key else claim(
-            session, launch.video_id, claimed_by=claimed_by, reason=launch.reason, now=now
-        )  # fmt: skip
-        if known is not None:
-            requested.append(known)
-    keys = [launch.run_key for launch in requested]
-    still = (LaunchRow.run_key.in_(keys), LaunchRow.closed_at.is_(None))
-    session.execute(update(LaunchRow).where(*still).values(claimed_by=claimed_by, requested_at=now))
+        row = _open_launch(session, launch.video_id)
+        if launch.run_key is None and row is None:
+            row = _new(session, launch.video_id, claimed_by, launch.reason, now)
+        if row is not None:
+            row.claimed_by, row.requested_at = claimed_by, now
+            requested.append(Launch(row.video_id, row.reason, row.run_key))
     return requested
+
+
+def _open_launch(session: Session, video_id: int) -> LaunchRow | None:
+    # The lock on the video makes two claimants take turns.
+    session.execute(select(VideoRow.id).where(VideoRow.id == video_id).with_for_update())
+    return session.scalar(select(LaunchRow).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None)))
+
+
+def _new(session: Session, video_id: int, claimed_by: str, reason: str, now: datetime) -> LaunchRow | None:
+    if session.get(VideoRow, video_id) is None:
+        return None
+    last = session.scalar(select(func.max(LaunchRow.number)).where(LaunchRow.video_id == video_id)) or 0
+    row = LaunchRow(
+        video_id=video_id, number=last + 1, claimed_by=claimed_by, run_key=f"video-{video_id}-{last + 1}",
+        reason=reason, created_at=now,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
 
 
 def _since(attempt: AttemptRow, moment: datetime) -> bool:

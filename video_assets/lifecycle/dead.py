@@ -13,7 +13,7 @@ from typing import Literal
 
 from video_assets.settings import Settings
 
-Phase = Literal["starting", "started", "canceling"]
+
 Kind = Literal["worker_lost", "launch_lost", "canceled"]
 
 
@@ -22,7 +22,8 @@ class RunSeen:
     """An unfinished run, where it stands and since when."""
 
     run_id: str
-    state: Phase
+    state: str
+    """`starting`, `started` or `canceling`."""
     since: datetime
 
 
