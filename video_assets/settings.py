@@ -31,9 +31,13 @@ class Settings(BaseSettings):
     db_sync: bool = Field(default=True, description="Create or upgrade the schema at start.")
     outbox_service: str = Field(default="python-backend", description="The outbox's service column for pipeline events.")
 
-    transcriber: Literal["auto", "captions", "whisper", "openai"] = "auto"
+    transcriber: Literal["auto", "captions", "whisper", "openai"] = Field(
+        default="auto", description="Where words come from; auto: captions if there are any, else speech recognition."
+    )
     whisper_model: str = Field(default="", description="Folder or name of a faster-whisper model.")
-    summarizer: Literal["extractive", "openai"] = "extractive"
+    summarizer: Literal["extractive", "openai"] = Field(
+        default="extractive", description="How summaries are made; extractive: sentences chosen from the transcript."
+    )
     ladder: str = Field(default="2160,1440,1080,720,480,360,240", description="Rung heights, comma separated.")
 
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0, description="Largest accepted upload, bytes.")
