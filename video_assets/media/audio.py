@@ -1,31 +1,37 @@
-"""Sound for speech recognition: 16 kHz, mono."""
+"""The sound as speech recognition wants it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from video_assets.media.probe import Probe
-from video_assets.media.process import Limits, input_args, run_ffmpeg
+from video_assets.media.process import Limits, Progress, input_args, run_ffmpeg
 
+FILE = "speech.wav"
 RATE = 16_000
+"""Samples per second, one channel of 16 bits."""
 
 
-def extract_speech_audio(source: Path, probe: Probe, folder: Path) -> Path | None:
-    """Writes the sound into the folder as `speech.wav` (16-bit, 16 kHz, mono); None where there is none."""
+def extract_speech_audio(
+    source: Path, probe: Probe, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
+) -> Path | None:
+    """Writes the sound into the folder as 16 kHz mono WAV; None where there is none.
+
+    Gaps and a late start are filled with silence, so that a moment in the WAV is that moment of the video.
+    """
     sound = probe.sound
-    if sound is None:
+    if sound is None or not sound.channels:
         return None
-    target = folder / "speech.wav"
+    path = folder / FILE
+    args = [
+        *input_args(source), "-map", f"0:{sound.index}", "-af", "aresample=async=1:first_pts=0", "-ac", "1",
+        "-ar", str(RATE), "-c:a", "pcm_s16le", "-f", "wav", f"file:{path.absolute()}",
+    ]  # fmt: skip
     limits = Limits(
-        address_space_bytes=2**30,
-        cpu_seconds=60 + int(probe.duration),
-        file_bytes=int(probe.duration * RATE * 2 * 1.1) + 2**20,
-        wall_seconds=120 + probe.duration,
+        address_space_bytes=2 * 2**30, cpu_seconds=120 + int(probe.duration),
+        file_bytes=int((probe.duration * 1.2 + 60) * RATE * 2), wall_seconds=300 + 2 * probe.duration,
         stall_seconds=60,
-    )
-    # A late start is padded, so that the words keep their places in the video.
-    how = ["-map", f"0:{sound.index}", "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", str(RATE)]
-    how += ["-c:a", "pcm_s16le", "-f", "wav", "-fflags", "+bitexact"]
-    args = [*input_args(source), *how, f"file:{target.absolute()}"]
-    run_ffmpeg(args, limits=limits, duration=probe.duration, what="reading the sound")
-    return target
+    )  # fmt: skip
+    run_ffmpeg(args, limits=limits, duration=probe.duration, on_progress=on_progress, what="reading the sound")
+    return path

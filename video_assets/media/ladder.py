@@ -114,8 +114,9 @@ def plan(probe: Probe, heights: Sequence[int]) -> Ladder:
     rate = frame_rate(video)
     top = [_copied(video, rate)] if not encoded_because else []
     limit = video.short_side * NEAREST if top else video.short_side
-    rungs = [_encoded(video, height, rate) for height in sorted(set(heights), reverse=True) if height <= limit]
-    rungs = rungs if rungs or top else [_encoded(video, video.short_side, rate)]
+    fitting = [height for height in sorted(set(heights), reverse=True) if height <= limit]
+    fitting = fitting if fitting or top else [video.short_side]
+    rungs = [_encoded(video, height, rate, copied=bool(top)) for height in fitting]
     return Ladder(
         rungs=tuple(top + _distinct(rungs)),
         audio=sound,
@@ -194,21 +195,38 @@ def size_for(display_width: int, display_height: int, short_side: int) -> tuple[
 
 
 def cap(width: int, height: int, fps: float) -> int:
-    """The highest bit rate of an encoded rung, bit/s."""
+    """The highest bit rate of an encoded rung of this size, bit/s."""
     motion = max(1.0, fps / 30) ** 0.5
-    rate = FULL_HD_RATE * (width * height / (1920 * 1080)) ** AREA_EXPONENT * motion
-    return max(FLOOR_RATE, 1000 * round(rate / 1000))
+    return _rate(FULL_HD_RATE * motion * _scaled(width * height, 1920 * 1080))
+
+
+def cap_by_source(video: Video, width: int, height: int, *, copied: bool) -> int:
+    """No rung needs more bits than the source's picture spent, area for area; bit/s.
+
+    Beside a copied top rung each lower one then asks for less than it. A source that is encoded may be of a better
+    codec, so it gets twice that.
+    """
+    share = _scaled(width * height, video.display_width * video.display_height)
+    return _rate(video.peak_bit_rate * share * (1 if copied else 2))
+
+
+def _scaled(area: int, whole: int) -> float:
+    return float((area / whole) ** AREA_EXPONENT)
+
+
+def _rate(bits: float) -> int:
+    return max(FLOOR_RATE, 1000 * int(bits / 1000))
 
 
 def _copied(video: Video, rate: float) -> Rung:
-    cap_rate = max(video.bit_rate, FLOOR_RATE)
-    return Rung(f"{video.short_side}p", video.width, video.height, True, 0, cap_rate, 2 * cap_rate, rate)
+    peak = max(video.peak_bit_rate, FLOOR_RATE)
+    return Rung(f"{video.short_side}p", video.width, video.height, True, 0, peak, 2 * peak, rate)
 
 
-def _encoded(video: Video, height: int, rate: float) -> Rung:
+def _encoded(video: Video, height: int, rate: float, *, copied: bool) -> Rung:
     width, tall = size_for(video.display_width, video.display_height, height)
     crf = next(crf for least, crf in CRF_FROM if height >= least)
-    maxrate = cap(width, tall, rate)
+    maxrate = min(cap(width, tall, rate), cap_by_source(video, width, tall, copied=copied))
     return Rung(f"{min(width, tall)}p", width, tall, False, crf, maxrate, 2 * maxrate, rate)
 
 

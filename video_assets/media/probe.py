@@ -51,6 +51,8 @@ class Video:
     interlaced: bool
     time_base: str
     bit_rate: int
+    peak_bit_rate: int
+    """Highest over any one segment."""
     frames: int
     start: float
     end: float

@@ -86,15 +86,28 @@ class Keys:
     last: float | None = None
     longest: float = 0.0
     starts: list[float] = field(default_factory=list)
+    peak: float = 0.0
+    """Highest bit rate over a whole segment, bit/s."""
+    _bytes_before: int = 0
 
-    def add(self, time: float, closed: bool) -> None:
+    def add(self, time: float, closed: bool, bytes_before: int) -> None:
         self.count += 1
         self.closed = self.closed and closed
         if self.last is not None:
             self.longest = max(self.longest, time - self.last)
         self.last = time
-        if not self.starts or time - self.starts[-1] >= self.segment_seconds - 0.001:
+        if not self.starts:
             self.starts.append(round(time, 6))
+        elif time - self.starts[-1] >= self.segment_seconds - 0.001:
+            self.end_segment(time, bytes_before)
+            self.starts.append(round(time, 6))
+
+    def end_segment(self, time: float, bytes_before: int) -> None:
+        """Notes the bit rate of the segment that ends here; one of a few frames says nothing about peaks."""
+        length = time - self.starts[-1]
+        if length >= self.segment_seconds / 2 or len(self.starts) == 1:
+            self.peak = max(self.peak, 8 * (bytes_before - self._bytes_before) / max(length, 0.01))
+        self._bytes_before = bytes_before
 
 
 def is_idr(packet: av.Packet, length_size: int) -> bool:
@@ -216,7 +229,7 @@ def walk(
                 if packet.is_discard or packet.has_sidedata("new_extradata"):
                     track.clean = False  # cut by an edit list, or changing its format half-way
                 if packet.is_keyframe and time is not None:
-                    keys.add(time, is_idr(packet, length_size) if h264 else False)
+                    keys.add(time, h264 and is_idr(packet, length_size), track.bytes - packet.size)
                 elif track.packets == 1:
                     track.clean = False
     except av.error.FFmpegError:
@@ -229,6 +242,7 @@ def walk(
     refuse_broken(container, tracks)
     if video is not None and keys.last is not None:
         keys.longest = max(keys.longest, tracks[video.index].end - keys.last)
+        keys.end_segment(tracks[video.index].end, tracks[video.index].bytes)
     return tracks, keys
 
 
@@ -274,6 +288,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
         "interlaced": bool(context.field_order not in PROGRESSIVE or frame.interlaced_frame),
         "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
         "bit_rate": round(8 * track.bytes / length) if length > 0 else 0,
+        "peak_bit_rate": round(keys.peak),
         "frames": track.packets,
         "start": round(track.start or 0.0, 6),
         "end": round(track.end, 6),

@@ -1,8 +1,9 @@
-"""What is checked of an upload before anything is made from it."""
+"""What is checked of an uploaded file before anything is made of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from video_assets.artifacts import CheckOutcome
 from video_assets.media.probe import Probe
@@ -10,17 +11,36 @@ from video_assets.media.probe import Probe
 CHECKS = ("readable", "within_limits")
 
 
-def verify_upload(path: Path, probe: Probe) -> list[CheckOutcome]:
-    """The checks `readable` and `within_limits`. Probing has refused what is beyond them; this says what it found."""
-    video, sound = probe.video, probe.sound
-    kinds = [f"{video.codec} {video.width}x{video.height}" if video else "", sound.codec if sound else ""]
+def verify_upload(
+    path: Path, probe: Probe, *, max_bytes: int | None = None, max_duration: float | None = None
+) -> list[CheckOutcome]:
+    """An outcome for each of `CHECKS`. Limits in bytes and seconds; what `probe` has enforced need not be given."""
     size = path.stat().st_size
     return [
-        CheckOutcome(name="readable", passed=bool(video or sound), summary=" and ".join(k for k in kinds if k)),
-        CheckOutcome(
-            name="within_limits",
-            passed=probe.duration > 0 and size == probe.size,
-            summary=f"{probe.duration:.2f} s, {size:,} bytes",
-            metadata={"seconds": probe.duration, "bytes": size},
-        ),
+        CheckOutcome(name="readable", **_readable(probe, size)),
+        CheckOutcome(name="within_limits", **_within_limits(probe, size, max_bytes, max_duration)),
     ]
+
+
+def describe(probe: Probe) -> str:
+    """The file in one line: `h264 1280x720, 30 fps, aac 48000 Hz, 8.0 s`."""
+    video, sound = probe.video, probe.sound
+    parts = [f"{video.codec} {video.display_width}x{video.display_height}, {video.avg_fps:.5g} fps"] if video else []
+    parts += [f"{sound.codec} {sound.rate} Hz"] if sound else ["no sound"]
+    return ", ".join([*parts, f"{probe.duration:.1f} s"])
+
+
+def _readable(probe: Probe, size: int) -> dict[str, Any]:
+    if size != probe.size:
+        return {"passed": False, "summary": "the file changed while it was read; upload it again"}
+    if probe.duration <= 0:
+        return {"passed": False, "summary": "the file has no length; upload it again"}
+    return {"passed": True, "summary": describe(probe)}
+
+
+def _within_limits(probe: Probe, size: int, max_bytes: int | None, max_duration: float | None) -> dict[str, Any]:
+    if max_bytes is not None and size > max_bytes:
+        return {"passed": False, "summary": f"the file has {size:,} bytes; at most {max_bytes:,} are taken"}
+    if max_duration is not None and probe.duration > max_duration:
+        return {"passed": False, "summary": f"the video lasts {probe.duration:.0f} s; at most {max_duration:.0f} are taken"}
+    return {"passed": True, "summary": f"{size:,} bytes, {probe.duration:.1f} s"}

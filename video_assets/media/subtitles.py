@@ -1,4 +1,4 @@
-"""Text tracks inside a video, taken out as WebVTT."""
+"""The text track that a file brought along, as WebVTT."""
 
 from __future__ import annotations
 
@@ -7,23 +7,36 @@ from pathlib import Path
 from video_assets.media.probe import Probe, Subtitle
 from video_assets.media.process import Limits, input_args, run_ffmpeg
 
-LIMITS = Limits(
-    address_space_bytes=2**30, cpu_seconds=300, file_bytes=16 * 2**20, wall_seconds=600, stall_seconds=300
-)  # fmt: skip
+FILE = "embedded.vtt"
+_LARGEST = 32 * 2**20
 
 
-def text_track(probe: Probe) -> Subtitle | None:
-    """The text track to take: the default one, else the first; None where there is none (pictures do not count)."""
+def best_text_track(probe: Probe) -> Subtitle | None:
+    """The track to read: the default one, else one in the language of the sound, else the first. None: no text."""
     tracks = [track for track in probe.subtitles if track.is_text]
-    return next((track for track in tracks if track.default), next(iter(tracks), None))
+    spoken = probe.sound.language if probe.sound else ""
+    ranked = sorted(tracks, key=lambda track: (not track.default, track.language != spoken, track.index))
+    return ranked[0] if ranked else None
+
+
+def has_text_track(probe: Probe) -> bool:
+    """Whether there is anything to extract."""
+    return best_text_track(probe) is not None
 
 
 def extract_text_track(source: Path, probe: Probe, folder: Path) -> Path | None:
-    """Writes the text track into the folder as `embedded.vtt`; None where the video has none."""
-    track = text_track(probe)
+    """Writes the best text track into the folder as WebVTT; None where the file has none.
+
+    Its text is as hostile as the rest of the file: whoever reads it must check it.
+    """
+    track = best_text_track(probe)
     if track is None:
         return None
-    target = folder / "embedded.vtt"
-    where = ["-map", f"0:{track.index}", "-c:s", "webvtt", "-f", "webvtt", "-fflags", "+bitexact"]
-    run_ffmpeg([*input_args(source), *where, f"file:{target.absolute()}"], limits=LIMITS, what="reading the captions")
-    return target
+    path = folder / FILE
+    args = [*input_args(source), "-map", f"0:{track.index}", "-c:s", "webvtt", "-f", "webvtt", f"file:{path.absolute()}"]
+    limits = Limits(
+        address_space_bytes=2 * 2**30, cpu_seconds=120 + int(probe.duration / 10), file_bytes=_LARGEST,
+        wall_seconds=300 + probe.duration, stall_seconds=300 + probe.duration,
+    )  # fmt: skip
+    run_ffmpeg(args, limits=limits, what="reading the captions")
+    return path
