@@ -20,6 +20,7 @@ from video_assets.errors import PermanentError
 from video_assets.videos import Stage
 
 REMAKE_LIGHT = "remake_light"
+OP = "remake_videos"
 LIGHT = (Stage.TRANSCRIPTS, Stage.SUMMARIES, Stage.SEARCH_DOCUMENTS)
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class RemakeLight(dg.Config):
     stages: list[str] = [stage.value for stage in LIGHT]  # noqa: RUF012  (Dagster reads it as a field's default)
 
 
-@dg.op(name=REMAKE_LIGHT)
+@dg.op(name=OP)
 def remake(context: dg.OpExecutionContext, config: RemakeLight, platform: dg.ResourceParam[Platform]) -> None:
     """Re-makes what is stale of these videos, each by itself; fails at the end if any of them did."""
     run = run_info(context.instance, context.run_id)
@@ -60,7 +61,7 @@ def remake_light() -> None:
 
 def video_ids_of(run_config: Mapping[str, Any]) -> tuple[int, ...]:
     """The videos that a run of this job was asked to re-make."""
-    config = run_config.get("ops", {}).get(REMAKE_LIGHT, {}).get("config", {})
+    config = run_config.get("ops", {}).get(OP, {}).get("config", {})
     return tuple(video_id for video_id in config.get("video_ids", ()) if isinstance(video_id, int))
 
 

@@ -21,6 +21,7 @@ from video_assets.defs.platform import Platform
 from video_assets.settings import Settings
 
 T = TypeVar("T")
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
 def wait_for(what: str, condition: Callable[[], T | None | bool], seconds: float, pause: float = 0.2) -> T:
@@ -88,7 +89,7 @@ def house(settings: Settings) -> Iterator[House]:
     port = _free_port()
     log = settings.home / "house.log"
     command = [
-        sys.executable, "-m", "dagster", "dev", "-m", "video_assets.definitions", "-h", "127.0.0.1", "-p", str(port),
+        sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port),
         "--log-level", "warning",
     ]  # fmt: skip
     with log.open("ab") as out:

@@ -119,7 +119,9 @@ def test_deleting_a_video_whose_run_is_going_leaves_nothing(tmp_path: Path) -> N
             wait_for("its run to end", lambda: not unfinished_runs(instance, video_id), 60)
             wait_for("the log to be read", lambda: log_is_read(running), 20)
             left = [
-                stat.key for stat in platform.storage.list(f"videos/{video_id}/") if not stat.key.endswith("current.json")
+                stat.key
+                for stat in platform.storage.list(f"videos/{video_id}/")
+                if not stat.key.endswith("current.json")
             ]
             assert left == []
             assert row(platform, video_id) is None
@@ -169,7 +171,9 @@ def made_once(running: House, video_id: int) -> None:
         rungs = list(session.scalars(select(VariantRow.quality).where(VariantRow.video_id == video_id)))
     assert len(keys) == 5
     assert len(rungs) == len(set(rungs)) > 0
-    stored = {stat.key for stat in running.platform.storage.list(f"videos/{video_id}/") if stat.key.endswith("manifest.json")}
+    stored = {
+        stat.key for stat in running.platform.storage.list(f"videos/{video_id}/") if stat.key.endswith("manifest.json")
+    }
     assert stored == set(keys)
 
 
@@ -193,5 +197,3 @@ def log_is_read(running: House) -> bool:
         states = [state for state in instance.all_instigator_state() if state.instigator_name == "status_sensor"]
         cursor = states[0].instigator_data.cursor if states and states[0].instigator_data else None
         return int(cursor or 0) >= newest_storage_id(instance)
-
-

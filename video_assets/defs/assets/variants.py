@@ -52,13 +52,13 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
         if with_stills:
             stills.finish(artifact.folder, probe)
         whole = {name: artifact.storage.fetch(file.key, artifact.folder) for name, file in kept.items()}
-        outcomes, rows = inspect.variants(artifact.folder, plan, probe, whole)
+        outcomes, found = inspect.variants(artifact.folder, plan, probe, whole)
         for name, part in parts.items():
             if name in kept and not (artifact.folder / name).exists():
                 artifact.keep(kept[name])
             elif (artifact.folder / name).exists():  # a file without a picture has no stills
                 artifact.add(artifact.folder / name, TYPES[(artifact.folder / name).suffix], part=part)
-        artifact.facts.update(rungs=rows, encoded_because=plan.encoded_because, duration=probe.duration)
+        artifact.facts.update(found, encoded_because=plan.encoded_because, duration=probe.duration)
         artifact.verify(outcomes)
 
     def describe(manifest: Manifest) -> Mapping[str, Any]:
