@@ -48,11 +48,11 @@ class Look:
 
 def variants(
     folder: Path, plan: Ladder, probe: Probe, names: Mapping[str, Path] | None = None
-) -> tuple[list[CheckOutcome], dict[str, Any]]:
+) -> tuple[list[CheckOutcome], list[dict[str, Any]]]:
     """Verifies every rung of the plan. `names` tells where files lie that are not in the folder (`720p.mp4` → path).
 
-    Returns an outcome for each of `CHECKS`, and facts: `rungs`, a table from the top rung down, each row with name,
-    width, height, bytes, bandwidth and average_bandwidth (bit/s), codecs, fps, duration (s), copied.
+    Returns an outcome for each of `CHECKS`, and the table of rungs from the top one down, each row with name, width,
+    height, bytes, bandwidth and average_bandwidth (bit/s), codecs, fps, duration (s), copied.
     """
     paths = {rung.name: _where(folder, names, f"{rung.name}.mp4") for rung in plan.rungs}
     lists = {rung.name: _where(folder, names, f"{rung.name}.m3u8") for rung in plan.rungs}
@@ -72,7 +72,7 @@ def variants(
     )  # fmt: skip
     found = run_python("video_assets.media.inspect_child", payload, limits=limits)["rungs"]
     looks = [_look(plan, rung, paths[rung.name], playlists[rung.name], found.get(rung.name)) for rung in plan.rungs]
-    return judge(looks, probe), {"rungs": [row(look) for look in looks if look.playlist]}
+    return judge(looks, probe), [row(look) for look in looks if look.playlist]
 
 
 def judge(looks: Sequence[Look], probe: Probe) -> list[CheckOutcome]:
