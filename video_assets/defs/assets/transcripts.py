@@ -39,7 +39,7 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     settings, probe = platform.settings, Probe.from_facts(uploads.facts)
     captions = current_captions(platform.storage, video_id)
     how = choose(
-        settings.transcriber, captions=captions is not None, embedded=subtitles.text_track(probe) is not None,
+        settings.transcriber, captions=captions is not None, embedded=subtitles.has_text_track(probe),
         whisper_model=settings.whisper_model, remote_key=False, has_audio=bool(probe.audio),
     )  # fmt: skip
     inputs = {Stage.UPLOADS.value: uploads.content_hash} | ({"captions": captions.sha256} if captions else {})

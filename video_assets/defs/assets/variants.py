@@ -45,20 +45,20 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     def make(artifact: Artifact) -> None:
         source, parts = artifact.fetch(uploads, SOURCE), parts_of(plan, uploads.content_hash)
         kept = {name: file for name, part in parts.items() if (file := artifact.unchanged(part, name))}
-        rungs = [rung for rung in plan.rungs if not kept.keys() >= set(_files_of(rung))]
+        missing = [rung for rung in plan.rungs if not kept.keys() >= set(_files_of(rung))]
         with_stills = not kept.keys() >= set(stills.FILES)
         tell = partial(_tell, artifact)
-        encode.encode(plan, probe, source, artifact.folder, rungs, on_progress=tell, with_stills=with_stills)
+        encode.encode(plan, probe, source, artifact.folder, missing, on_progress=tell, with_stills=with_stills)
         if with_stills:
             stills.finish(artifact.folder, probe)
         whole = {name: artifact.storage.fetch(file.key, artifact.folder) for name, file in kept.items()}
-        outcomes, found = inspect.variants(artifact.folder, plan, probe, whole)
+        outcomes, rungs = inspect.variants(artifact.folder, plan, probe, whole)
         for name, part in parts.items():
             if name in kept and not (artifact.folder / name).exists():
                 artifact.keep(kept[name])
             elif (artifact.folder / name).exists():  # a file without a picture has no stills
                 artifact.add(artifact.folder / name, TYPES[(artifact.folder / name).suffix], part=part)
-        artifact.facts.update(found, encoded_because=plan.encoded_because, duration=probe.duration)
+        artifact.facts.update(rungs=rungs, encoded_because=plan.encoded_because, duration=probe.duration)
         artifact.verify(outcomes)
 
     def describe(manifest: Manifest) -> Mapping[str, Any]:
