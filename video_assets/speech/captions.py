@@ -27,7 +27,7 @@ _TIME = r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2})[.,](\d{1,6})"
 _TIMING = re.compile(rf"^\s*{_TIME}\s*--+>\s*{_TIME}(?:\s.*)?$")
 _NUMBER = re.compile(r"^\s*\d{1,9}\s*$")
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|</>|<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|</>|<!--[^<>]*-->")
 _ASS = re.compile(r"\{\\[^{}]*\}")
 _LANGUAGE = re.compile(r"^Language:\s*([A-Za-z]{2,3})(?:-[A-Za-z0-9-]+)?\s*$", re.MULTILINE)
 _SPEAKER_CHANGE = re.compile(r"^\s*>>+\s*", re.MULTILINE)
@@ -89,7 +89,8 @@ def decode(data: bytes) -> str:
 def parse(text: str, *, srt: bool) -> Iterator[Cue]:
     """Every cue of the file, in its order; whatever is no cue (notes, styles, regions) is passed over.
 
-    A cue runs to the next empty line. Stops one past MAX_CUES.
+    A cue runs to the next empty line; one with spaces is a line of its own, as rolling captions have them.
+    Stops one past MAX_CUES.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     found, at = 0, 0
@@ -99,7 +100,7 @@ def parse(text: str, *, srt: bool) -> Iterator[Cue]:
         if timing is None:
             continue
         first = at
-        while at < len(lines) and lines[at].strip() and not _begins_cue(lines, at):
+        while at < len(lines) and lines[at] and not _begins_cue(lines, at):
             at += 1
         found += 1
         groups = timing.groups()
