@@ -1,0 +1,5 @@
+"""The `video-assets` command."""
+
+from video_assets.cli.app import main
+
+__all__ = ["main"]

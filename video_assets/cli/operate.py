@@ -1,0 +1,148 @@
+"""What operators do to single videos and to the whole: cancel, delete, reconcile, rebuild."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from video_assets.cli.output import Output, pass_output
+
+if TYPE_CHECKING:
+    from video_assets.defs.platform import Platform
+
+_ID = click.argument("video_id", metavar="ID", type=click.IntRange(min=1))
+
+
+@click.command()
+@_ID
+@pass_output
+def cancel(output: Output, video_id: int) -> None:
+    """Stop the runs of a video. What was finished stays; `video-assets process --video ID` goes on from there.
+
+    \b
+    video-assets cancel 7
+    """
+    from video_assets.defs.event_log import newest_storage_id
+    from video_assets.defs.instance import open_instance
+    from video_assets.defs.operating import cancel_video
+    from video_assets.defs.projecting import Projector
+    from video_assets.errors import PermanentError
+
+    platform = _platform()
+    title = _title(platform, video_id)
+    if title is None:
+        raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
+    with open_instance(platform.settings) as instance:
+        count = cancel_video(platform, instance, video_id)
+        # Without a daemon nobody else would carry the change over to the tables.
+        Projector(platform).advance(instance, newest_storage_id(instance))
+    if count:
+        output.say(f"video {video_id} ({title}): {count} run{'' if count == 1 else 's'} told to stop")
+    else:
+        output.say(f"video {video_id} ({title}): nothing was running")
+
+
+@click.command()
+@_ID
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_output
+def delete(output: Output, video_id: int, yes: bool) -> None:
+    """Delete a video for good: its files, its rows, its place in the index. Its id is never given again.
+
+    \b
+    video-assets delete 7
+    video-assets delete 7 --yes
+    """
+    import sys
+
+    from video_assets.errors import PermanentError
+
+    platform = _platform()
+    title = _title(platform, video_id)
+    if title is not None and not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("deleting cannot be undone: without a terminal to ask on, say --yes")
+        click.confirm(f"Delete video {video_id} ({title}) and everything made of it?", abort=True, err=True)
+
+    from video_assets.defs.instance import open_instance
+    from video_assets.defs.operating import delete_video, drain_outbox
+
+    # Also where no row is left: a deletion that was interrupted is finished by doing it again.
+    with open_instance(platform.settings) as instance:
+        found = delete_video(platform, instance, video_id)
+    if not found:
+        raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
+    drain_outbox(platform)
+    output.say(f"video {video_id} is deleted")
+
+
+@click.command()
+@pass_output
+def reconcile(output: Output) -> None:
+    """Put right what no event tells of, and print each repair: runs whose worker died are ended (the daemon
+    launches them again), what a killed run left behind is removed, and every video's rows are compared with
+    what was really made. The daemon does the quick part of it by itself every half minute.
+    """
+    from video_assets.defs.instance import open_instance
+    from video_assets.defs.operating import drain_outbox
+    from video_assets.defs.operating import reconcile as put_right
+
+    platform = _platform()
+    with open_instance(platform.settings) as instance:
+        repaired = put_right(platform, instance, thorough=True)
+    drain_outbox(platform)
+    for line in repaired:
+        output.say(line)
+    output.say(f"{len(repaired)} repairs" if len(repaired) != 1 else "1 repair")
+
+
+@click.command()
+@click.option("--database", "database", is_flag=True, help="The tables again, from what is in storage.")
+@click.option("--index", "index", is_flag=True, help="The search index again, from the documents in storage.")
+@pass_output
+def rebuild(output: Output, database: bool, index: bool) -> None:
+    """Make the tables or the search index again from what was really made. Nothing is encoded, transcribed
+    or announced again, and doing it twice does no harm.
+
+    \b
+    video-assets rebuild --database
+    video-assets rebuild --index
+    """
+    if not database and not index:
+        raise click.UsageError("say what to rebuild: --database, --index, or both")
+    from video_assets.database import reading
+    from video_assets.defs.instance import open_instance
+    from video_assets.defs.operating import rebuild_database, rebuild_index
+    from video_assets.errors import PermanentError
+
+    platform, trouble = _platform(), list[str]()
+    if database:
+        platform.database.ensure_schema()
+        with open_instance(platform.settings) as instance:
+            trouble = rebuild_database(platform, instance)
+        with platform.database.read() as session:
+            count = sum(reading.counts(session).values())
+        output.say(f"database: {count} videos")
+    if index:
+        output.say(f"search index: {rebuild_index(platform)} videos")
+    for line in trouble:
+        output.note(line)
+    if trouble:
+        raise PermanentError(f"{len(trouble)} artefacts could not be restored; process their videos again")
+
+
+def _platform() -> Platform:
+    from video_assets.defs.platform import Platform
+    from video_assets.settings import Settings
+
+    return Platform(Settings.load())
+
+
+def _title(platform: Platform, video_id: int) -> str | None:
+    from video_assets.cli.words import plain
+    from video_assets.database import reading
+
+    with platform.database.read() as session:
+        video = reading.video(session, video_id)
+    return plain(video.title, 60) if video else None

@@ -1,0 +1,76 @@
+"""Being stopped in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+INTERRUPTED = 130
+"""The exit status of a command that was interrupted."""
+
+
+@contextmanager
+def stop_on_sigterm() -> Iterator[None]:
+    """For the block, SIGTERM raises KeyboardInterrupt: one way of stopping for people and supervisors."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Interrupts:
+    """Ctrl-C, taken by a thread of its own and handed on as SIGTERM.
+
+    Dagster ends a run that is interrupted as failed, "interrupted unexpectedly", unless the run is marked
+    as being cancelled before the interruption reaches it; and it installs signal handlers of its own while
+    a run goes. So SIGINT is kept from the main thread, `first` does the marking, and only then is the main
+    thread told. Enter it before anything starts threads: they inherit what is blocked.
+    A second Ctrl-C ends the process at once; what FFmpeg it had running dies with it.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.first: Callable[[], None] | None = None
+        """Called, in the other thread, before the main thread is interrupted."""
+        self._ended = False
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            self._thread = threading.Thread(target=self._relay, name="interrupts", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is None:
+            return
+        self._ended = True
+        with suppress(ProcessLookupError):
+            signal.pthread_kill(self._thread.ident or 0, signal.SIGINT)
+        self._thread.join()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+    def _relay(self) -> None:
+        while True:
+            signal.sigwait({signal.SIGINT})
+            if self._ended:
+                return
+            self.received += 1
+            if self.received > 1:
+                os._exit(INTERRUPTED)
+            if self.first is not None:
+                self.first()
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,98 @@
+"""`video-assets up`: everything, on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from video_assets.cli.output import Output, pass_output
+
+if TYPE_CHECKING:
+    from video_assets.cli.services import Services
+    from video_assets.defs.platform import Platform
+    from video_assets.settings import Settings
+
+LOOK_SECONDS = 0.5
+
+
+@click.command()
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the Dagster UI.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the Dagster UI in a browser once it is ready.")
+@pass_output
+def up(output: Output, port: int, open_browser: bool) -> None:
+    """Start everything on this machine and stay until Ctrl-C: the Dagster UI, and the daemon whose sensors
+    take files from the inbox folder, launch runs, and keep the status columns up to date.
+
+    \b
+    video-assets up
+    video-assets up --port 3100
+    VIDEO_ASSETS_HOME=/srv/videos video-assets up
+
+    It listens on this machine only: whoever reaches the Dagster UI can start and delete runs.
+    """
+    from video_assets.cli.services import started
+    from video_assets.settings import Settings
+
+    settings = Settings.load()
+    platform = prepare(settings)
+    log = settings.home.absolute() / "logs" / "up.log"
+    with started(settings, port, log=log) as services:
+        output.say("starting; this takes some seconds")
+        services.wait_until_ready()
+        output.say(addresses(services, platform))
+        output.say("drop a video into the inbox, or: video-assets process FILE; Ctrl-C stops everything")
+        if open_browser:
+            click.launch(services.address)
+        try:
+            follow(output, platform, services)
+        except KeyboardInterrupt:
+            output.say("stopping")
+    output.say("stopped; nothing is left running")
+
+
+def prepare(settings: Settings) -> Platform:
+    """Folders, schema and Dagster's home, so that what is wrong with them is said before anything starts."""
+    from video_assets.defs.instance import prepare_dagster_home
+    from video_assets.defs.platform import Platform
+    from video_assets.errors import PermanentError, one_line
+
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.inbox_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot write {error.filename}: {error.strerror}; set VIDEO_ASSETS_HOME"
+        raise PermanentError(one_line(what)) from None
+    platform = Platform(settings)
+    platform.database.ensure_schema()
+    prepare_dagster_home(settings)
+    return platform
+
+
+def addresses(services: Services, platform: Platform) -> str:
+    """Where everything is."""
+    settings = platform.settings
+    return (
+        f"Dagster UI   {services.address}\n"
+        f"inbox        {settings.inbox_folder}\n"
+        f"data         {settings.home.absolute()}\n"
+        f"log          {services.log}"
+    )
+
+
+def follow(output: Output, platform: Platform, services: Services) -> None:
+    """Says what changes in the tables until interrupted; TransientError where the services end by themselves."""
+    from video_assets.cli.watching import Watcher
+    from video_assets.errors import TransientError
+
+    watcher = Watcher(platform.database)
+    while True:
+        if services.ended():
+            raise TransientError(f"Dagster ended unexpectedly; see {services.log}: {services.last_words()}")
+        try:
+            for line in watcher.look():
+                output.say(line)
+        except TransientError as error:
+            output.note(f"{error}; trying again")
+        time.sleep(LOOK_SECONDS)
