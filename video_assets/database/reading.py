@@ -15,6 +15,7 @@ from video_assets.database.models import (
     OutboxOrderRow,
     OutboxRow,
     ProgressRow,
+    SummaryRow,
     UnappliedRow,
     VideoRow,
 )
@@ -107,6 +108,11 @@ def working(session: Session, video_ids: Sequence[int]) -> dict[int, ProgressRow
     )
     query = select(ProgressRow).where(ProgressRow.video_id.in_(video_ids), ~over).order_by(ProgressRow.beat_at)
     return {row.video_id: row for row in session.scalars(query)}
+
+
+def summary(session: Session, video_id: int) -> SummaryRow | None:
+    """The video's current summary."""
+    return session.scalar(select(SummaryRow).where(SummaryRow.video_id == video_id))
 
 
 def outbox(session: Session, video_id: int) -> list[tuple[OutboxRow, str | None]]:
