@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class LibraryFigures:
             "cpu_hours": round(float(self.made["cpu_seconds"].sum()) / 3600, 3),
             "usd": round(float(self.made["usd"].sum()), 4),
         }
-        return pd.DataFrame([row])
+        return _table([row])
 
     @property
     def stages(self) -> pd.DataFrame:
@@ -65,7 +66,7 @@ class LibraryFigures:
                 "tokens": int(made["tokens"].sum()),
                 "usd": round(float(made["usd"].sum()), 4),
             })  # fmt: skip
-        return pd.DataFrame(rows)
+        return _table(rows)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table worth showing, by name; the shortest first."""
@@ -93,7 +94,15 @@ def library_figures(database: Database) -> LibraryFigures:
     return LibraryFigures(
         videos=_frame(
             [
-                (video_id, title, status, seconds, _number(info, "speech_seconds"), (info or {}).get("language"), *times)
+                (
+                    video_id,
+                    title,
+                    status,
+                    seconds,
+                    _number(info, "speech_seconds"),
+                    (info or {}).get("language"),
+                    *times,
+                )
                 for video_id, title, status, seconds, info, *times in videos
             ],
             _VIDEO_COLUMNS,
@@ -141,20 +150,28 @@ def plots(figures: LibraryFigures, folder: Path) -> list[Path]:
 
 
 def _failures(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["kind", "stage", "video_id", "error"])
+    frame = _table(rows, ["kind", "stage", "video_id", "error"])
     if frame.empty:
-        return pd.DataFrame(columns=_FAILURE_COLUMNS)
+        return _table([], _FAILURE_COLUMNS)
     frame = frame.fillna({"stage": ""})
     grouped = frame.groupby(["kind", "stage"], as_index=False).agg(
         runs=("video_id", "size"), videos=("video_id", "nunique"), example=("error", "last")
     )
-    return grouped.sort_values(["runs", "kind", "stage"], ascending=[False, True, True]).reset_index(drop=True)
+    ranked: pd.DataFrame = grouped.sort_values(["runs", "kind", "stage"], ascending=[False, True, True])
+    renumbered: pd.DataFrame = ranked.reset_index(drop=True)
+    return renumbered
 
 
 def _frame(rows: list[tuple[Any, ...]], columns: list[str], *, numbers: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=columns)
+    frame = _table(rows, columns)
     for name in numbers:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    return frame
+
+
+def _table(rows: Sequence[Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    # The stubs call what the constructor returns Any.
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=list(columns) if columns else None)
     return frame
 
 
