@@ -21,6 +21,8 @@ MOST_TAGS = 8
 TITLE_TERMS = 3
 REDUNDANCY = 0.6
 """How much likeness to what is already in the summary counts against a sentence."""
+NAMELESS = 0.3
+"""Weight, as tag or in a title, of a word that never stands where names of things do."""
 LEANING = 0.7
 """Factor for sentences that lean on the one before ("He …", "And …"): alone they read badly."""
 GOOD_WORDS = (5, 40)
@@ -47,7 +49,7 @@ def summarize(transcript: Spoken) -> Summary:
     tags = tag_evidence(lines, said)
     return Summary(
         text=prose([sentence.text for sentence in picked]), sentences=tuple(picked),
-        chapters=tuple(chapters(said, lines, starts)), tags=tuple(tags),
+        chapters=tuple(chapters(said, lines, starts, transcript.language)), tags=tuple(tags),
         quality_score=coverage(lines, chosen), model_info={**info, "tag_evidence": tags},
     )  # fmt: skip
 
@@ -118,10 +120,14 @@ def _scores(
     return scores
 
 
-def chapters(said: Sequence[Sentence], lines: Sequence[Sequence[Term]], starts: Sequence[int]) -> list[Chapter]:
+def chapters(
+    said: Sequence[Sentence], lines: Sequence[Sequence[Term]], starts: Sequence[int], language: str | None
+) -> list[Chapter]:
     """One chapter a topic, without gaps; the first begins with the video."""
     spans = list(_spans(starts, len(said)))
-    titles = chapter_titles([[term for line in lines[first:last] for term in line] for first, last in spans])
+    english = is_english(language, [sentence.text for sentence in said])
+    blocks = [[term for line in lines[first:last] for term in line] for first, last in spans]
+    titles = chapter_titles(blocks, last_joint=" and " if english else ", ")
     begins = [0.0] + [said[first].start for first, _ in spans[1:]]
     ends = [*begins[1:], max(sentence.end for sentence in said)]
     return [
@@ -130,33 +136,40 @@ def chapters(said: Sequence[Sentence], lines: Sequence[Sequence[Term]], starts: 
     ]
 
 
-def chapter_titles(blocks: Sequence[Sequence[Term]]) -> list[str]:
+def chapter_titles(blocks: Sequence[Sequence[Term]], *, last_joint: str = " and ") -> list[str]:
     """A title a block, from the words that tell it from the others. Empty where a block has none."""
     written = spellings([term for block in blocks for term in block])
     in_blocks = Counter(stem for block in blocks for stem in {term.stem for term in block})
     titles = []
     for block in blocks:
-        counts = Counter(term.stem for term in block)
-        ranked = sorted(
-            counts, key=lambda stem: (-counts[stem] * math.log(1 + len(blocks) / in_blocks[stem]), stem)
-        )  # fmt: skip
+        weights = naming_weights(block)
+        ranked = sorted(weights, key=lambda stem: -weights[stem] * math.log(1 + len(blocks) / in_blocks[stem]))
         named = [written[stem] for stem in ranked[:TITLE_TERMS]]
-        title = ", ".join(named[:-1]) + " and " + named[-1] if len(named) > 1 else "".join(named)
+        title = ", ".join(named[:-1]) + last_joint + named[-1] if len(named) > 1 else "".join(named)
         titles.append(title[:1].upper() + title[1:])
     return titles
 
 
 def tag_evidence(lines: Sequence[Sequence[Term]], said: Sequence[Sentence]) -> dict[str, dict[str, float]]:
     """Tags, the strongest first, each with how often it is said and the second of the first time."""
-    counts = Counter(term.stem for line in lines for term in line)
+    every = [term for line in lines for term in line]
+    counts, weights = Counter(term.stem for term in every), naming_weights(every)
     least = 2 if any(count > 1 for count in counts.values()) else 1
-    written = spellings([term for line in lines for term in line])
+    written = spellings(every)
     first: dict[str, float] = {}
     for line, sentence in zip(lines, said, strict=True):
         for term in line:
             first.setdefault(term.stem, sentence.start)
-    ranked = sorted((stem for stem, count in counts.items() if count >= least), key=lambda stem: (-counts[stem], stem))
+    ranked = sorted((stem for stem, count in counts.items() if count >= least), key=lambda stem: -weights[stem])
     return {written[stem]: {"count": counts[stem], "start": first[stem]} for stem in ranked[:MOST_TAGS]}
+
+
+def naming_weights(every: Sequence[Term]) -> dict[str, float]:
+    """How fit each folded word is to name what the words are about, in the order of their first use: by how
+    often it is said, and how often where names of things stand."""
+    counts = Counter(term.stem for term in every)
+    named = Counter(term.stem for term in every if term.names)
+    return {stem: count * (NAMELESS + (1 - NAMELESS) * named[stem] / count) for stem, count in counts.items()}
 
 
 def spellings(every: Sequence[Term]) -> dict[str, str]:
@@ -195,7 +208,9 @@ def cosine(left: Vector, right: Vector) -> float:
 
 def finished(text: str) -> str:
     """The sentence as prose wants it: with a capital and an end, where captions left them out."""
-    text = text[:1].upper() + text[1:]
+    capital = text[:1].upper()
+    if capital.lower() == text[:1]:  # not so for "ß" and ligatures: they are no beginnings of words
+        text = capital + text[1:]
     if _TERMINAL.search(text) or not text[-1:].isascii():
         return text
     return text.rstrip(",;:-– ") + "."

@@ -37,6 +37,19 @@ _ENGLISH = (
     "which while who whole whom whose why will with within without would yeah yes yet you your yours yourself"
 )
 _FUNCTION_WORDS = frozenset(_ENGLISH.split())
+_BEFORE = (
+    "a about above an and any around at behind beside between each every for from her his in into its my near no of on "
+    "one our over some such that the their these this those through to two three four five six seven eight nine ten "
+    "under with without your"
+)
+_BEFORE_NAMES = frozenset(_BEFORE.split())
+"""Words that nouns follow. What never follows one is mostly a verb."""
+_DESCRIBING = (
+    "bad best better big certain clear cold common dark different early easy entire fast few full hard heavy high hot "
+    "huge important interesting light long low main modern new old open possible simple short slow soft special strong "
+    "true usual warm weak wet wide young"
+)
+_ADJECTIVES = frozenset(_DESCRIBING.split())
 _STEMMERS = {
     "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish", "fi": "finnish",
     "fr": "french", "hu": "hungarian", "it": "italian", "nl": "dutch", "no": "norwegian", "pt": "portuguese",
@@ -50,12 +63,18 @@ class Term:
 
     stem: str
     written: str
+    names: bool = True
+    """Whether it stands where names of things stand; always so where the language is not known well enough."""
 
 
 def words(text: str) -> list[str]:
     """Every word in lower case; scripts without spaces give one character each."""
+    return [word.lower() for word in _written(text)]
+
+
+def _written(text: str) -> list[str]:
     found: list[str] = []
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).lower()):
+    for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
         word = match[0].replace("’", "'")
         if word.isascii() or not any(_is_wide(character) for character in word):
             found.append(word)
@@ -82,18 +101,23 @@ def terms(texts: Sequence[str], language: str | None) -> list[list[Term]]:
     stemmer = _stemmer(_STEMMERS.get("en" if english else (language or "").lower()[:2], ""))
     found = []
     for text in texts:
-        plain = words(text)
-        line = [
-            Term(_stem(stemmer, word), word)
-            for word in plain
-            if len(word) > 2 and not word.isdigit() and not (english and word.split("'")[0] in _FUNCTION_WORDS)
-        ]
-        line += [
-            Term(left + right, left + right) for left, right in pairwise(plain)
-            if len(left) == len(right) == 1 and _is_wide(left) and _is_wide(right)
-        ]  # fmt: skip
+        written = _written(text)
+        plain = [word.lower() for word in written]
+        line = []
+        for at, word in enumerate(plain):
+            if len(word) > 2 and not word.isdigit() and not (english and word.split("'")[0] in _FUNCTION_WORDS):
+                # A capital at the beginning says nothing; further in, it belongs to a name.
+                spelling = written[at] if at else word
+                named = not english or (at > 0 and plain[at - 1] in _BEFORE_NAMES and word not in _ADJECTIVES)
+                line.append(Term(_stem(stemmer, word), spelling, named))
+        line += [Term(left + right, left + right) for left, right in pairwise(plain) if _telling(left, right)]
         found.append(line)
     return found if english else _without_common(found)
+
+
+def _telling(left: str, right: str) -> bool:
+    """Whether two characters of a script without spaces may be a word: hiragana are mostly endings."""
+    return len(left) == len(right) == 1 and all(_is_wide(each) and not "ぁ" <= each <= "ゟ" for each in (left, right))
 
 
 def _without_common(lines: list[list[Term]]) -> list[list[Term]]:
