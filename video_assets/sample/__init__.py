@@ -1,0 +1,1 @@
+"""The bundled sample: `harbour.mp4`, and the script that made it."""
