@@ -58,11 +58,22 @@ def made(video_id: int, stage: Stage, run_id: str, created: float, when: float, 
     """A making."""
     fingerprint = more.pop("fingerprint", f"{stage.value}-{run_id}")
     return Made(
-        video_id=video_id, artefact=stage, run_id=run_id, fence=fence_of(created, run_id), fingerprint=fingerprint,
+        video_id=video_id,
+        artefact=stage,
+        run_id=run_id,
+        fence=fence_of(created, run_id),
+        fingerprint=fingerprint,
         content_hash=f"content-{fingerprint}",
-        manifest_key=f"videos/{video_id}/{stage.value}/{fingerprint}/manifest.json", made_at=at(when), bytes=10, cost={"wall_seconds": 1.0}, code_version="1", inputs={"source": "s"},
-        params={"p": 1}, result=result_of(stage, f"{video_id}-{stage.value}-{run_id}"), **more,
-    )  # fmt: skip
+        manifest_key=f"videos/{video_id}/{stage.value}/{fingerprint}/manifest.json",
+        made_at=at(when),
+        bytes=10,
+        cost={"wall_seconds": 1.0},
+        code_version="1",
+        inputs={"source": "s"},
+        params={"p": 1},
+        result=result_of(stage, f"{video_id}-{stage.value}-{run_id}"),
+        **more,
+    )
 
 
 def changed(
