@@ -1,0 +1,335 @@
+"""What every search index has to do, whichever it is."""
+
+from __future__ import annotations
+
+import html
+import multiprocessing
+import re
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from video_assets.errors import PermanentError
+from video_assets.search import Document, Hit, Passage, SearchIndex, Spoken, open_index, passages, search_checks
+from video_assets.search.verify import CHECKS
+
+
+@pytest.fixture(params=["embedded"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return {"embedded": f"sqlite:///{tmp_path / 'search.db'}"}[request.param]
+
+
+@pytest.fixture
+def index(url: str) -> SearchIndex:
+    return open_index(url)
+
+
+def document(video_id: int, *sentences: str, title: str = "Untitled", **more) -> Document:
+    """A video that says one sentence every ten seconds."""
+    spoken = [Spoken(at * 10.0, at * 10.0 + 9.0, text) for at, text in enumerate(sentences)]
+    return Document(video_id=video_id, title=title, duration=10.0 * len(sentences), passages=passages(spoken), **more)
+
+
+HARBOUR = document(
+    1, "The herons wait near the harbour at dawn.", "Five boats leave before the storm.", "The tide rises at seven.",
+    "Sailors count the ropes.", "The lighthouse stands behind the bridge.", title="A day at the sea",
+    summary="Boats and herons.", tags=("boats", "tide"), language="en", user_id=7,
+)  # fmt: skip
+BAKING = document(
+    2, "Mix the flour with warm water.", "The dough rests for six hours.", "Bake the bread in a hot oven.",
+    title="Baking bread", description="With Zoë’s recipe", language="en", user_id=8,
+)  # fmt: skip
+CAFE = document(3, "Nous prenons un café au marché.", "L'Été est là.", title="Le marché", language="fr", user_id=7)
+
+
+def put(index: SearchIndex, *documents: Document, version: str = "1") -> None:
+    for each in documents:
+        assert index.put(each, version=version)
+
+
+def ids(hits: list[Hit]) -> list[int]:
+    return [hit.video_id for hit in hits]
+
+
+def shown(hit: Hit) -> str:
+    """The snippet as a browser shows it."""
+    return html.unescape(re.sub(r"</?mark>", "", hit.snippet))
+
+
+def test_what_is_said_is_found_at_its_second(index):
+    put(index, HARBOUR, BAKING, CAFE)
+    (hit,) = index.search("storm")
+    assert (hit.video_id, hit.title) == (1, "A day at the sea")
+    assert abs(hit.start - 18.0) <= 2
+    assert hit.start < hit.end <= 50
+    assert "<mark>storm</mark>" in hit.snippet
+    assert hit.score > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [("herons wait", 0), ("six hours", 10), ("tide rises at seven", 20), ("lighthouse stands", 40), ("hot oven", 20)],
+)
+def test_every_phrase_is_found_within_two_seconds_of_where_it_is_said(index, words, start):
+    put(index, HARBOUR, BAKING)
+    hit = index.search(words)[0]
+    sentence = next(
+        each for document in (HARBOUR, BAKING) for passage in document.passages for each in [passage.text]
+        if words in each and document.video_id == hit.video_id
+    )  # fmt: skip
+    assert words in sentence
+    text = next(text for text in re.split(r"(?<=\.) ", sentence) if words in text)
+    spoken = start + 9.0 * text.index(words) / len(text)
+    assert abs(hit.start - spoken) <= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "videos"),
+    [
+        ("BOATS", [1]), ("boat", [1]), ("baking", [2]), ("cafe", [3]), ("CAFÉ marche", [3]), ("ete", [3]), ("zoe", [2]),
+        ("lighth", [1]), ("warm wat", [2]), ("nothing of the kind zzz", []), ("", []), ("   ", []), ("?!", []),
+        ("where is the bread", [2]), ("herons zzz", [1]),
+    ],
+)  # fmt: skip
+def test_words_are_found_whatever_their_case_accents_and_endings(index, words, videos):
+    put(index, HARBOUR, BAKING, CAFE)
+    assert sorted(set(ids(index.search(words)))) == videos
+
+
+def test_a_video_is_found_by_its_title_summary_tags_and_description_at_its_start(index):
+    put(index, HARBOUR, BAKING)
+    for words, video in (("day sea", 1), ("recipe", 2)):
+        (hit,) = index.search(words)
+        assert (hit.video_id, hit.start) == (video, 0.0)
+        assert "<mark>" in hit.snippet
+
+
+def test_scripts_without_spaces_are_found_within_their_sentences(index):
+    put(index, document(5, "今日は港の船を見ます。", "小麦粉と水でパンを作ります。", title="港"))
+    put(index, document(6, "สวัสดีชาวโลก"))
+    (hit,) = index.search("小麦粉")
+    assert (hit.video_id, "<mark>小麦粉</mark>" in hit.snippet) == (5, True)
+    assert abs(hit.start - 10) <= 2
+    assert ids(index.search("ชาวโลก")) == [6]
+    assert index.search("麦小") == []
+
+
+def test_whoever_says_it_as_asked_comes_first(index):
+    put(
+        index, document(1, "The old bridge is near the house.", "A house of stone.", "We crossed it, old as it was."),
+        document(2, "We see the stone bridge and the old house."),
+        document(3, "The house is old.", "The old house burns."),
+    )  # fmt: skip
+    assert ids(index.search("the old house"))[0] in (2, 3)
+    assert ids(index.search("old stone house bridge"))[0] == 2
+
+
+def test_one_video_does_not_fill_the_list(index):
+    long = document(1, *["The tide rises and the tide falls."] * 60)
+    put(index, long, document(2, "Once the tide was low in some other place far away from here."))
+    hits = index.search("tide", limit=10)
+    assert ids(hits).count(1) == 3
+    assert 2 in ids(hits)
+    assert len({hit.start for hit in hits if hit.video_id == 1}) == 3
+    assert len(index.search("tide", limit=2)) == 2
+    assert index.search("tide", limit=0) == []
+
+
+def test_owner_and_language_narrow_the_search(index):
+    put(index, HARBOUR, BAKING, CAFE)
+    assert set(ids(index.search("the", user_id=7))) == {1}
+    assert set(ids(index.search("the"))) == {1, 2}
+    assert ids(index.search("marche", language="fr")) == [3]
+    assert index.search("marche", language="en") == []
+    assert index.search("bread", user_id=7) == []
+
+
+def test_snippets_are_safe_html_and_say_what_was_said(index):
+    text = 'He said <script>alert("x")</script> & left the <b>harbour</b>.'
+    put(index, document(1, text, title="<img src=x>"))
+    (hit,) = index.search("harbour")
+    assert re.findall(r"<[^>]*>", hit.snippet) == ["<mark>", "</mark>"]
+    assert shown(hit) == text
+    assert hit.title == "<img src=x>"
+
+
+def test_markers_in_texts_are_not_taken_for_matches(index):
+    put(index, document(1, "one \x02two\x03 three\u200b four"))
+    (hit,) = index.search("three")
+    assert re.findall(r"<mark>(.*?)</mark>", hit.snippet) == ["three"]
+
+
+def test_long_passages_are_shown_in_part(index):
+    put(index, document(1, "word " * 300 + "harbour " + "word " * 300))
+    (hit,) = index.search("harbour")
+    assert len(shown(hit)) < 300
+    assert "<mark>harbour</mark>" in hit.snippet
+    assert hit.snippet.startswith("…")
+    assert hit.snippet.endswith("…")
+
+
+def test_a_document_is_replaced_whole(index):
+    put(index, HARBOUR)
+    put(index, document(1, "Only bread now.", title="New"), version="2")
+    assert index.search("herons") == []
+    assert index.search("sea") == []
+    assert ids(index.search("bread")) == [1]
+    assert index.count() == 1
+
+
+def test_a_lower_version_never_overwrites_a_higher_one(index):
+    put(index, BAKING, version="2")
+    assert index.put(document(2, "Old words."), version="1") is False
+    assert index.read(2).version == "2"
+    assert index.put(document(2, "Same run again."), version="2") is True
+
+
+def test_what_was_removed_may_come_back_unless_it_was_for_ever(index):
+    put(index, HARBOUR, BAKING)
+    index.remove(1)
+    index.remove(2, forever=True)
+    index.remove(99, forever=True)
+    assert (index.read(1), index.read(2), index.count(), index.search("bread")) == (None, None, 0, [])
+    assert index.put(HARBOUR, version="0") is True
+    assert index.put(BAKING, version="9") is False
+    assert index.put(replace(BAKING, video_id=99), version="9") is False
+    index.wipe()
+    assert index.put(BAKING, version="9") is False, "a wiped index is filled again from what is left in storage"
+
+
+def test_wiping_leaves_nothing_to_find(index):
+    put(index, HARBOUR, BAKING)
+    index.wipe()
+    assert (index.count(), index.search("boats"), index.read(1)) == (0, [], None)
+    put(index, HARBOUR)
+    assert ids(index.search("storm")) == [1]
+
+
+def test_what_is_read_is_what_was_put(index):
+    put(index, HARBOUR, version="7")
+    assert index.read(1).passages == len(HARBOUR.passages)
+    checks = search_checks(index, HARBOUR, "7")
+    assert tuple(check.name for check in checks) == CHECKS
+    assert all(check.passed for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "failed"),
+    [
+        (replace(HARBOUR, title="Other"), "7", ["index_returns_it"]),
+        (HARBOUR, "8", ["index_returns_it"]),
+        (replace(HARBOUR, passages=()), "7", ["index_returns_it", "passages_all_there"]),
+        (BAKING, "7", ["index_returns_it", "passages_all_there"]),
+    ],
+)
+def test_a_difference_is_found(index, asked, version, failed):
+    put(index, HARBOUR, version="7")
+    assert [check.name for check in search_checks(index, asked, version) if not check.passed] == failed
+
+
+def test_a_video_without_speech_is_found_by_its_title_and_passes_its_checks(index):
+    silent = Document(video_id=4, title="Silent film", created_at=datetime(2020, 1, 1, tzinfo=timezone.utc))
+    put(index, silent)
+    assert all(check.passed for check in search_checks(index, silent, "1"))
+    assert ids(index.search("silent")) == [4]
+
+
+def test_another_process_sees_what_was_put(index, url):
+    put(index, HARBOUR)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(_count, (url,)) == 1
+
+
+def test_writers_and_readers_in_several_processes_do_not_get_in_each_others_way(url):
+    """Each reader finds any video's document whole: of one version, never of two."""
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        writers = [pool.apply_async(_write, (url, first)) for first in (0, 1)]
+        readers = [pool.apply_async(_watch, (url,)) for _ in range(2)]
+        assert [each.get(60) for each in writers] == [None, None]
+        assert [each.get(60) for each in readers] == [[], []]
+    assert open_index(url).count() == 4
+    assert all(open_index(url).read(video).version == "29" for video in range(4))
+
+
+def _count(url: str) -> int:
+    return open_index(url).count()
+
+
+def _write(url: str, first: int) -> None:
+    index = open_index(url)
+    for version in range(30):
+        for video in (first, first + 2):
+            word = f"version{version}x"
+            index.put(document(video, *[f"The {word} harbour {word}."] * 7), version=f"{version:02}")
+
+
+def _watch(url: str) -> list[str]:
+    """Whatever a search returned that is mixed of two versions."""
+    index, mixed = open_index(url), []
+    for _ in range(60):
+        for hit in index.search("harbour"):
+            if len(set(re.findall(r"version\d+x", hit.snippet))) > 1:
+                mixed.append(hit.snippet)
+    return mixed
+
+
+hostile = st.one_of(
+    st.text(max_size=200),
+    st.lists(
+        st.sampled_from([*"\"*^:()+-\x00';\\%_\ud800ﬁ港", "AND", "OR", "NOT", "NEAR(", "NEAR/2", "title:", "{a b}",
+                         "--", "boats", "boa*", "\u0301", "a" * 500]),
+        max_size=30,
+    ).map(" ".join),
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(hostile)
+def test_any_text_is_a_query(index, words):
+    put(index, HARBOUR, CAFE)
+    for hit in index.search(words):
+        assert hit.video_id in (1, 3)
+        assert not re.sub(r"</?mark>", "", hit.snippet).count("<")
+
+
+@pytest.mark.parametrize("words", ["boats " * 2000, "a" * 9999, '"' * 9999, "(" * 9999, "a* " * 3000, "\x00" * 9999])
+def test_endless_queries_are_answered_soon(index, words):
+    put(index, HARBOUR)
+    index.search(words)
+
+
+def test_operators_are_words(index):
+    put(index, document(1, "Salt and pepper."), document(2, "Salt or sugar."))
+    assert ids(index.search('"salt" AND (pepper'))[0] == 1
+    assert ids(index.search("title:salt"))[0] in (1, 2)
+    assert ids(index.search("salt -pepper"))[0] == 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(st.lists(st.text(max_size=80), max_size=6), st.text(max_size=40), st.text(max_size=40))
+def test_any_document_can_be_put_and_passes_its_checks(index, sentences, title, summary):
+    strange = replace(document(1, *sentences, title=title), summary=summary, tags=(title, summary))
+    put(index, strange, version="1")
+    assert all(check.passed for check in search_checks(index, strange, "1"))
+    for words in (*sentences, title):
+        index.search(words)
+
+
+def test_passages_without_marks_start_at_their_beginning(index):
+    passage = Passage(0, 30.0, 60.0, "far along the harbour")
+    put(index, Document(video_id=1, title="t", duration=60.0, passages=(passage,)))
+    assert index.search("harbour")[0].start == 30.0
+
+
+@pytest.mark.parametrize("bad", ["", "http://localhost:1", "sqlite://", "sqlite:///", "postgresql://x/y"])
+def test_other_urls_are_refused_in_one_line(bad):
+    with pytest.raises(PermanentError, match="VIDEO_ASSETS_SEARCH_URL"):
+        open_index(bad)
+
+
+def test_a_usable_index_answers_the_ping(index):
+    index.ping()
