@@ -19,7 +19,7 @@ from video_assets.database.models import AttemptRow, DeletedVideoRow, UnappliedR
 from video_assets.database.states import Change, Stored
 from video_assets.database.upsert import upsert
 from video_assets.lifecycle.events import Event, Made, RunChanged, Unusable
-from video_assets.lifecycle.projection import fold, outbox_change, settle
+from video_assets.lifecycle.projection import blamed, fold, outbox_change, settle
 from video_assets.lifecycle.state import Attempt, VideoState
 from video_assets.settings import Settings
 from video_assets.videos import VideoStatus, utc_now
@@ -79,15 +79,16 @@ def apply(
     )  # fmt: skip
 
 
-def blamed_attempts(session: Session, video_ids: Sequence[int]) -> dict[int, Attempt | None]:
-    """For each of these videos the attempt that its `failed` status comes from, None where it has not failed."""
-    blamed: dict[int, Attempt | None] = dict.fromkeys(video_ids)
+def blamed_attempts(session: Session, video_ids: Sequence[int]) -> dict[int, list[Attempt]]:
+    """For each of these videos the attempts that its `failed` status comes from, in order; none where it has
+    not failed. It is one, or those in a row that lost their worker."""
+    ended: dict[int, list[Attempt]] = {video_id: [] for video_id in video_ids}
     for chunk in _chunks(video_ids, VIDEOS_PER_TRANSACTION):
         failed = select(VideoRow.id).where(VideoRow.id.in_(chunk), VideoRow.status == VideoStatus.FAILED.value)
         query = select(AttemptRow).where(AttemptRow.video_id.in_(failed), AttemptRow.finished_at.is_not(None))
-        for row in sorted(session.scalars(query), key=lambda row: (row.fence, row.run_id)):
-            blamed[row.video_id] = states.attempt_of(row)
-    return blamed
+        for row in session.scalars(query):
+            ended[row.video_id].append(states.attempt_of(row))
+    return {video_id: blamed(attempts) for video_id, attempts in ended.items()}
 
 
 class _Tally:

@@ -13,7 +13,6 @@ from typing import Literal
 
 from video_assets.settings import Settings
 
-
 Kind = Literal["worker_lost", "launch_lost", "canceled"]
 
 

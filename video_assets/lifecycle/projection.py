@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from uuid import UUID
 
 from video_assets.errors import one_line
@@ -35,12 +36,12 @@ def settle(state: VideoState, *, max_lost_workers: int) -> Settled:
     processed_at = _processed_at(state)
     runs = sorted(state.attempts.values(), key=lambda attempt: (attempt.fence, attempt.run_id))
     final = _final_failures(runs, max_lost_workers)
-    status, blamed = _status(state, runs, final, ready=processed_at is not None)
+    status, to_blame = _status(state, runs, final, ready=processed_at is not None)
     return Settled(
         status=status,
-        status_message=_message(blamed) if blamed else None,
+        status_message=_message(to_blame) if to_blame else None,
         processed_at=processed_at,
-        updated_at=_updated_at(state, processed_at, blamed),
+        updated_at=_updated_at(state, processed_at, to_blame),
         numbers={attempt.run_id: number for number, attempt in enumerate(runs, start=1)},
         outcomes=_outcomes(state.video_id, processed_at, final),
     )
@@ -173,11 +174,23 @@ def _final_failures(runs: Sequence[Attempt], max_lost_workers: int) -> list[Atte
     for attempt in runs:
         if not attempt.state.ended:
             continue
-        lost = attempt.state is RunState.FAILED and attempt.error_kind in LOST_KINDS
+        lost = _lost(attempt)
         lost_in_a_row = lost_in_a_row + 1 if lost else 0
         if attempt.state is not RunState.SUCCEEDED and (not lost or lost_in_a_row >= max_lost_workers):
             final.append(attempt)
     return final
+
+
+def blamed(ended: Iterable[Attempt]) -> list[Attempt]:
+    """Of a failed video's ended attempts those its failure follows from, in order of fence: the newest, and
+    where that lost its worker, those in a row that did so before it."""
+    newest_first = sorted(ended, key=lambda attempt: (attempt.fence, attempt.run_id), reverse=True)
+    lost = list(takewhile(_lost, newest_first))
+    return list(reversed(lost or newest_first[:1]))
+
+
+def _lost(attempt: Attempt) -> bool:
+    return attempt.state is RunState.FAILED and attempt.error_kind in LOST_KINDS
 
 
 def _status(

@@ -43,8 +43,11 @@ def restore(
     with database.write() as session:
         intake.restore(session, record)
     events, trouble = told_by_storage(video_id, storage, as_event)
-    if failure := read_failure(storage, video_id):
-        events.append(failure.event())
+    try:
+        failure = read_failure(storage, video_id)
+        events += failure.events() if failure else ()
+    except PermanentError as error:
+        trouble.append(one_line(error))
     # Quietly: other services heard of it all when it happened.
     projected.apply(database, [(0, event) for event in events], settings, announce=False)
     return trouble

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import random
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ from video_assets.database.upsert import table_of
 from video_assets.errors import TransientError
 from video_assets.lifecycle.events import Event as AnyEvent
 from video_assets.lifecycle.events import Made, RunState, Unusable
+from video_assets.lifecycle.failure_record import FailureRecord
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.database import rows
+from video_assets_tests.database.writer import write
 from video_assets_tests.lifecycle.histories import CREATED, Event, History, at, changed, histories, made, retold
 
 SETTINGS = Settings(max_lost_workers=3)
@@ -133,11 +135,11 @@ def _forget_status(database: Database) -> None:
 def _pointers(history: History) -> list[Made]:
     """What storage keeps of a history: each artefact's highest fence, with the first moment of all."""
     kept: dict[tuple[int, Stage], Made] = {}
-    first: dict[tuple[int, Stage], object] = {}
+    first: dict[tuple[int, Stage], datetime] = {}
     for event in history.events:
         if isinstance(event, Made):
             key = (event.video_id, event.artefact)
-            first[key] = min(first.get(key, event.made_at), event.made_at)  # type: ignore[type-var]
+            first[key] = min(first.get(key, event.made_at), event.made_at)
             if key not in kept or (event.fence, event.fingerprint) > (kept[key].fence, kept[key].fingerprint):
                 kept[key] = event
     return [Made(**{**making.__dict__, "first_made_at": first[key]}) for key, making in kept.items()]
@@ -277,8 +279,25 @@ def test_the_blamed_attempt_is_the_newest_ended_one(database: Database) -> None:
     )
     with database.read() as session:
         blamed = projected.blamed_attempts(session, [one, two])
-    assert blamed[one] is not None
-    assert (blamed[one].run_id, blamed[two]) == ("late", None)
+    assert [attempt.run_id for attempt in blamed[one]] == ["late"]
+    assert blamed[two] == []
+
+
+def test_workers_lost_in_a_row_are_blamed_together_so_that_the_row_can_be_rebuilt(database: Database) -> None:
+    (video_id,) = rows.add_videos(database, 1)
+    kinds = ["worker_lost", "permanent", "worker_lost", "launch_lost", "worker_lost"]
+    for number, kind in enumerate(kinds):
+        failed = changed([video_id], f"run{number}", number, RunState.FAILED, number + 0.5, error_kind=kind, error=kind)
+        apply(database, failed)
+    with database.read() as session:
+        blamed = projected.blamed_attempts(session, [video_id])[video_id]
+    assert [attempt.run_id for attempt in blamed] == ["run2", "run3", "run4"]
+    before = rows.dump(database, rows.REBUILT)
+    rows.wipe(database, (AttemptRow,))
+    _forget_status(database)
+    for event in FailureRecord.of(video_id, blamed).events():
+        apply(database, event, announce=False)
+    assert rows.dump(database, rows.REBUILT) == before
 
 
 def test_two_writers_of_the_same_videos_end_where_one_does(database: Database, database_url: str) -> None:
@@ -292,7 +311,7 @@ def test_two_writers_of_the_same_videos_end_where_one_does(database: Database, d
         events.append(changed([video_id], "run1", 100, RunState.FAILED, 101 + number, **kind))
     spawn = multiprocessing.get_context("spawn")
     start = spawn.Barrier(2)
-    writers = [spawn.Process(target=_write, args=(database_url, events, seed, start)) for seed in (1, 2)]
+    writers = [spawn.Process(target=write, args=(database_url, events, seed, start)) for seed in (1, 2)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -305,16 +324,6 @@ def test_two_writers_of_the_same_videos_end_where_one_does(database: Database, d
     apply(database, *events)
     assert rows.dump(database, rows.PROJECTED) == together
     assert sorted(rows.outbox(database)) == sorted(line for line in said if line[1] != "video.uploaded")
-
-
-def _write(url: str, events: list[Event], seed: int, start: object) -> None:
-    database, chance = Database(url), random.Random(seed)
-    chance.shuffle(events)
-    start.wait()  # type: ignore[attr-defined]
-    while events:
-        batch, events = events[:5], events[5:]
-        projected.apply(database, [(0, event) for event in batch], SETTINGS)
-    database.dispose()
 
 
 def test_a_transaction_that_fails_leaves_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
