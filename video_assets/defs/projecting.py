@@ -14,6 +14,7 @@ from video_assets.database import projected
 from video_assets.defs.event_log import OVERLAP, PAGE, newest_storage_id, read_page, run_records
 from video_assets.defs.platform import Platform
 from video_assets.defs.translate import STATES, Gone, made, run_changed
+from video_assets.errors import one_line
 from video_assets.lifecycle.events import Event
 from video_assets.lifecycle.failure_record import mirror_failures
 
@@ -94,7 +95,9 @@ def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[Mapping[str
         if failure is not None:
             said.append({key: value.value for key, value in failure.metadata.items()})
         elif event is not None:
-            said.append({"stage": event.step_key})
+            error = event.step_failure_data.error
+            words = one_line(error.message, 200) if error else "no reason was given"
+            said.append({"stage": event.step_key, "message": f"{words}; the run's log has the details"})
     return said
 
 
