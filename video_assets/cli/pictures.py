@@ -17,8 +17,9 @@ from video_assets.database.models import ArtifactRow, AttemptRow, OutboxRow
 
 def table(*columns: str, title: str | None = None) -> Table:
     """A table in the house style; columns whose name starts with `>` are right-aligned."""
-    style = {"box": box.SIMPLE_HEAD, "pad_edge": False, "show_edge": False}
-    made = Table(title=title, title_justify="left", title_style="bold", **style)
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+    )
     for name in columns:
         made.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
     return made

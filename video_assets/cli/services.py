@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -26,7 +25,7 @@ HOST = "127.0.0.1"
 """Never another: whoever reaches Dagster's GraphQL can start and delete runs without logging in."""
 
 READY_SECONDS = 120.0
-STOP_SECONDS = 25.0
+STOP_SECONDS = 10.0
 _HEALTH = """{
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError {
@@ -92,31 +91,25 @@ class Services:
             time.sleep(0.3)
         raise TransientError(f"not ready within {seconds:.0f} s: {lacking}; see {self.log}: {self.last_words()}")
 
-    def stop(self, seconds: float = STOP_SECONDS) -> list[int]:
-        """Ends all of them: asks, then kills. Returns the pids that had to be killed."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Ends all of them. A run that is going may use these seconds to end by itself; then, or on a second
+        Ctrl-C, it is killed, and the next start goes on with its video. Returns when nothing is left."""
         if not self.ended():
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            self.ended()
-        finally:
-            killed = self._kill()
-        return killed
-
-    def _kill(self) -> list[int]:
-        alive = list(self._family.values())
+        with contextlib.suppress(KeyboardInterrupt):
+            deadline = time.monotonic() + seconds
+            while not self.ended() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            # What its parent has told to end needs a moment more.
+            psutil.wait_procs(self._family.values(), timeout=max(deadline - time.monotonic(), 1))
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        # Asked already by their parent: what is left after a moment does not listen.
-        _, alive = psutil.wait_procs(alive, timeout=3)
-        for child in alive:
+        for child in self._family.values():
             with contextlib.suppress(psutil.Error):
                 child.kill()
-        psutil.wait_procs(alive, timeout=5)
-        return [child.pid for child in alive]
+        psutil.wait_procs(self._family.values(), timeout=10)
 
     def last_words(self, lines: int = 3, *, one: bool = True) -> str:
         """The end of the log: as one short line, or as it is."""
@@ -170,8 +163,7 @@ def started(settings: Settings, port: int, *, log: Path) -> Iterator[Services]:
     try:
         yield services
     finally:
-        with _second_interrupt_kills(services):
-            services.stop()
+        services.stop()
 
 
 def _command(port: int) -> Sequence[str]:
@@ -179,15 +171,3 @@ def _command(port: int) -> Sequence[str]:
         sys.executable, "-m", "dagster", "dev", "-m", "video_assets.definitions",
         "--host", HOST, "--port", str(port), "--log-level", "warning", "--code-server-log-level", "warning",
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _second_interrupt_kills(services: Services) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        services.ended()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(services._process.pid, signal.SIGKILL)
-        services._kill()
-        raise

@@ -48,7 +48,7 @@ def up(output: Output, port: int, open_browser: bool) -> None:
         try:
             follow(output, platform, services)
         except KeyboardInterrupt:
-            output.say("stopping")
+            output.say("stopping; a second Ctrl-C ends runs at once, and the next start goes on with them")
     output.say("stopped; nothing is left running")
 
 
