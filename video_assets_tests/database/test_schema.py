@@ -19,6 +19,7 @@ from video_assets.database.migrations import HEAD
 from video_assets.database.models import Base, DeletedVideoRow, VariantRow
 from video_assets.errors import PermanentError, TransientError
 from video_assets_tests.database import rows
+from video_assets_tests.lifecycle.histories import CREATED
 
 
 def test_the_migrations_make_what_the_models_say(database: Database) -> None:
@@ -77,12 +78,12 @@ def test_the_tables_of_the_services_before_keep_their_columns(database: Database
 def test_rows_go_with_their_video_and_foreign_keys_hold(database: Database) -> None:
     (video_id,) = rows.add_videos(database, 1)
     with database.write() as session:
-        session.add(VariantRow(video_id=video_id, quality="720p", key="k", created_at=rows.CREATED))
+        session.add(VariantRow(video_id=video_id, quality="720p", key="k", created_at=CREATED))
     with database.write() as session:
         session.execute(text("DELETE FROM videos"))
     assert rows.dump(database, (VariantRow,)) == {"video_variants": []}
     with pytest.raises(IntegrityError), database.write() as session:
-        session.add(VariantRow(video_id=video_id, quality="720p", key="k", created_at=rows.CREATED))
+        session.add(VariantRow(video_id=video_id, quality="720p", key="k", created_at=CREATED))
 
 
 def test_times_come_back_aware_and_in_utc_to_the_microsecond(database: Database) -> None:
@@ -101,7 +102,7 @@ def test_a_time_without_a_zone_is_refused(database: Database) -> None:
 
 def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
     with pytest.raises(RuntimeError), database.write() as session:
-        session.add(DeletedVideoRow(video_id=1, title=None, deleted_at=rows.CREATED))
+        session.add(DeletedVideoRow(video_id=1, title=None, deleted_at=CREATED))
         session.flush()
         raise RuntimeError("half way")
     with database.read() as session:
@@ -143,7 +144,7 @@ def test_a_reader_is_not_held_up_by_a_writer(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tables.db'}")
     database.ensure_schema()
     with database.write() as writer:
-        writer.add(DeletedVideoRow(video_id=1, title=None, deleted_at=rows.CREATED))
+        writer.add(DeletedVideoRow(video_id=1, title=None, deleted_at=CREATED))
         writer.flush()
         with database.read() as reader:
             assert reader.get(DeletedVideoRow, 1) is None

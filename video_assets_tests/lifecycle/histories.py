@@ -137,7 +137,10 @@ def _run(
     when += draw(st.sampled_from((0.25, 4.0)))
     if end != "launch_lost" and (end != "canceled" or draw(st.booleans())):
         tell(RunState.STARTED)
-        how_far = len(stages) if end in ("succeeded",) else draw(st.integers(0, len(stages)))
+        if draw(st.booleans()):  # a run that is resumed says so twice
+            when += 0.25
+            tell(RunState.STARTED)
+        how_far = len(stages) if end == "succeeded" else draw(st.integers(0, len(stages)))
         for stage in stages[:how_far]:
             for video_id in about:
                 when += draw(st.sampled_from((0.125, 1.0)))
@@ -180,11 +183,11 @@ def _ordered(stages: set[Stage]) -> tuple[Stage, ...]:
 def retold(draw: st.DrawFn, events: Sequence[Event]) -> list[list[Event]]:
     """The same events as somebody may hear of them: in another order, doubled, some only at the end when all
     is told once more; in batches."""
-    heard = draw(st.permutations(list(events)))
-    if heard and draw(st.booleans()):
+    heard: list[Event] = draw(st.permutations(list(events)))
+    if draw(st.booleans()) and heard:
         doubled = draw(st.lists(st.sampled_from(heard), max_size=6))
         heard = draw(st.permutations([*heard, *doubled]))
-    if heard and draw(st.booleans()):
+    if draw(st.booleans()) and heard:
         lost = draw(st.integers(0, len(heard)))
         heard = [*heard[lost:], *draw(st.permutations(list(events)))]
     cuts = sorted(draw(st.sets(st.integers(1, max(len(heard) - 1, 1)), max_size=4)))
@@ -245,7 +248,12 @@ def account(history: History, video_id: int) -> Account:
     ended = [endings[run] for _, run in runs if run in endings]
 
     status, message = "pending", None
-    updated = max([CREATED, *(change.at for change in changes if change.state.value == "started")])
+    starts = [
+        min(change.at for change in changes if change.run_id == run and change.state.value == "started")
+        for run in states
+        if any(change.run_id == run and change.state.value == "started" for change in changes)
+    ]
+    updated = max([CREATED, *starts])
     if processed_at:
         status, updated = "ready", processed_at
     elif "started" in states.values():

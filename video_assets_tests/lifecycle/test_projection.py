@@ -48,8 +48,8 @@ class Table:
         assert not {event.id for event in change.add} & set(self.outbox)
         for identity in change.withdraw:
             del self.outbox[identity]
-        for event in (*change.add, *change.update):
-            self.outbox[event.id] = Told(event, published=False)
+        for message in (*change.add, *change.update):
+            self.outbox[message.id] = Told(message, published=False)
         return settled
 
     @property
