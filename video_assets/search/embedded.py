@@ -7,8 +7,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,16 +15,9 @@ from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.search import queries, snippets
 from video_assets.search.base import Document, Hit, Indexed
 from video_assets.search.documents import digest
-from video_assets.search.queries import Query
+from video_assets.search.ranking import ABOUT, Asked, Row, candidates, ranked, scope
 
 BUSY_SECONDS = 30
-CANDIDATES = 200
-PER_VIDEO = 3
-ABOUT = -1
-"""The number of the row that holds what describes the video as a whole."""
-PHRASE_BONUS = 1.5
-ABOUT_SHARE = 0.3
-"""How much of the match of title and summary counts for the video's passages."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS videos (
@@ -39,9 +31,9 @@ CREATE TABLE IF NOT EXISTS passages (
 );
 CREATE INDEX IF NOT EXISTS passages_video ON passages (video_id, number);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    title, text, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4'
+    title, text, scope, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4'
 );
-INSERT INTO words (words, rank) VALUES ('rank', 'bm25(4.0, 1.0)');
+INSERT INTO words (words, rank) VALUES ('rank', 'bm25(4.0, 1.0, 0.0)');
 PRAGMA user_version = 1;
 """
 _UNUSABLE = re.compile(f"[\x00-\x08\x0b-\x1f{queries.SEPARATOR}\ud800-\udfff]")
@@ -89,17 +81,8 @@ class EmbeddedIndex:
         if not query.terms or limit <= 0:
             return []
         with self._reading() as connection:
-            wanted = _Wanted(user_id, language)
-            match = _match(query, " AND ")
-            rows = wanted.rows(connection, match)
-            if len(query.terms) > 1:
-                if len(rows) < limit:
-                    known = {row[0] for row in rows}
-                    match = _match(query, " OR ")
-                    rows += [row for row in wanted.rows(connection, match) if row[0] not in known]
-                phrase = {row[0] for row in wanted.rows(connection, _match(query, " + "))}
-            else:
-                phrase = set()
+            asked = Asked(query, scope(user_id, language))
+            rows, phrase, match = candidates(connection, asked, limit)
             return [_hit(connection, match, row, score) for row, score in ranked(rows, phrase, limit)]
 
     def wipe(self) -> None:
@@ -170,69 +153,6 @@ class EmbeddedIndex:
         return connection
 
 
-Row = tuple[int, float, int, int, float, float, str, str]
-"""Passage id, score (higher is better), video id, number, start, stop, marks, title."""
-
-
-class _Wanted:
-    """Which videos a search is among."""
-
-    def __init__(self, user_id: int | None, language: str | None) -> None:
-        self.filters, self.values = "", []
-        for column, value in (("user_id", user_id), ("language", language)):
-            if value is not None:
-                self.filters += f" AND videos.{column} = ?"
-                self.values.append(value)
-
-    def rows(self, connection: sqlite3.Connection, match: str) -> list[Row]:
-        """The best candidates that match, best first."""
-        # Without a filter, ranking needs no look at the other tables but for the few best.
-        inner = "SELECT rowid AS id, rank FROM words WHERE words MATCH ?"
-        if self.filters:
-            inner = (
-                "SELECT words.rowid AS id, words.rank FROM words JOIN passages ON passages.id = words.rowid"
-                f" JOIN videos USING (video_id) WHERE words MATCH ?{self.filters}"
-            )
-        found = connection.execute(
-            "SELECT best.id, -best.rank, video_id, number, start, stop, marks, videos.title"
-            f" FROM ({inner} ORDER BY rank LIMIT {CANDIDATES}) AS best"
-            " JOIN passages ON passages.id = best.id JOIN videos USING (video_id)"
-            " ORDER BY best.rank, video_id, number",
-            (match, *self.values),
-        )
-        return found.fetchall()
-
-
-def ranked(rows: Sequence[Row], phrase: set[int], limit: int) -> list[tuple[Row, float]]:
-    """The best rows with their scores: few of one video, and the video itself (its title or summary)
-    only where none of its passages is there; those gain from it instead."""
-    about = {row[2]: row[1] for row in rows if row[3] == ABOUT}
-    spoken = {row[2] for row in rows if row[3] != ABOUT}
-    scored = []
-    for row in rows:
-        if row[3] == ABOUT and row[2] in spoken:
-            continue
-        bonus = PHRASE_BONUS if row[0] in phrase else 1.0
-        extra = 0.0 if row[3] == ABOUT else ABOUT_SHARE * about.get(row[2], 0.0)
-        scored.append((row, row[1] * bonus + extra))
-    scored.sort(key=lambda each: (-each[1], each[0][2], each[0][3]))
-    taken: Counter[int] = Counter()
-    result: list[tuple[Row, float]] = []
-    for row, score in scored:
-        if taken[row[2]] < PER_VIDEO and len(result) < limit:
-            taken[row[2]] += 1
-            result.append((row, score))
-    return result
-
-
-def _match(query: Query, operator: str) -> str:
-    """The query in FTS5's language; every term quoted, so that nothing typed is an operator."""
-    terms = [f'"{queries.separated(term)}"' for term in query.terms]
-    if query.prefix:
-        terms[-1] += " *"
-    return operator.join(terms)
-
-
 def _hit(connection: sqlite3.Connection, match: str, row: Row, score: float) -> Hit:
     passage, _, video_id, number, start, stop, marks, title = row
     marked_title, marked_text = connection.execute(
@@ -267,14 +187,15 @@ def _insert(connection: sqlite3.Connection, document: Document, version: str) ->
         (passage.number, passage.start, passage.end, json.dumps(passage.marks), "", passage.text)
         for passage in document.passages
     ]
+    names = " ".join(scope(document.user_id, document.language))
     for number, start, stop, marks, title, text in rows:
         added = connection.execute(
             "INSERT INTO passages (video_id, number, start, stop, marks) VALUES (?, ?, ?, ?, ?)",
             (document.video_id, number, start, stop, marks),
         )
         connection.execute(
-            "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
-            (added.lastrowid, queries.separated(_usable(title)), queries.separated(_usable(text))),
+            "INSERT INTO words (rowid, title, text, scope) VALUES (?, ?, ?, ?)",
+            (added.lastrowid, queries.separated(_usable(title)), queries.separated(_usable(text)), names),
         )
 
 
