@@ -64,6 +64,13 @@ class _Init:
 
 def read_layout(path: Path) -> Layout:
     """The layout of a fragmented MP4. Raises ValueError where it is none, or is not whole."""
+    try:
+        return _read_layout(path)
+    except (struct.error, IndexError, OverflowError) as error:
+        raise ValueError(f"a box is too short ({error})") from None
+
+
+def _read_layout(path: Path) -> Layout:
     init, fragments, size = _Init(), [], path.stat().st_size
     with path.open("rb") as file:
         moof: tuple[int, float, float] | None = None
@@ -128,9 +135,11 @@ def _find(data: bytes, *path: bytes) -> bytes:
 
 def _read_moov(data: bytes) -> _Init:
     init = _Init()
+    mvhd = _find(data, b"mvhd")
+    movie_scale = struct.unpack_from(">I", mvhd, 20 if mvhd[:1] == b"\1" else 12)[0] or 1
     for kind, payload in _boxes(data):
         if kind == b"trak":
-            track = _read_trak(payload)
+            track = _read_trak(payload, movie_scale)
             init.tracks[track.id] = track
     for kind, payload in _boxes(_find(data, b"mvex")):
         if kind == b"trex":
@@ -140,14 +149,14 @@ def _read_moov(data: bytes) -> _Init:
     return init
 
 
-def _read_trak(data: bytes) -> _Track:
+def _read_trak(data: bytes, movie_scale: int) -> _Track:
     tkhd, mdhd, hdlr = _find(data, b"tkhd"), _find(data, b"mdia", b"mdhd"), _find(data, b"mdia", b"hdlr")
     track = _Track(
         id=struct.unpack_from(">I", tkhd, 20 if tkhd[:1] == b"\1" else 12)[0],
         kind=hdlr[8:12].decode("ascii", "replace"),
         timescale=struct.unpack_from(">I", mdhd, 20 if mdhd[:1] == b"\1" else 12)[0] or 1,
     )
-    track.shift = _media_time(_find(data, b"edts", b"elst"))
+    track.shift = _shift(_find(data, b"edts", b"elst"), track.timescale / movie_scale)
     for kind, payload in _boxes(_find(data, b"mdia", b"minf", b"stbl", b"stsd")[8:]):
         if kind == b"avc1":
             profile = next((box[1:4] for name, box in _boxes(payload[78:]) if name == b"avcC"), b"")
@@ -160,16 +169,17 @@ def _read_trak(data: bytes) -> _Track:
     return track
 
 
-def _media_time(elst: bytes) -> int:
-    """The media time of the first edit that shows something."""
-    wide = elst[:1] == b"\1"
-    entry = ">Qqhh" if wide else ">Iihh"
+def _shift(elst: bytes, scale: float) -> int:
+    """Where the first edit begins in the media, less how long nothing is shown before it; the track's time units."""
+    entry = ">Qqhh" if elst[:1] == b"\1" else ">Iihh"
     count = struct.unpack_from(">I", elst, 4)[0] if len(elst) >= 8 else 0
-    for number in range(min(count, 2)):
-        media_time: int = struct.unpack_from(entry, elst, 8 + number * struct.calcsize(entry))[1]
+    empty = 0
+    for number in range(min(count, 8)):
+        length, media_time, _, _ = struct.unpack_from(entry, elst, 8 + number * struct.calcsize(entry))
         if media_time >= 0:
-            return media_time
-    return 0
+            return int(media_time) - empty
+        empty += round(length * scale)
+    return -empty
 
 
 def _read_moof(data: bytes, init: _Init) -> tuple[float, float]:

@@ -177,7 +177,8 @@ def key_frames(plan: Ladder) -> str:
 
 def _aac(sound: Sound) -> dict[str, Any]:
     if sound.copy:
-        return {"c:a": "copy"}
+        # With fragments the muxer adds no filters of its own, and a transport stream's AAC has headers to take off.
+        return {"c:a": "copy", "bsf:a": "aac_adtstoasc"}
     # Gaps are filled and a late start is padded, so that sound keeps its place beside the picture.
     return {
         "c:a": "aac", "b:a": sound.bit_rate, "ac": sound.channels, "ar": sound.rate,

@@ -69,7 +69,8 @@ def read(text: str) -> Playlist:
     if lines[0] != "#EXTM3U" or lines[-2:] != ["#EXT-X-ENDLIST", ""]:
         raise ValueError("no whole playlist")
     init = re.search(r'^#EXT-X-MAP:URI="[^"\n]+",BYTERANGE="(\d{1,15})@0"$', text, re.MULTILINE)
-    found = re.findall(r"^#EXTINF:(\d{1,9}\.\d{1,6}),\n#EXT-X-BYTERANGE:(\d{1,15})@(\d{1,15})\n[^#\n]+$", text, re.MULTILINE)
+    entry = r"^#EXTINF:(\d{1,9}\.\d{1,6}),\n#EXT-X-BYTERANGE:(\d{1,15})@(\d{1,15})\n[^#\n]+$"
+    found = re.findall(entry, text, re.MULTILINE)
     if init is None or not found or len(found) != text.count("#EXTINF"):
         raise ValueError("no playlist of byte ranges")
     segments = (Segment(float(duration), int(offset), int(size)) for duration, size, offset in found)
@@ -125,4 +126,4 @@ def master(rungs: Sequence[Mapping[str, Any]], uri: Callable[[str], str] = "{}.m
 
 
 def _safe(uri: str) -> str:
-    return re.sub(r'[\s"]', lambda odd: f"%{ord(odd[0]):02X}" if ord(odd[0]) < 128 else "", uri)
+    return re.sub(r'[\s"#]', lambda odd: f"%{ord(odd[0]):02X}" if ord(odd[0]) < 128 else "", uri)

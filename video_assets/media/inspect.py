@@ -43,7 +43,8 @@ class Look:
 
     @property
     def leading(self) -> Mapping[str, Any] | None:
-        return self.found["video"] or self.found["audio"]
+        found: Mapping[str, Any] | None = self.found["video"] or self.found["audio"]
+        return found
 
 
 def variants(
@@ -72,16 +73,17 @@ def variants(
     )  # fmt: skip
     found = run_python("video_assets.media.inspect_child", payload, limits=limits)["rungs"]
     looks = [_look(plan, rung, paths[rung.name], playlists[rung.name], found.get(rung.name)) for rung in plan.rungs]
-    return judge(looks, probe), [row(look) for look in looks if look.playlist]
+    return judge(looks, plan, probe), [row(look) for look in looks if look.playlist]
 
 
-def judge(looks: Sequence[Look], probe: Probe) -> list[CheckOutcome]:
+def judge(looks: Sequence[Look], plan: Ladder, probe: Probe) -> list[CheckOutcome]:
     """The outcome of each check: the first problem of any rung, or what was measured."""
+    apart = f"{1000 * max((drift(look, plan, probe) for look in looks), default=0.0):.0f} ms"
     return [
         _outcome("every_segment_there", looks, lambda look: segments_problem(look, probe), _counted(looks)),
         _outcome("decodes", looks, lambda look: look.found["problem"], "start, end and samples of each rung"),
         _outcome("duration_matches", looks, lambda look: duration_problem(look, probe), f"{probe.duration:.2f} s"),
-        _outcome("audio_video_drift", looks, lambda look: drift_problem(look, probe), _drifts(looks, probe)),
+        _outcome("audio_video_drift", looks, lambda look: drift_problem(look, plan, probe), apart),
         _outcome("key_frames_aligned", looks, lambda look: alignment_problem(look, looks[0]), "on the same times"),
     ]
 
@@ -148,21 +150,21 @@ def duration_problem(look: Look, probe: Probe) -> str:
     return f"it lasts {has:.2f} s, the source {wanted:.2f} s"
 
 
-def drift(look: Look, probe: Probe) -> float:
+def drift(look: Look, plan: Ladder, probe: Probe) -> float:
     """How far sound and picture are apart that were together in the source, seconds; the worse of start and end."""
     video, sound = probe.video, probe.sound
     picture, heard = look.found["video"], look.found["audio"]
-    if video is None or sound is None or picture is None or heard is None:
+    if video is None or sound is None or picture is None or heard is None or plan.audio is None:
         return 0.0
-    # A late start of the sound is padded with silence where it is encoded, priming is cut or kept.
-    sound_start = sound.start if abs(heard["start"] - sound.start) < abs(heard["start"]) else 0.0
+    # Encoded sound is padded to begin at 0, less the encoder's priming, which players cut off.
+    sound_start = sound.start if plan.audio.copy else min(0.0, max(-_AAC_FRAME, heard["start"]))
     at_start = abs((heard["start"] - sound_start) - (picture["start"] - video.start + padding(video)))
     at_end = abs((heard["end"] - sound.end) - (picture["end"] - video.end))
-    return max(at_start, at_end - _AAC_FRAME - 1 / max(video.avg_fps, 0.5))
+    return float(max(at_start, at_end - _AAC_FRAME - 1 / max(video.avg_fps, 0.5)))
 
 
-def drift_problem(look: Look, probe: Probe) -> str:
-    apart = drift(look, probe)
+def drift_problem(look: Look, plan: Ladder, probe: Probe) -> str:
+    apart = drift(look, plan, probe)
     return f"sound and picture are {apart * 1000:.0f} ms apart" if apart > DRIFT_TOLERANCE else ""
 
 
@@ -216,7 +218,3 @@ def _outcome(name: str, looks: Sequence[Look], problem: Callable[[Look], str], s
 
 def _counted(looks: Sequence[Look]) -> str:
     return f"{sum(len(look.starts) for look in looks)} segments in {len(looks)} rungs"
-
-
-def _drifts(looks: Sequence[Look], probe: Probe) -> str:
-    return f"{1000 * max((drift(look, probe) for look in looks), default=0.0):.0f} ms"

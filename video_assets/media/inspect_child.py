@@ -12,13 +12,14 @@ from typing import Any
 
 import av
 
+ONLY_THIS_FILE = {"format_whitelist": "mov", "protocol_whitelist": "file"}
 SAMPLE_FRAMES = 4
 """Pictures decoded at each sampled place; from the last one on, all to the end."""
 
 
 def read_stream(path: str, kind: str) -> dict[str, Any] | None:
     """Times (seconds) of all packets of the first stream of this kind; None where there is none."""
-    with av.open("file:" + path, options={"format_whitelist": "mov", "protocol_whitelist": "file"}) as container:
+    with av.open("file:" + path, options=ONLY_THIS_FILE) as container:
         stream = next((s for s in container.streams if s.type == kind), None)
         if stream is None:
             return None
@@ -27,7 +28,10 @@ def read_stream(path: str, kind: str) -> dict[str, Any] | None:
         for packet in container.demux(stream):
             if not packet.size:
                 continue
-            if packet.dts is None or packet.pts is None or packet.is_corrupt or (last is not None and packet.dts <= last):
+            if packet.dts is None or packet.pts is None or packet.is_corrupt:
+                rising = False
+                continue
+            if last is not None and packet.dts <= last:
                 rising = False
                 continue
             if last is not None:
@@ -47,7 +51,7 @@ def read_stream(path: str, kind: str) -> dict[str, Any] | None:
 
 def decode(rung: dict[str, Any]) -> str:
     """Decodes a few pictures at each given place, and everything from the last one on. Empty, or what went wrong."""
-    with av.open("file:" + rung["path"], options={"format_whitelist": "mov", "protocol_whitelist": "file"}) as container:
+    with av.open("file:" + rung["path"], options=ONLY_THIS_FILE) as container:
         wanted = "video" if rung["width"] else "audio"
         stream = next((s for s in container.streams if s.type == wanted), None)
         if stream is None:

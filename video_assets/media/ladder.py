@@ -26,7 +26,7 @@ LONGEST_COPIED_GOP = 8.0
 """Seconds. A player can switch rungs and seek only at key frames."""
 COPY_HEADROOM = 2.0
 """A source is copied up to this many times the cap of an encoded rung of its size."""
-LATE = 0.1
+LATE = 0.04
 """Picture or sound that begins later than this, seconds, is padded: players do not agree on what to do before it."""
 NEAREST = 0.9
 """Rungs between this part of a copied top rung's height and that height would only cost space."""

@@ -17,7 +17,7 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
-TEXT_SUBTITLES = {"mov_text", "subrip", "ass", "ssa", "webvtt", "text"}
+TEXT_SUBTITLES = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
 TRANSFERS = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "srgb", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
 PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020", 12: "smpte432"}
 MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}
@@ -54,7 +54,7 @@ class Track:
     last_dts: int | None = None
     steps: set[int] = field(default_factory=set)
 
-    def add(self, packet: av.Packet, origin: float) -> float | None:
+    def add(self, packet: Any, origin: float) -> float | None:
         """Counts a packet; its presentation time, None where it has none."""
         self.packets += 1
         self.bytes += packet.size
@@ -110,7 +110,7 @@ class Keys:
         self._bytes_before = bytes_before
 
 
-def is_idr(packet: av.Packet, length_size: int) -> bool:
+def is_idr(packet: Any, length_size: int) -> bool:
     """Whether an H.264 key frame forbids what follows to look back beyond it (IDR). `length_size` 0: Annex B."""
     data = bytes(packet)
     if not length_size:
@@ -137,11 +137,9 @@ def ratio(value: Fraction | None, low: float, high: float) -> Fraction | None:
 
 def open_file(given: dict[str, Any]) -> InputContainer:
     """Opens the file, or says why not."""
-    options = {
-        "format_whitelist": given["formats"], "protocol_whitelist": "file", "max_streams": str(given["max_streams"]),
-    }  # fmt: skip
+    options = {"format_whitelist": given["formats"], "protocol_whitelist": "file"}
     try:
-        container = av.open("file:" + given["path"], options=options, metadata_errors="replace")
+        container: InputContainer = av.open("file:" + given["path"], options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         if "memory" in str(error).lower():
             raise Refused(TOO_MUCH_MEMORY) from None
@@ -170,8 +168,8 @@ def first_picture(container: InputContainer, stream: Any) -> Any:
 def read(given: dict[str, Any]) -> dict[str, Any]:
     """All the facts; raises Refused."""
     container = open_file(given)
-    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    sounds = [s for s in container.streams.audio if s.codec_context is not None]
+    pictures: list[Any] = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    sounds: list[Any] = [s for s in container.streams.audio if s.codec_context is not None]
     video = next(iter(sorted(pictures, key=lambda s: not s.disposition & Disposition.default)), None)
     if video is None and not sounds:
         raise Refused("there is neither picture nor sound in this file; upload a video")
@@ -253,7 +251,7 @@ def refuse_broken(container: InputContainer, tracks: dict[int, Track]) -> None:
         entries = container.streams[index].index_entries
         last = entries[len(entries) - 1] if len(entries) else None
         if last is not None and container.format.name.startswith("mov") and last.pos + last.size > size:
-            stream = container.streams[index]
+            stream: Any = container.streams[index]
             whole = float(stream.duration * stream.time_base) if stream.duration else 0.0
             of = f" of {whole:.0f} s" if whole > track.end else ""
             raise Refused(f"the file breaks off after {track.end:.0f} s{of}; upload it again")
@@ -284,7 +282,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
         "rotation": rotation,
         "fps": round(float(nominal) if nominal else min(average, 1000.0) or 25.0, 4),
         "avg_fps": round(average, 4),
-        "variable_rate": len(track.steps) > 2,
+        "variable_rate": bool(track.steps) and max(track.steps) > 1.5 * min(track.steps),
         "interlaced": bool(context.field_order not in PROGRESSIVE or frame.interlaced_frame),
         "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
         "bit_rate": round(8 * track.bytes / length) if length > 0 else 0,
@@ -336,10 +334,11 @@ def subtitle_facts(stream: Any) -> dict[str, Any]:
 def chapter_facts(container: InputContainer, duration: float) -> list[dict[str, Any]]:
     chapters = []
     for chapter in container.chapters()[:CHAPTER_LIMIT]:
-        base = chapter.get("time_base") or Fraction(1, 1)
-        start, end = (round(float((chapter.get(side) or 0) * base), 3) for side in ("start", "end"))
+        fields: Any = chapter
+        base = fields.get("time_base") or Fraction(1, 1)
+        start, end = (round(float((fields.get(side) or 0) * base), 3) for side in ("start", "end"))
         if 0 <= start < duration:
-            title = clip(chapter.get("metadata", {}).get("title", ""))
+            title = clip(fields.get("metadata", {}).get("title", ""))
             chapters.append({"start": start, "end": min(max(end, start), duration), "title": title})
     return chapters
 

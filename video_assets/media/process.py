@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import re
+import resource
 import selectors
 import signal
 import subprocess
@@ -107,12 +108,15 @@ def run_ffmpeg(
         tail.extend(data)
         del tail[:-_TAIL_BYTES]
 
+    before = _children_cpu()
     try:
         with _child(command, limits) as child:
             code = _follow(child, limits.wall_seconds, watch.feed, on_error, watch.check)
     except Ended as ended:
         raise PermanentError(f"{what} was stopped: {ended}") from None
     text = tail.decode(errors="replace")
+    if code == 255 and _children_cpu() - before >= limits.cpu_seconds:
+        code = -signal.SIGXCPU  # FFmpeg catches the signal and ends with a status that means other things too
     if code:
         raise explain(code, text, watch.seconds_done, duration, what)
     return text
@@ -161,7 +165,7 @@ def explain(code: int, stderr: str, seconds_done: float, duration: float | None,
     text = stderr.lower()
     if "no space left" in text:
         return TransientError("the disk is full; make room")
-    if code in (-signal.SIGXCPU, 255):  # FFmpeg catches the signal and ends with 255
+    if code == -signal.SIGXCPU:
         return PermanentError(f"{what} takes more processor time than is allowed; upload a shorter or simpler file")
     if code == -signal.SIGXFSZ or "file too large" in text:
         return PermanentError(f"{what} writes more than is allowed; the file is damaged, upload it again")
@@ -284,6 +288,12 @@ def _follow(
         return child.wait(timeout=max(1.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise Ended(f"it took longer than {wall_seconds:.0f} s") from None
+
+
+def _children_cpu() -> float:
+    """Processor seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 _ENVIRONMENT = {

@@ -42,5 +42,6 @@ def _within_limits(probe: Probe, size: int, max_bytes: int | None, max_duration:
     if max_bytes is not None and size > max_bytes:
         return {"passed": False, "summary": f"the file has {size:,} bytes; at most {max_bytes:,} are taken"}
     if max_duration is not None and probe.duration > max_duration:
-        return {"passed": False, "summary": f"the video lasts {probe.duration:.0f} s; at most {max_duration:.0f} are taken"}
+        told = f"the video lasts {probe.duration:.0f} s; at most {max_duration:.0f} are taken"
+        return {"passed": False, "summary": told}
     return {"passed": True, "summary": f"{size:,} bytes, {probe.duration:.1f} s"}

@@ -33,7 +33,8 @@ def extract_text_track(source: Path, probe: Probe, folder: Path) -> Path | None:
     if track is None:
         return None
     path = folder / FILE
-    args = [*input_args(source), "-map", f"0:{track.index}", "-c:s", "webvtt", "-f", "webvtt", f"file:{path.absolute()}"]
+    output = ["-c:s", "webvtt", "-f", "webvtt", f"file:{path.absolute()}"]
+    args = [*input_args(source), "-map", f"0:{track.index}", *output]
     limits = Limits(
         address_space_bytes=2 * 2**30, cpu_seconds=120 + int(probe.duration / 10), file_bytes=_LARGEST,
         wall_seconds=300 + probe.duration, stall_seconds=300 + probe.duration,

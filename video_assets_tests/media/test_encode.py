@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +112,7 @@ def test_progress_reaches_the_end(copied: Made) -> None:
 def test_the_same_source_gives_the_same_bytes(copied: Made, tmp_path: Path) -> None:
     make(copied.source, tmp_path)
     for path in copied.folder.iterdir():
-        assert hashlib.sha256((tmp_path / path.name).read_bytes()).digest() == hashlib.sha256(path.read_bytes()).digest()
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_a_rung_can_be_made_alone(copied: Made, tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ VARIANTS = {
     "portrait": ("a.mov", {"size": (180, 320)}),
     "long groups": ("a.mp4", {"seconds": 10, "gop_seconds": 20, "size": (320, 180)}),
     "irregular key frames": (
-        "a.mp4", {"seconds": 12, "size": (320, 180), "gop_seconds": 30, "video": ["-force_key_frames", "1.3,3.7,5.1,9"]},
+        "a.mp4", {"seconds": 12, "size": (320, 180), "gop_seconds": 30, "video": ["-force_key_frames", "1.3,3.7,9"]},
     ),
 }  # fmt: skip
 
@@ -203,8 +202,8 @@ def test_many_channels_become_two_and_speech_in_the_middle_is_kept(tmp_path: Pat
     source = tmp_path / "surround.mp4"
     ffmpeg(
         "-f", "lavfi", "-i", "testsrc2=size=320x180:duration=2", "-f", "lavfi", "-i", "sine=duration=2:frequency=800",
-        "-filter_complex", "[1]pan=5.1|c2=c0[a]", "-map", "0:v", "-map", "[a]", "-c:v", "libx264", "-pix_fmt", "yuv420p",
-        "-c:a", "aac", str(source),
+        "-filter_complex", "[1]pan=5.1|c2=c0[a]", "-map", "0:v", "-map", "[a]", "-c:v", "libx264",
+        "-pix_fmt", "yuv420p", "-c:a", "aac", str(source),
     )  # fmt: skip
     folder = tmp_path / "made"
     folder.mkdir()

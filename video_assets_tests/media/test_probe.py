@@ -93,7 +93,7 @@ def test_half_an_upload_is_refused_with_the_second_where_it_ends(clip: Path, tmp
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello", b"\0" * 5000, b"#EXTM3U\n#EXTINF:4,\n/etc/passwd\n#EXT-X-ENDLIST\n", b"<svg xmlns='x'/>", b"PK\3\4" * 99],
+    [b"", b"hello", b"\0" * 5000, b"#EXTM3U\n#EXTINF:4,\n/etc/passwd\n#EXT-X-ENDLIST\n", b"<svg/>", b"PK\3\4" * 99],
 )
 def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "film.mp4"
@@ -107,7 +107,7 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, content: bytes)
 def test_limits_are_enforced(clip: Path) -> None:
     limits = {"max_streams": 64, "max_pixels": 10**8, "max_duration": 3600.0}
     for changed, words in (
-        ({"max_streams": 2}, "tracks|no video"), ({"max_pixels": 1000}, "640x360"), ({"max_duration": 5.0}, "longer")
+        ({"max_streams": 2}, "tracks"), ({"max_pixels": 1000}, "640x360"), ({"max_duration": 5.0}, "longer")
     ):  # fmt: skip
         with pytest.raises(PermanentError, match=words):
             probing.probe(clip, **{**limits, **changed})  # type: ignore[arg-type]

@@ -217,7 +217,7 @@ def test_a_python_child_sees_nothing_of_our_environment(monkeypatch: pytest.Monk
         (1, "[mp4] x: No space left on device", TransientError, "disk is full"),
         (-9, "", TransientError, "killed from outside"),
         (-11, "", PermanentError, "damaged"),
-        (255, "", PermanentError, "processor time"),
+        (-24, "", PermanentError, "processor time"),
         (1, "[error] moov atom not found", PermanentError, "damaged"),
         (1, "[a @ 0x1] [error] Something odd\n", PermanentError, "the encoding failed: Something odd"),
         (1, "", PermanentError, "exit status 1"),
