@@ -149,20 +149,21 @@ class Processing:
         pump = _Pump(self._projector, self._instance, newest_storage_id(self._instance), lambda: self._run_of(run_key))
         run_id: str | None = None
         self._interrupts.first = lambda: self._mark_canceling(video_id)
-        try:
-            with shown(self._output, self._platform.database, video_id), pump.going(), self._log():
-                run_id = run_video(
-                    self._definitions, self._instance, video_id, reason="process", force=self._force,
-                    tags={"video_assets/launch": run_key},
-                )  # fmt: skip
-        except KeyboardInterrupt:
-            self.interrupted = True
-        finally:
-            self._interrupts.first = None
-        self.interrupted = self.interrupted or self._interrupts.received > 0
-        if run_id is None and (run := self._run_of(run_key)):
-            run_id = run.run_id
-        pump.to_the_end()
+        with shown(self._output, self._platform.database, video_id):
+            try:
+                with pump.going(), self._log():
+                    run_id = run_video(
+                        self._definitions, self._instance, video_id, reason="process", force=self._force,
+                        tags={"video_assets/launch": run_key},
+                    )  # fmt: skip
+            except KeyboardInterrupt:
+                self.interrupted = True
+            finally:
+                self._interrupts.first = None
+            self.interrupted = self.interrupted or self._interrupts.received > 0
+            if run_id is None and (run := self._run_of(run_key)):
+                run_id = run.run_id
+            pump.to_the_end()
         self._tell(outcome, run_id)
         if run_id is not None:
             with self._platform.database.write() as session:

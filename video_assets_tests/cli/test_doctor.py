@@ -1,0 +1,42 @@
+"""`doctor` tries the real things and says what is wrong with which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from video_assets_tests.cli.conftest import Said
+
+
+def test_all_is_well_on_a_fresh_home(command: Callable[..., Said], home: Path) -> None:
+    said = command("doctor", "--json")
+    assert said.code == 0, said.out
+    findings = {finding["name"]: finding for finding in said.json["findings"]}
+    assert said.json["ok"] is True
+    assert "ffmpeg version" in findings["ffmpeg"]["found"]
+    assert all(finding["milliseconds"] >= 0 for finding in findings.values())
+    assert list((home / "storage").rglob("doctor/*")) == [], "the probe is removed"
+
+
+def test_what_is_wrong_is_named_and_the_rest_is_tried_all_the_same(
+    command: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEO_ASSETS_DATABASE_URL", "postgresql://user:hunter2@127.0.0.1:1/none")
+    monkeypatch.setenv("VIDEO_ASSETS_MIN_FREE_BYTES", str(2**60))
+    said = command("doctor", "--json")
+    assert said.code == 1
+    wrong = {finding["name"]: finding["found"] for finding in said.json["findings"] if not finding["ok"]}
+    assert sorted(wrong) == ["database", "disk"]
+    assert "hunter2" not in said.out
+    assert "\n" not in wrong["database"]
+
+
+def test_the_table_says_it_too(command: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir()
+    (home / "inbox").write_text("a file where the folder should be")
+    said = command("doctor")
+    assert said.code == 1
+    (line,) = [line for line in said.out.splitlines() if "WRONG" in line]
+    assert "VIDEO_ASSETS_INBOX" in line
