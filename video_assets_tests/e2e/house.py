@@ -24,7 +24,7 @@ T = TypeVar("T")
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
-def wait_for(what: str, condition: Callable[[], T | None | bool], seconds: float, pause: float = 0.2) -> T:
+def wait_for(what: str, condition: Callable[[], T | bool | None], seconds: float, pause: float = 0.2) -> T:
     """The condition's first true answer; an AssertionError that says what was waited for after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -99,7 +99,7 @@ def house(settings: Settings) -> Iterator[House]:
         )  # fmt: skip
     running = House(settings, port, process, log)
     try:
-        wait_for(f"the webserver (see {log})", lambda: _answers(running), 90)
+        wait_for(f"the webserver (see {log})", lambda: _answers(running), 180)
         yield running
     finally:
         children = running.children() if process.poll() is None else []

@@ -11,7 +11,7 @@ import pytest
 from video_assets_tests.e2e.house import House, wait_for
 from video_assets_tests.e2e.videos import add_video, status, topics, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "graphql.md").read_text(encoding="utf-8")
 QUERIES = {

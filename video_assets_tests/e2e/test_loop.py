@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,14 @@ from video_assets_tests.e2e.house import House, ffmpeg_processes, house, wait_fo
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, in_order, row, topics, wait_until
 from video_assets_tests.media.clips import make_clip
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house in which an encode takes long enough to be caught in the act."""
+    with house(slow_settings(tmp_path_factory.mktemp("busy"))) as started:
+        yield started
 
 
 def test_an_upload_goes_all_the_way_round(running: House, clip: Path) -> None:
@@ -57,41 +65,41 @@ def test_a_file_in_the_inbox_becomes_a_video_with_the_captions_beside_it(running
     assert not (inbox / "from the inbox.vtt").exists()
 
 
-def test_a_worker_killed_in_the_encode_is_replaced_and_nothing_is_doubled(tmp_path: Path) -> None:
-    with house(slow_settings(tmp_path / "house")) as running:
-        video_id = add_video(running.platform, long_clip(tmp_path))
-        work = str(running.settings.work_folder)
-        encoder = wait_for("the encoder", lambda: encoders(work), 60)[0]
-        worker = worker_of(encoder)
+def test_a_worker_killed_in_the_encode_is_replaced_and_nothing_is_doubled(busy: House, tmp_path: Path) -> None:
+    running = busy
+    video_id = add_video(running.platform, long_clip(tmp_path))
+    work = str(running.settings.work_folder)
+    encoder = wait_for("the encoder", lambda: encoders(work), 60)[0]
+    worker = worker_of(encoder)
 
-        worker.kill()
+    worker.kill()
 
-        wait_for("FFmpeg to be gone", lambda: not encoder.is_running(), 5)
-        wait_until(running.platform, video_id, "ready", 90)
-        assert topics(running.platform, video_id) == ALL_TOPICS
-        states = attempt_states(running, video_id)
-        assert states == ["failed", "succeeded"]
-        made_once(running, video_id)
+    wait_for("FFmpeg to be gone", lambda: not encoder.is_running(), 5)
+    wait_until(running.platform, video_id, "ready", 90)
+    assert topics(running.platform, video_id) == ALL_TOPICS
+    states = attempt_states(running, video_id)
+    assert states == ["failed", "succeeded"]
+    made_once(running, video_id)
 
 
-def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(tmp_path: Path) -> None:
-    with house(slow_settings(tmp_path / "house")) as running:
-        video_id = add_video(running.platform, long_clip(tmp_path))
-        encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 60)[0]
-        worker = worker_of(encoder)
-        for process in (worker, encoder):
-            process.suspend()
+def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(busy: House, tmp_path: Path) -> None:
+    running = busy
+    video_id = add_video(running.platform, long_clip(tmp_path))
+    encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 60)[0]
+    worker = worker_of(encoder)
+    for process in (worker, encoder):
+        process.suspend()
 
-        wait_until(running.platform, video_id, "ready", 90)
-        before = everything(running, video_id)
-        for process in (encoder, worker):
-            process.resume()
-        wait_for("the zombie to end", lambda: not worker.is_running() or worker.status() == "zombie", 60)
-        wait_for("its last events to be read", lambda: log_is_read(running), 20)
+    wait_until(running.platform, video_id, "ready", 90)
+    before = everything(running, video_id)
+    for process in (encoder, worker):
+        process.resume()
+    wait_for("the zombie to end", lambda: not worker.is_running() or worker.status() == "zombie", 60)
+    wait_for("its last events to be read", lambda: log_is_read(running), 20)
 
-        assert everything(running, video_id) == before
-        assert attempt_states(running, video_id) == ["failed", "succeeded"]
-        made_once(running, video_id)
+    assert everything(running, video_id) == before
+    assert attempt_states(running, video_id) == ["failed", "succeeded"]
+    made_once(running, video_id)
 
 
 def test_everything_killed_at_once_loses_nothing(tmp_path: Path) -> None:
@@ -107,27 +115,25 @@ def test_everything_killed_at_once_loses_nothing(tmp_path: Path) -> None:
         made_once(running, video_id)
 
 
-def test_deleting_a_video_whose_run_is_going_leaves_nothing(tmp_path: Path) -> None:
-    settings = slow_settings(tmp_path / "house")
-    with house(settings) as running:
-        platform = running.platform
-        video_id = add_video(platform, long_clip(tmp_path))
-        wait_for("the encoder", lambda: encoders(str(settings.work_folder)), 60)
+def test_deleting_a_video_whose_run_is_going_leaves_nothing(busy: House, tmp_path: Path) -> None:
+    running = busy
+    settings = running.settings
+    platform = running.platform
+    video_id = add_video(platform, long_clip(tmp_path))
+    wait_for("the encoder", lambda: encoders(str(settings.work_folder)), 60)
 
-        with open_instance(settings) as instance:
-            assert delete_video(platform, instance, video_id)
-            wait_for("its run to end", lambda: not unfinished_runs(instance, video_id), 60)
-            wait_for("the log to be read", lambda: log_is_read(running), 20)
-            left = [
-                stat.key
-                for stat in platform.storage.list(f"videos/{video_id}/")
-                if not stat.key.endswith("current.json")
-            ]
-            assert left == []
-            assert row(platform, video_id) is None
-            assert platform.search.read(video_id) is None
-            assert not instance.has_dynamic_partition("videos", str(video_id))
-        assert add_video(platform, long_clip(tmp_path)) > video_id
+    with open_instance(settings) as instance:
+        assert delete_video(platform, instance, video_id)
+        wait_for("its run to end", lambda: not unfinished_runs(instance, video_id), 60)
+        wait_for("the log to be read", lambda: log_is_read(running), 20)
+        left = [
+            stat.key for stat in platform.storage.list(f"videos/{video_id}/") if not stat.key.endswith("current.json")
+        ]
+        assert left == []
+        assert row(platform, video_id) is None
+        assert platform.search.read(video_id) is None
+        assert not instance.has_dynamic_partition("videos", str(video_id))
+    assert add_video(platform, long_clip(tmp_path)) > video_id
 
 
 def long_clip(folder: Path) -> Path:
