@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,23 +20,18 @@ from video_assets.search.ranking import ABOUT, Asked, Row, candidates, ranked, s
 
 BUSY_SECONDS = 30
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS videos (
-    video_id INTEGER PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL, title TEXT NOT NULL,
-    language TEXT, user_id INTEGER, created_at TEXT, duration REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS removed (video_id INTEGER PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS passages (
-    id INTEGER PRIMARY KEY, video_id INTEGER NOT NULL, number INTEGER NOT NULL,
-    start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS passages_video ON passages (video_id, number);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    title, text, scope, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4'
-);
-INSERT INTO words (words, rank) VALUES ('rank', 'bm25(4.0, 1.0, 0.0)');
-PRAGMA user_version = 1;
-"""
+_SCHEMA = (
+    "CREATE TABLE videos (video_id INTEGER PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL,"
+    " title TEXT NOT NULL, language TEXT, user_id INTEGER, created_at TEXT, duration REAL NOT NULL)",
+    "CREATE TABLE removed (video_id INTEGER PRIMARY KEY)",
+    "CREATE TABLE passages (id INTEGER PRIMARY KEY, video_id INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL)",
+    "CREATE INDEX passages_video ON passages (video_id, number)",
+    "CREATE VIRTUAL TABLE words USING fts5"
+    " (title, text, scope, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4')",
+    "INSERT INTO words (words, rank) VALUES ('rank', 'bm25(4.0, 1.0, 0.0)')",
+    "PRAGMA user_version = 1",
+)
 _UNUSABLE = re.compile(f"[\x00-\x08\x0b-\x1f{queries.SEPARATOR}\ud800-\udfff]")
 
 
@@ -144,12 +140,23 @@ class EmbeddedIndex:
         except OSError as error:
             raise PermanentError(f"no folder for the search index: {one_line(error)}") from error
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA mmap_size = {256 * 2**20}")
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        if _schema_version(connection) == 0:
+            # The switch to WAL waits for nobody: while others open the same new file, it is tried again.
+            for pause in (0.01, 0.03, 0.1, 0.3, 1.0, None):
+                try:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    break
+                except sqlite3.OperationalError:
+                    if pause is None:
+                        raise
+                    time.sleep(pause)
+            connection.execute("BEGIN IMMEDIATE")
+            if _schema_version(connection) == 0:
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+            connection.commit()
         return connection
 
 
@@ -161,7 +168,7 @@ def _hit(connection: sqlite3.Connection, match: str, row: Row, score: float) -> 
     ).fetchone()
     marked = marked_text if number != ABOUT or snippets.OPEN in marked_text else marked_title
     text, found = snippets.spans(marked.replace(queries.SEPARATOR, ""))
-    first = snippets.best_place(found)
+    first = snippets.best_place(text, found)
     if number != ABOUT and found:
         start = snippets.moment(found[first][0], json.loads(marks), start)
     return Hit(
@@ -210,6 +217,10 @@ def _delete(connection: sqlite3.Connection, video_id: int) -> None:
 def _usable(text: str) -> str:
     """The text with what would be mistaken for markers as spaces: offsets stay right."""
     return _UNUSABLE.sub(" ", text)
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:

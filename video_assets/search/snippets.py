@@ -10,6 +10,8 @@ OPEN, CLOSE = "\x02", "\x03"
 
 BEFORE, AFTER = 60, 160
 """Characters shown before and after the first matched word."""
+ROOT = 5
+"""Words that begin alike count as forms of one."""
 
 
 def spans(marked: str) -> tuple[str, list[tuple[int, int]]]:
@@ -26,10 +28,22 @@ def spans(marked: str) -> tuple[str, list[tuple[int, int]]]:
     return "".join(text), found
 
 
-def best_place(found: Sequence[tuple[int, int]], reach: int = AFTER) -> int:
-    """Which matched word to begin with: the first of where most of them are close together."""
-    counts = [sum(1 for start, _ in found[at:] if start - found[at][0] <= reach) for at in range(len(found))]
-    return counts.index(max(counts)) if counts else 0
+def best_place(text: str, found: Sequence[tuple[int, int]]) -> int:
+    """Which matched word to begin with: where most different ones are within reach, closest together."""
+    best, place = (0, 0), 0
+    for first, (begin, _) in enumerate(found):
+        seen: set[str] = set()
+        width = 0
+        for start, stop in found[first:]:
+            if start - begin > AFTER:
+                break
+            word = text[start:stop].casefold()[:ROOT]
+            if word not in seen:
+                seen.add(word)
+                width = stop - begin
+        if (len(seen), -width) > best:
+            best, place = (len(seen), -width), first
+    return place
 
 
 def snippet(text: str, found: Sequence[tuple[int, int]], first: int) -> str:

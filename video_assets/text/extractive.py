@@ -30,6 +30,12 @@ GOOD_WORDS = (5, 40)
 _LEANING_WORDS = "he she it they him her them this that these those and but so or because then well also"
 _LEANS = frozenset(_LEANING_WORDS.split())
 _TERMINAL = re.compile(r"""[.!?…。！？｡؟۔।॥]["'”’»)\]」』】]*$""")
+_ANNOUNCES = re.compile(
+    r"(?:(?:ok|okay|so|well|and|all right|alright|right)?,? ?(?:now|next|finally|lastly|moving on|let['’]?s|let us)\b"
+    r"|this is part\b|part \w+\b|chapter \w+\b|(?:first|second|third|fourth|fifth)ly\b|(?:my|the|our) next\b)",
+    re.IGNORECASE,
+)
+"""Sentences that say that something new begins. Only English ones are known; others simply say nothing here."""
 Vector = Mapping[str, float]
 
 
@@ -43,7 +49,8 @@ def summarize(transcript: Spoken) -> Summary:
     info = {"summarizer": "extractive", "version": VERSION}
     if not said:
         return Summary(model_info=info)
-    starts = topic_starts([[term.stem for term in line] for line in lines], [(each.start, each.end) for each in said])
+    stems, times = [[term.stem for term in line] for line in lines], [(each.start, each.end) for each in said]
+    starts = topic_starts(stems, times, {at for at, each in enumerate(said) if _ANNOUNCES.match(each.text)})
     chosen = choose_sentences(said, lines, starts, transcript.language)
     picked = [SummarySentence(text=finished(said[at].text), start=said[at].start) for at in chosen]
     tags = tag_evidence(lines, said)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from video_assets.text.spoken import Spoken, SpokenSegment
@@ -21,7 +21,8 @@ UNPUNCTUATED_WORDS = 40
 """From so many words a full stop, the transcript counts as unpunctuated: its segments then end sentences."""
 SHORTEST_UNPUNCTUATED = 12
 
-_NOT_SPEECH = re.compile(r"^\W*(?:[\[(（【*♪♫].*[\])）】*♪♫]|[♪♫].*)\W*$")
+_SOUND = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|[♪♫][^♪♫]*(?:[♪♫]|$)")
+_ASIDE = re.compile(r"^\W*[(（*][^()（）*]*[)）*]\W*$")
 _ENDS = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？｡؟۔।॥]+["'”’»)\]」』】]*""")
 _ABBREVIATED = (
     "mr mrs ms dr prof sr jr st rev gen col sgt capt lt hon gov sen rep pres no nos vol fig figs ch sec eq ed eds pp p "
@@ -46,7 +47,7 @@ class Sentence:
 
 def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
     """Every sentence said, in order; sounds in brackets and music are left out."""
-    spoken = [segment for segment in transcript.segments if is_speech(segment.text)]
+    spoken = speech(transcript.segments)
     if not spoken:
         return ()
     text = _Running(spoken)
@@ -66,9 +67,16 @@ def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
-def is_speech(text: str) -> bool:
-    """Whether the segment's text is something said, not a sound in brackets, music or punctuation."""
-    return any(character.isalnum() for character in text) and not _NOT_SPEECH.match(text)
+def speech(segments: Iterable[SpokenSegment]) -> list[Sentence]:
+    """What is said in each segment, without sounds in brackets, music and lone punctuation. Segments in which
+    nothing is left are left out; those in parentheses or asterisks altogether are sounds, too."""
+    found = []
+    for segment in segments:
+        text = segment.text if _ASIDE.match(segment.text) is None else ""
+        text = " ".join(_SOUND.sub(" ", text).split())
+        if any(character.isalnum() for character in text):
+            found.append(Sentence(segment.start, segment.end, text))
+    return found
 
 
 class _Running:

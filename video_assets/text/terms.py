@@ -34,7 +34,9 @@ _ENGLISH = (
     "sure take tell than that the their theirs them themselves then there therefore these they thing things think this "
     "those though through time to today together told too took toward tried try two three four five six seven eight "
     "nine ten under until up upon us use used very want was way we well went were what whatever when where whether "
-    "which while who whole whom whose why will with within without would yeah yes yet you your yours yourself"
+    "which while who whole whom whose why will with within without would yeah yes yet you your yours yourself "
+    # Times of day and measures of time belong to every subject.
+    "day days evening hour hours minute minutes month months morning night second seconds week weeks year years"
 )
 _FUNCTION_WORDS = frozenset(_ENGLISH.split())
 _BEFORE = (

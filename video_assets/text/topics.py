@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 MOST_UNITS = 300
 MOST_WORK = 6_000_000
@@ -22,12 +22,17 @@ PRIOR = 0.05
 """How often each word of the talk counts as said in a topic before it is: lower makes topics of fewer words."""
 TOPIC_COST = 2.75
 """What each further topic costs, times the logarithm of the number of words: higher gives fewer, longer topics."""
+ANNOUNCED = 0.6
+"""How much of that a topic costs whose first sentence announces it."""
 
 
-def topic_starts(lines: Sequence[Sequence[str]], times: Sequence[tuple[float, float]]) -> list[int]:
+def topic_starts(
+    lines: Sequence[Sequence[str]], times: Sequence[tuple[float, float]], announced: Collection[int] = ()
+) -> list[int]:
     """The number of the first sentence of each topic, rising, beginning with 0; empty for no sentences.
 
-    `lines`: each sentence's meaningful words, folded. `times`: (start, end) of each, seconds.
+    `lines`: each sentence's meaningful words, folded. `times`: (start, end) of each, seconds. `announced`: the
+    numbers of sentences that say themselves that something new begins.
     """
     if not lines:
         return []
@@ -39,12 +44,13 @@ def topic_starts(lines: Sequence[Sequence[str]], times: Sequence[tuple[float, fl
     starts = [times[first][0] for first in firsts]
     duration = max(ends) - starts[0]
     shortest = min(max(duration * SHORTEST_SHARE, SHORTEST_SECONDS), LONGEST_OF_SHORTEST)
-    parts = [firsts[unit] for unit in _divided(units, starts, ends, shortest)]
+    opening = {unit for unit, first in enumerate(firsts) if any(first <= at < first + step for at in announced)}
+    parts = [firsts[unit] for unit in _divided(units, starts, ends, shortest, opening)]
     return parts if step == 1 else _refined(lines, parts, step)
 
 
 def _divided(
-    units: Sequence[Sequence[str]], starts: Sequence[float], ends: Sequence[float], shortest: float
+    units: Sequence[Sequence[str]], starts: Sequence[float], ends: Sequence[float], shortest: float, opening: set[int]
 ) -> list[int]:
     """The cheapest division, as the first unit of each part."""
     vocabulary = len({word for unit in units for word in unit})
@@ -55,7 +61,7 @@ def _divided(
         if costs[first] == math.inf:
             continue
         counts: Counter[str] = Counter()
-        total, cost = 0, topic_cost
+        total, cost = 0, topic_cost * (ANNOUNCED if first in opening else 1.0)
         for last in range(first, len(units)):
             cost += _add(counts, total, units[last], vocabulary)
             total += len(units[last])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from video_assets.artifacts import CheckOutcome
 from video_assets.text.extractive import MOST_SENTENCES, distinct
-from video_assets.text.sentences import is_speech, sentences
+from video_assets.text.sentences import sentences, speech
 from video_assets.text.spoken import Spoken
 from video_assets.text.summary import Summary
 from video_assets.text.terms import words
@@ -23,7 +23,7 @@ def summary_checks(summary: Summary, transcript: Spoken, duration: float) -> lis
 
 def ungrounded(summary: Summary, transcript: Spoken) -> list[str]:
     """The sentences of the summary that the transcript does not hold word for word."""
-    said = [word for segment in transcript.segments if is_speech(segment.text) for word in words(segment.text)]
+    said = [word for segment in speech(transcript.segments) for word in words(segment.text)]
     text = f" {' '.join(said)} "
     return [each.text for each in summary.sentences if f" {' '.join(words(each.text))} " not in text]
 

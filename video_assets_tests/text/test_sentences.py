@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.text.sentences import LONGEST_WORDS, sentences
+from video_assets.text.sentences import LONGEST_WORDS, sentences, speech
 
 
 @dataclass
@@ -86,6 +86,8 @@ def test_text_in_lower_case_is_still_cut_at_points():
 
 def test_sounds_and_music_are_no_sentences():
     assert texts("[Music]", "(applause)", "♪ la la la ♪", "We begin.", "***", "[door slams]") == ["We begin."]
+    assert texts("[laughs] It is (as they say) a long", "story. [sighs]") == ["It is (as they say) a long story."]
+    assert texts("[one] well [two]", "♪ sung ♪ and said.") == ["well and said."]
 
 
 def test_a_long_silence_ends_a_sentence():
@@ -103,14 +105,14 @@ def test_nothing_said_gives_no_sentences():
     assert texts("...", "[Music]") == []
 
 
-TOKENS = "Dr. a the tide rises. 3.5 no? etc. B. 今日は。 end! and [x] so... i.e."
+TOKENS = "Dr. a the tide rises. 3.5 no? etc. B. 今日は。 end! and (x) so... i.e."
 words = st.lists(st.sampled_from(TOKENS.split()), max_size=90)
 
 
 @given(st.lists(words.map(" ".join).filter(lambda text: any(each.isalnum() for each in text)), max_size=8))
 def test_every_word_is_in_one_sentence_in_order(segments):
     found = sentences(said(*segments))
-    spoken = [text for text in segments if text.strip() != "[x]"]
+    spoken = [each.text for each in speech(said(*segments).segments)]
     assert "".join("".join(each.text.split()) for each in found) == "".join("".join(text.split()) for text in spoken)
     starts = [each.start for each in found]
     assert starts == sorted(starts)
