@@ -88,7 +88,7 @@ def test_every_phrase_is_found_within_two_seconds_of_where_it_is_said(index, wor
 
 
 def test_a_hit_starts_where_the_words_stand_together(index):
-    put(index, document(1, "Put the dough in the oven.", "It is hot and it is late.", "Bake it in a hot oven for long."))
+    put(index, document(1, "Put the dough in the oven.", "It is hot and it is late.", "Bake it in a hot oven."))
     (hit,) = index.search("hot oven")
     assert abs(hit.start - 24.0) <= 2
     assert "<mark>hot</mark> <mark>oven</mark>" in hit.snippet

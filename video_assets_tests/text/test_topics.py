@@ -44,11 +44,11 @@ def test_the_boundaries_of_a_talk_of_hours_are_as_fine_as_those_of_a_short_one(m
 
 
 def test_a_topic_that_is_announced_begins_there():
-    words = ["boat", "tide", "net", "boat", "pier", "net", "tide", "boat", "tide", "net", "pier", "boat"]
-    lines = [[word] for word in words] + [["dough", "oven"], ["flour", "boat"], ["oven", "bread"], ["dough", "flour"]]
+    words = ["boat", "tide", "net", "boat", "pier", "net", "tide", "boat"]
+    lines = [[word] for word in words] + [["dough", "oven"], ["boat", "oven"], ["dough", "oven"]]
     times = [(at * 5.0, at * 5.0 + 4) for at in range(len(lines))]
     assert topics.topic_starts(lines, times) == [0]
-    assert topics.topic_starts(lines, times, announced={12}) == [0, 12]
+    assert topics.topic_starts(lines, times, announced={8}) == [0, 8]
 
 
 def test_the_work_is_bounded_whatever_the_length(monkeypatch):
