@@ -170,7 +170,8 @@ def _x264(plan: Ladder, rung: Rung) -> dict[str, Any]:
 def key_frames(plan: Ladder) -> str:
     """FFmpeg's `-force_key_frames`: at the copied rung's segment starts, else regularly."""
     if plan.key_times is None:
-        return f"expr:gte(t,n_forced*{plan.segment_seconds:g})"
+        # From the last one, not from 0: behind a gap, every frame would be forced until the count had caught up.
+        return f"expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+{plan.segment_seconds - 0.002:g}))"
     # The first frame at or after each time is taken: two milliseconds early, rounding cannot make it the next one.
     return ",".join(f"{max(0.0, time - 0.002):.6f}" for time in plan.key_times)
 

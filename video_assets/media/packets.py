@@ -1,0 +1,97 @@
+"""What the packets of a stream say when they are only counted, not decoded. For the probing child."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+IDR = 5
+
+
+@dataclass
+class Track:
+    """What one stream's packets say. Times are seconds from the file's start."""
+
+    start: float | None = None
+    end: float = 0.0
+    packets: int = 0
+    bytes: int = 0
+    clean: bool = True
+    """Every packet has its times, decoding times rise, nothing is marked broken."""
+    last_dts: int | None = None
+    steps: set[int] = field(default_factory=set)
+
+    def add(self, packet: Any, origin: float) -> float | None:
+        """Counts a packet; its presentation time, None where it has none."""
+        self.packets += 1
+        self.bytes += packet.size
+        if packet.is_corrupt or packet.pts is None or packet.dts is None:
+            self.clean = False
+        if packet.dts is not None:
+            if self.last_dts is not None:
+                if packet.dts <= self.last_dts:
+                    self.clean = False
+                elif len(self.steps) < 100:
+                    self.steps.add(packet.dts - self.last_dts)
+            self.last_dts = packet.dts
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None:
+            return None
+        time = float(stamp * packet.time_base) - origin
+        self.start = time if self.start is None else min(self.start, time)
+        self.end = max(self.end, time + float((packet.duration or 0) * packet.time_base))
+        return time
+
+
+@dataclass
+class Keys:
+    """The key frames of a video stream, and where segments of at least so many seconds can begin."""
+
+    segment_seconds: float
+    count: int = 0
+    closed: bool = True
+    last: float | None = None
+    longest: float = 0.0
+    starts: list[float] = field(default_factory=list)
+    peak: float = 0.0
+    """Highest bit rate over a whole segment, bit/s."""
+    _bytes_before: int = 0
+
+    def add(self, time: float, closed: bool, bytes_before: int) -> None:
+        self.count += 1
+        self.closed = self.closed and closed
+        if self.last is not None:
+            self.longest = max(self.longest, time - self.last)
+        self.last = time
+        if not self.starts:
+            self.starts.append(round(time, 6))
+        elif time - self.starts[-1] >= self.segment_seconds - 0.001:
+            self.end_segment(time, bytes_before)
+            self.starts.append(round(time, 6))
+
+    def end_segment(self, time: float, bytes_before: int) -> None:
+        """Notes the bit rate of the segment that ends here; one of a few frames says nothing about peaks."""
+        length = time - self.starts[-1]
+        if length >= self.segment_seconds / 2 or len(self.starts) == 1:
+            self.peak = max(self.peak, 8 * (bytes_before - self._bytes_before) / max(length, 0.01))
+        self._bytes_before = bytes_before
+
+
+def is_idr(packet: Any, length_size: int) -> bool:
+    """Whether an H.264 key frame forbids what follows to look back beyond it (IDR). `length_size` 0: Annex B."""
+    data = bytes(packet)
+    if not length_size:
+        pieces = data.split(b"\x00\x00\x01")[1:]
+        return any(piece and piece[0] & 0x1F == IDR for piece in pieces)
+    at = 0
+    while at + length_size < len(data):
+        size = int.from_bytes(data[at : at + length_size], "big")
+        if data[at + length_size] & 0x1F == IDR:
+            return True
+        at += length_size + size
+    return False
+
+
+def nal_length_size(extradata: bytes | None) -> int:
+    """Bytes of the length before each NAL unit; 0 where start codes stand between them."""
+    return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else 0
