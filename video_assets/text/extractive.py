@@ -8,13 +8,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from video_assets.text.sentences import VERSION as SENTENCES
 from video_assets.text.sentences import Sentence, sentences
 from video_assets.text.spoken import Spoken
 from video_assets.text.summary import Chapter, Summary, SummarySentence
 from video_assets.text.terms import Term, is_english, terms, words
 from video_assets.text.topics import topic_starts
 
-VERSION = "extractive-1"
+VERSION = f"extractive-1+{SENTENCES}"
 
 MOST_SENTENCES = 6
 MOST_TAGS = 8
