@@ -37,12 +37,9 @@ setup(
         "elasticsearch>=8.19,<8.20",
         "pandas>=2.2",
         "matplotlib>=3.9",
-        "scikit-learn>=1.5",
         "snowballstemmer>=3.0",
         "rich>=13.9",
         "click>=8.1",
-        "webvtt-py>=0.5",
-        "httpx>=0.27",
     ],
     extras_require={
         "dev": [
@@ -58,6 +55,10 @@ setup(
             "types-requests",
             "types-PyYAML",
             "psutil>=6.1",
+            "httpx>=0.27",
+            "webvtt-py>=0.5",
+            # Draws the pictures of the bundled sample.
+            "pillow>=11",
         ],
     },
     entry_points={"console_scripts": ["video-assets=video_assets.cli:main"]},

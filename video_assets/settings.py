@@ -22,14 +22,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VIDEO_ASSETS_", frozen=True, extra="ignore")
 
-    home: Path = Field(default=Path("data"), description="Folder of everything embedded: database, storage, index, logs.")
+    home: Path = Field(
+        default=Path("data"), description="Folder of everything embedded: database, storage, index, logs."
+    )
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: an SQLite file in HOME.")
     storage_url: str = Field(default="", description="file:///folder or s3://bucket/prefix; empty: HOME/storage.")
-    search_url: str = Field(default="", description="sqlite:///file or http(s)://host:9200; empty: an SQLite file in HOME.")
-    kafka_bootstrap_servers: str = Field(default="", description="host:port list; empty: events go to HOME/events.jsonl.")
+    search_url: str = Field(
+        default="", description="sqlite:///file or http(s)://host:9200; empty: an SQLite file in HOME."
+    )
+    kafka_bootstrap_servers: str = Field(
+        default="", description="host:port list; empty: events go to HOME/events.jsonl."
+    )
     inbox: Path | None = Field(default=None, description="Folder watched for new files; empty: HOME/inbox.")
     db_sync: bool = Field(default=True, description="Create or upgrade the schema at start.")
-    outbox_service: str = Field(default="python-backend", description="The outbox's service column for pipeline events.")
+    outbox_service: str = Field(
+        default="python-backend", description="The outbox's service column for pipeline events."
+    )
 
     transcriber: Literal["auto", "captions", "whisper", "openai"] = Field(
         default="auto", description="Where words come from; auto: captions if there are any, else speech recognition."
@@ -49,14 +57,20 @@ class Settings(BaseSettings):
     max_concurrent_runs: int = Field(default=2, gt=0, description="Runs at once: the worker slots.")
     heartbeat_seconds: float = Field(default=10, gt=0, description="How often a running asset says that it lives.")
     worker_lost_seconds: float = Field(default=60, gt=0, description="A started run silent for longer is dead.")
-    start_timeout_seconds: float = Field(default=180, gt=0, description="A run that never reached its first step is dead.")
-    launch_timeout_seconds: float = Field(default=60, gt=0, description="A launch that shows no run is asked for again.")
+    start_timeout_seconds: float = Field(
+        default=180, gt=0, description="A run that never reached its first step is dead."
+    )
+    launch_timeout_seconds: float = Field(
+        default=60, gt=0, description="A launch that shows no run is asked for again."
+    )
     max_lost_workers: int = Field(default=3, ge=0, description="Lost workers in a row before a video counts as failed.")
     sensor_seconds: int = Field(default=1, gt=0, description="Pause between ticks of the sensors.")
     reconcile_seconds: int = Field(default=30, gt=0, description="Pause between ticks of reconcile.")
     inbox_settle_seconds: float = Field(default=3, ge=0, description="An inbox file is taken once unchanged this long.")
     run_retention_days: float = Field(default=30, gt=0, description="Ended runs are purged after this many days.")
-    partitions_max: int = Field(default=80_000, gt=0, description="Above it the oldest ready partition keys are retired.")
+    partitions_max: int = Field(
+        default=80_000, gt=0, description="Above it the oldest ready partition keys are retired."
+    )
 
     @field_validator("ladder")
     @classmethod

@@ -48,6 +48,12 @@ def all_ids(session: Session) -> list[int]:
     return list(session.scalars(select(VideoRow.id).order_by(VideoRow.id)))
 
 
+def oldest_ready(session: Session) -> list[int]:
+    """Ids of the ready videos, those finished first in front."""
+    ready = select(VideoRow.id).where(VideoRow.status == VideoStatus.READY.value)
+    return list(session.scalars(ready.order_by(VideoRow.processed_at, VideoRow.id)))
+
+
 def counts(session: Session) -> dict[str, int]:
     """How many videos stand at each status."""
     rows = session.execute(select(VideoRow.status, func.count()).group_by(VideoRow.status))

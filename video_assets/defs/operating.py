@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterRunStatus
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from video_assets.artifacts import current
 from video_assets.database import deleting, pulse, reading
@@ -56,6 +57,7 @@ def reconcile(
     repaired = [*end_dead_runs(platform, instance, now)]
     repaired += _sweep_deleted(platform, instance, now)
     repaired += _purge(platform, instance, now)
+    repaired += _retire_partitions(platform, instance)
     repaired += _clear_work(platform, instance)
     if thorough:
         repaired += compare(platform, instance, projector)
@@ -170,6 +172,26 @@ def _purge(platform: Platform, instance: dg.DagsterInstance, now: datetime) -> l
     for run_id in old:
         instance.delete_run(run_id)
     return [f"{len(old)} runs older than {platform.settings.run_retention_days:g} days purged"] if old else []
+
+
+def _retire_partitions(platform: Platform, instance: dg.DagsterInstance) -> list[str]:
+    """Takes the oldest ready videos' keys out where there are more than PARTITIONS_MAX, as Dagster grows slow
+    with them. Never while a backfill is going, which would fail, nor under a run. Whoever launches a run for
+    a retired key adds it again."""
+    most = platform.settings.partitions_max
+    with platform.database.read() as session:
+        if sum(reading.counts(session).values()) <= most:
+            return []  # the usual case, told without asking Dagster for every key
+        ready = reading.oldest_ready(session)
+    keys = set(instance.get_dynamic_partitions(VIDEOS))
+    surplus = len(keys) - most
+    if surplus <= 0 or instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
+        return []
+    busy = {run.tags.get("dagster/partition") for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))}
+    retired = [key for key in map(str, ready) if key in keys and key not in busy][:surplus]
+    for key in retired:
+        instance.delete_dynamic_partition(VIDEOS, key)
+    return [f"{len(retired)} partition keys of finished videos retired"] if retired else []
 
 
 def _clear_work(platform: Platform, instance: dg.DagsterInstance) -> Iterator[str]:

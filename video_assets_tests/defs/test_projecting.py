@@ -46,8 +46,8 @@ def materialized(platform: Platform, video_id: int, stage: Stage, making: int = 
     """Publishes an artefact, and gives the event that a run would have logged."""
     now, run_id = utc_now(), f"{making:08d}-0000-4000-8000-000000000000"
     manifest = Manifest(
-        artefact=stage, video_id=video_id, fingerprint=digest([video_id, stage.value, making]), content_hash="c", inputs={},
-        code_version="1", params={}, files=(), checks=(), facts={}, cost=Cost(), run_id=run_id,
+        artefact=stage, video_id=video_id, fingerprint=digest([video_id, stage.value, making]), content_hash="c",
+        inputs={}, code_version="1", params={}, files=(), checks=(), facts={}, cost=Cost(), run_id=run_id,
         fence=make_fence(now, run_id), made_at=now,
     )  # fmt: skip
     publish(platform.storage, manifest)

@@ -105,8 +105,11 @@ def attempts(running: House, video_id: int) -> list[str]:
 def register(running: House, video_id: int) -> None:
     """Adds the partition, as the uploads sensor would have done."""
     answer = running.graphql(
-        """mutation($key: String!) { addDynamicPartition(partitionsDefName: "videos", partitionKey: $key,
-        repositorySelector: {repositoryLocationName: "video_assets", repositoryName: "__repository__"}) { __typename } }""",
+        """mutation($key: String!) { addDynamicPartition(
+          partitionsDefName: "videos"
+          partitionKey: $key
+          repositorySelector: { repositoryLocationName: "video_assets", repositoryName: "__repository__" }
+        ) { __typename } }""",
         {"key": str(video_id)},
     )
     assert answer["addDynamicPartition"]["__typename"] == "AddDynamicPartitionSuccess", answer

@@ -17,6 +17,7 @@ from video_assets.defs.platform import Platform
 from video_assets.search import documents, verify
 from video_assets.search.base import Document
 from video_assets.speech.transcript import Transcript
+from video_assets.text import sentences
 from video_assets.text.summary import Summary
 from video_assets.videos import Stage
 
@@ -59,11 +60,10 @@ def recipe(platform: Platform, video_id: int, summaries: Manifest, transcripts: 
 
 def build(record: UploadRecord, words: Transcript, summary: Summary) -> Document:
     """The search document of a video, out of what other packages know."""
-    spoken = [documents.Spoken(segment.start, segment.end, segment.text) for segment in words.segments]
     return Document(
         video_id=record.video_id, title=record.title, description=record.description, summary=summary.text,
         tags=summary.tags, language=words.language, duration=words.duration_seconds, user_id=record.user_id,
-        created_at=record.created_at, passages=documents.passages(spoken),
+        created_at=record.created_at, passages=documents.passages(sentences(words)),
         chapters=tuple((chapter.start, chapter.title) for chapter in summary.chapters),
     )  # fmt: skip
 

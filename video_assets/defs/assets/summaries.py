@@ -11,6 +11,7 @@ from video_assets.defs.describe import clock, markdown, plain, table
 from video_assets.defs.making import Events, Recipe, produce
 from video_assets.defs.partitions import videos
 from video_assets.defs.platform import Platform
+from video_assets.errors import PermanentError
 from video_assets.speech.transcript import Transcript
 from video_assets.text import extractive, verify
 from video_assets.videos import Stage
@@ -20,7 +21,7 @@ JSON, TEXT = "summary.json", "summary.txt"
 
 
 @dg.asset(
-    partitions_def=videos, group_name="words", kinds={"scikitlearn"}, owners=["team:words"], code_version=CODE_VERSION,
+    partitions_def=videos, group_name="words", kinds={"python"}, owners=["team:words"], code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.SUMMARIES.value, blocking=True) for name in verify.CHECKS],
 )  # fmt: skip
 def summaries(context: dg.AssetExecutionContext, transcripts: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
@@ -30,6 +31,8 @@ def summaries(context: dg.AssetExecutionContext, transcripts: Manifest, platform
 
 def recipe(platform: Platform, video_id: int, transcripts: Manifest) -> Recipe:
     """Made from the transcript alone."""
+    if platform.settings.summarizer != "extractive":
+        raise PermanentError("VIDEO_ASSETS_SUMMARIZER: this release has the extractive summarizer only; unset it")
 
     def make(artifact: Artifact) -> None:
         words = Transcript.model_validate(artifact.read_json(transcripts, TRANSCRIPT))
