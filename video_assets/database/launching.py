@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import exists, func, select, update
@@ -53,12 +53,14 @@ def open_run_keys(session: Session) -> list[str]:
     return list(session.scalars(select(LaunchRow.run_key).where(LaunchRow.closed_at.is_(None)).order_by(LaunchRow.id)))
 
 
-def close_answered(session: Session, runs: Mapping[str, str], *, now: datetime) -> None:
+def close_answered(
+    session: Session, runs: Mapping[str, str], *, now: datetime, looked_for: Collection[str] = ()
+) -> None:
     """Notes which open launches have a run (run key → run id), and closes those that are answered.
 
     Answered is a launch whose run, or any later run of the video, stands in `attempts`; the run alone is not
     enough, or the video would be launched again in the moment before its first event is applied. One whose
-    run is gone again (somebody deleted it) is closed too.
+    run was seen, was `looked_for` now and is gone (somebody deleted it) is closed too.
     """
     rows = list(session.scalars(select(LaunchRow).where(LaunchRow.closed_at.is_(None))))
     tried: dict[int, list[AttemptRow]] = {}
@@ -66,7 +68,7 @@ def close_answered(session: Session, runs: Mapping[str, str], *, now: datetime) 
         tried.setdefault(attempt.video_id, []).append(attempt)
     for row in rows:
         seen = tried.get(row.video_id, [])
-        gone = row.run_id is not None and row.run_key not in runs
+        gone = row.run_id is not None and row.run_key in looked_for and row.run_key not in runs
         row.run_id = runs.get(row.run_key) or row.run_id
         if gone or any(each.run_id == row.run_id or _since(each, row.created_at) for each in seen):
             row.closed_at = now

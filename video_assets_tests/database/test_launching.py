@@ -77,7 +77,10 @@ def test_a_run_that_somebody_deleted_gives_the_video_back(database: Database) ->
     (video_id,) = rows.add_videos(database, 1)
     key = launch(database, video_id).run_key or ""
     close(database, {key: "run1"}, 1)
-    close(database, {}, 2)
+    close(database, {}, 2)  # somebody who looked for other runs only
+    assert look(database) == ([], [key])
+    with database.write() as session:
+        launching.close_answered(session, {}, now=at(3), looked_for=[key])
     assert look(database) == ([(video_id, "upload")], [])
 
 

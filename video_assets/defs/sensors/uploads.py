@@ -31,7 +31,7 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
         with platform.database.write() as session:
             answered = launching.open_run_keys(session)
             if answered:
-                launching.close_answered(session, _runs_by_key(instance, answered), now=now)
+                launching.close_answered(session, _runs_by_key(instance, answered), now=now, looked_for=answered)
             queued = instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED))
             going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
             free = max(settings.max_concurrent_runs - going, 0) - queued // 2
