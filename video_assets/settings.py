@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     launch_timeout_seconds: float = Field(
         default=60, gt=0, description="A launch that shows no run is asked for again."
     )
-    max_lost_workers: int = Field(default=3, ge=0, description="Lost workers in a row before a video counts as failed.")
+    max_lost_workers: int = Field(
+        default=4, gt=0, description="Lost workers in a row that fail a video; until then it is launched again."
+    )
     sensor_seconds: int = Field(default=1, gt=0, description="Pause between ticks of the sensors.")
     reconcile_seconds: int = Field(default=30, gt=0, description="Pause between ticks of reconcile.")
     inbox_settle_seconds: float = Field(default=3, ge=0, description="An inbox file is taken once unchanged this long.")

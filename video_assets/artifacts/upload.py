@@ -27,6 +27,7 @@ class UploadRecord(BaseModel):
     user_name: str | None = None
     filename: str | None = None
     content_type: str | None = None
+    size_bytes: int | None = None
     created_at: datetime
 
 

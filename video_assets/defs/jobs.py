@@ -5,7 +5,6 @@ from __future__ import annotations
 import dagster as dg
 
 from video_assets.defs.checks import standing_checks
-from video_assets.defs.partitions import videos
 from video_assets.videos import Stage
 
 PROCESS_VIDEO = "process_video"
@@ -17,7 +16,6 @@ per_video = dg.AssetSelection.assets(*(stage.value for stage in Stage))
 process_video = dg.define_asset_job(
     PROCESS_VIDEO,
     selection=per_video - dg.AssetSelection.checks(*standing_checks),
-    partitions_def=videos,
     executor_def=dg.in_process_executor,
     description="Everything for one video, from the upload to its search documents; only what is missing or stale.",
 )

@@ -54,7 +54,7 @@ def produce(
     RetryRequested. A reused artefact yields its recorded check results again, as Dagster wants them."""
     with reported(stage, context.retry_number, logging.getLogger(__name__)):
         video_id = video_id_of(context.partition_key)
-        run = run_info(context.instance, context.run_id)
+        run = run_info(context.instance, context.run.run_id)
         with opened(platform, stage, video_id, run, recipe(video_id)) as (artifact, made):
             for outcome in artifact.outcomes:
                 yield check_result(stage, outcome)

@@ -10,6 +10,9 @@ from video_assets.defs.jobs import PROCESS_VIDEO
 from video_assets.defs.making import FORCE_TAG
 from video_assets.defs.partitions import VIDEOS
 
+LAUNCH_TAG = "video_assets/launch"
+"""Carries the key of the launch that a run answers, as the uploads sensor writes it too."""
+
 
 def run_video(
     definitions: dg.Definitions,
@@ -34,3 +37,9 @@ def run_video(
         tags={"video_assets/reason": reason, **({FORCE_TAG: "true"} if force else {}), **(tags or {})},
     )
     return result.run_id
+
+
+def run_of_launch(instance: dg.DagsterInstance, run_key: str) -> dg.DagsterRun | None:
+    """The newest run that carries this launch's key, as it stands now."""
+    found = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: run_key}), limit=1)
+    return found[0] if found else None

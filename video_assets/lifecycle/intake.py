@@ -92,9 +92,17 @@ def take_in(
         put_upload_record(
             storage,
             UploadRecord(
-                video_id=video.id, key=key, title=title, description=description, user_id=user_id,
-                user_name=user_name, filename=one_line(path.name, 255), content_type=content_type, created_at=now,
-            ),  # fmt: skip
+                video_id=video.id,
+                key=key,
+                title=title,
+                description=description,
+                user_id=user_id,
+                user_name=user_name,
+                filename=one_line(path.name, 255),
+                content_type=content_type,
+                size_bytes=path.stat().st_size,
+                created_at=now,
+            ),
         )
         with database.write() as session:
             intake.set_source(session, video.id, key)

@@ -41,7 +41,7 @@ def restore(
     projection, from its manifests and failure.json. Returns what could not be restored, a line each."""
     record = read_upload_record(storage, video_id)
     with database.write() as session:
-        intake.restore(session, record)
+        intake.restore(session, record, size_bytes=record.size_bytes)
     events, trouble = told_by_storage(video_id, storage, as_event)
     try:
         failure = read_failure(storage, video_id)

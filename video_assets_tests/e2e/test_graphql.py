@@ -86,7 +86,8 @@ def test_a_failed_run_says_why_and_goes_on_from_its_failure(running: House, clip
     run = ended(running, again)
 
     assert run["status"] == "SUCCESS"
-    wait_until(running.platform, video_id, "ready", 20)
+    # Not `wait_until`: until the run's events are applied the video still stands at `failed`.
+    wait_for("the video to be ready", lambda: status(running.platform, video_id) == "ready", 20)
     made = {each["assetKey"]["path"][0] for each in run["assetMaterializations"]}
     assert "variants" not in made, "what had been made before the failure was made again"
 

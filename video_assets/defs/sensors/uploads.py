@@ -28,13 +28,16 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
     )
     def uploads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now, instance = utc_now(), context.instance
+        # Dagster is asked before the transaction: others wait to write while it is open.
+        with platform.database.read() as session:
+            asked = launching.open_run_keys(session)
+        answered = _runs_by_key(instance, asked) if asked else {}
+        queued = instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED))
+        going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
+        free = max(settings.max_concurrent_runs - going, 0) - queued // 2
         with platform.database.write() as session:
-            answered = launching.open_run_keys(session)
-            if answered:
-                launching.close_answered(session, _runs_by_key(instance, answered), now=now, looked_for=answered)
-            queued = instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED))
-            going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
-            free = max(settings.max_concurrent_runs - going, 0) - queued // 2
+            if asked:
+                launching.close_answered(session, answered, now=now, looked_for=asked)
             waiting, live = launching.waiting_and_live(session, limit=4 * settings.max_concurrent_runs + 100)
             chosen = due(waiting, live, free, now, settings)
             launches = launching.record(session, chosen, claimed_by="uploads_sensor", now=now)

@@ -1,0 +1,288 @@
+"""The graph on a real clip, run in this process: reuse, parts, side inputs, re-makes, rebuilding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import inspect, select
+
+from video_assets.artifacts import Manifest, current
+from video_assets.artifacts.captions import put_captions
+from video_assets.database.models import ArtifactRow, AttemptRow, Base, VideoRow
+from video_assets.definitions import build_defs
+from video_assets.defs import operating
+from video_assets.defs.instance import open_instance
+from video_assets.defs.platform import Platform
+from video_assets.defs.projecting import Projector
+from video_assets.defs.remake import OP, REMAKE_LIGHT
+from video_assets.defs.runner import run_video
+from video_assets.lifecycle.intake import take_in
+from video_assets.settings import Settings
+from video_assets.videos import Stage
+from video_assets_tests.media.clips import make_clip
+
+pytestmark = pytest.mark.timeout(300)
+
+CAPTIONS = """WEBVTT
+
+00:00.200 --> 00:01.800
+The herons wait near the harbour at dawn.
+
+00:02.000 --> 00:03.800
+Add two cups of flour and sugar.
+"""
+REBUILT = (
+    "videos", "video_transcripts", "video_summaries", "video_variants", "artifacts", "attempts", "deleted_videos",
+    "upload_metadata",
+)  # fmt: skip
+
+
+class Studio:
+    """Settings, systems and an instance, with the verbs of these tests."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, folder: Path) -> None:
+        self.settings, self.instance, self.folder = settings, instance, folder
+        self.platform = Platform(settings)
+        self.definitions = build_defs(settings)
+
+    def with_settings(self, **changes: Any) -> Studio:
+        return Studio(self.settings.model_copy(update=changes), self.instance, self.folder)
+
+    def video(self, **more: Any) -> int:
+        clip = self.folder / "herons.mp4"
+        if not clip.exists():
+            make_clip(clip, captions=CAPTIONS)
+        platform = self.platform
+        return take_in(
+            clip,
+            database=platform.database,
+            storage=platform.storage,
+            settings=self.settings,
+            claimed_by="test",
+            **more,
+        ).id
+
+    def run(self, video_id: int, **more: Any) -> None:
+        run_video(self.definitions, self.instance, video_id, reason="test", **more)
+        Projector(self.platform).advance(self.instance, 0)
+
+    def job(self, name: str, config: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
+        result = self.definitions.resolve_job_def(name).execute_in_process(
+            instance=self.instance, run_config=config or {}, raise_on_error=False
+        )
+        Projector(self.platform).advance(self.instance, 0)
+        return result
+
+    def made(self, video_id: int) -> dict[Stage, Manifest]:
+        found = {stage: current(self.platform.storage, video_id, stage) for stage in Stage}
+        return {stage: manifest for stage, manifest in found.items() if manifest}
+
+    def status(self, video_id: int) -> tuple[str, str | None]:
+        with self.platform.database.read() as session:
+            row = session.get_one(VideoRow, video_id)
+            return row.status, row.status_message
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of the tables that can be rebuilt, without surrogate ids, in a fixed order."""
+        content: dict[str, list[tuple[Any, ...]]] = {}
+        with self.platform.database.read() as session:
+            for name in REBUILT:
+                table = Base.metadata.tables[name]
+                surrogate = {"id"} if name not in ("videos",) else set()
+                columns = [column for column in table.columns if column.name not in surrogate]
+                content[name] = sorted((tuple(row) for row in session.execute(select(*columns))), key=repr)
+        return content
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    folder = tmp_path_factory.mktemp("studio")
+    settings = Settings(home=folder / "home", min_free_bytes=0, ladder="360,240", heartbeat_seconds=0.5)
+    with open_instance(settings) as instance:
+        yield Studio(settings, instance, folder)
+
+
+@pytest.fixture(scope="module")
+def ready(studio: Studio) -> int:
+    """A video that has gone all the way round."""
+    video_id = studio.video()
+    studio.run(video_id)
+    assert studio.status(video_id) == ("ready", None)
+    return video_id
+
+
+def test_a_second_run_finds_everything_fresh_and_makes_nothing(studio: Studio, ready: int) -> None:
+    before = studio.made(ready)
+    studio.run(ready)
+    assert studio.made(ready) == before
+    assert set(before) == set(Stage)
+
+
+def test_a_forced_run_makes_everything_anew_with_the_same_content(studio: Studio, ready: int) -> None:
+    before = studio.made(ready)
+    studio.run(ready, force=True)
+    after = studio.made(ready)
+    assert all(after[stage].run_id != before[stage].run_id for stage in Stage)
+    # The same bytes come out again, so nothing downstream would have been stale.
+    assert {s: after[s].content_hash for s in after if s is not Stage.SEARCH_DOCUMENTS} == {
+        s: before[s].content_hash for s in before if s is not Stage.SEARCH_DOCUMENTS
+    }
+
+
+def test_a_rung_added_to_the_ladder_is_all_that_is_made(studio: Studio) -> None:
+    video_id = studio.video()
+    studio.run(video_id)
+    before = studio.made(video_id)
+
+    wider = studio.with_settings(ladder="360,240,144")
+    wider.run(video_id)
+
+    after = studio.made(video_id)
+    old = {file.name: file for file in before[Stage.VARIANTS].files}
+    new = {file.name: file for file in after[Stage.VARIANTS].files}
+    assert set(new) - set(old) == {"144p.mp4", "144p.m3u8"}
+    assert all(new[name] == old[name] for name in old), "a rung that had not changed was made again"
+    assert all(after[stage] == before[stage] for stage in Stage if stage is not Stage.VARIANTS)
+    with studio.platform.database.read() as session:
+        assert session.get_one(VideoRow, video_id).status == "ready"
+
+
+def test_corrected_captions_remake_the_words_and_no_video_byte(studio: Studio) -> None:
+    video_id = studio.video()
+    studio.run(video_id)
+    before = studio.made(video_id)
+
+    put_captions(studio.platform.storage, video_id, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
+    studio.run(video_id)
+
+    after = studio.made(video_id)
+    assert after[Stage.UPLOADS] == before[Stage.UPLOADS]
+    assert after[Stage.VARIANTS] == before[Stage.VARIANTS]
+    assert after[Stage.TRANSCRIPTS].facts["source"] == "captions"
+    assert video_id in {hit.video_id for hit in studio.platform.search.search("puffins")}
+
+
+def test_a_bulk_remake_does_each_video_by_itself(studio: Studio) -> None:
+    good, bad = studio.video(), studio.video()
+    for video_id in (good, bad):
+        studio.run(video_id)
+    put_captions(studio.platform.storage, good, CAPTIONS.replace("herons", "gulls").encode(), "good.vtt")
+    put_captions(studio.platform.storage, bad, b"no captions in here", "bad.vtt")
+    before = studio.made(bad)
+
+    result = studio.job(REMAKE_LIGHT, {"ops": {OP: {"config": {"video_ids": [bad, good, 999_999]}}}})
+
+    assert not result.success
+    assert {hit.video_id for hit in studio.platform.search.search("gulls")} == {good}
+    assert studio.made(bad) == before, "what was published of the bad video is still current"
+    assert studio.status(good) == studio.status(bad) == ("ready", None)
+    with studio.platform.database.read() as session:
+        rows = session.scalars(select(AttemptRow).where(AttemptRow.run_id == result.run_id))
+        assert {row.video_id: row.state for row in rows} == {good: "succeeded", bad: "failed"}
+
+
+def test_a_bad_file_fails_with_one_line_and_leaves_nothing_current(studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "letter.mp4"
+    path.write_bytes(b"Dear sir or madam, " * 1000)
+    platform = studio.platform
+    video_id = take_in(
+        path, database=platform.database, storage=platform.storage, settings=studio.settings, claimed_by="test"
+    ).id
+    studio.run(video_id)
+
+    status, message = studio.status(video_id)
+    assert status == "failed"
+    assert message is not None
+    assert message.startswith("uploads: ")
+    assert "\n" not in message
+    assert studio.made(video_id) == {}
+    assert platform.storage.stat(f"videos/{video_id}/failure.json") is not None
+
+
+def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, ready: int) -> None:
+    gone = studio.video()
+    assert operating.delete_video(studio.platform, studio.instance, gone)
+    before = studio.tables()
+    assert len(before["videos"]) > 2
+    assert any(row[6] == "failed" or "failed" in row for row in before["videos"])
+
+    database = studio.platform.database
+    with database.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+    assert studio.tables()["videos"] == []
+    trouble = operating.rebuild_database(studio.platform, studio.instance)
+
+    assert trouble == []
+    after = studio.tables()
+    for name in REBUILT:
+        if name == "deleted_videos":  # a title is not kept of what was deleted
+            assert [row[0] for row in after[name]] == [row[0] for row in before[name]]
+        else:
+            assert after[name] == before[name], name
+    assert studio.video() > gone, "the id of a deleted video was given again"
+    assert "artifacts" in inspect(database.engine).get_table_names()
+
+
+def test_the_index_is_rebuilt_from_the_documents_in_storage(studio: Studio, ready: int) -> None:
+    search = studio.platform.search
+    with studio.platform.database.read() as session:
+        indexed = select(ArtifactRow.video_id).where(ArtifactRow.artefact == Stage.SEARCH_DOCUMENTS.value)
+        ids = list(session.scalars(indexed))
+    before = {video_id: search.read(video_id) for video_id in ids}
+    hits = search.search("herons")
+    search.wipe()
+    assert search.count() == 0
+
+    assert operating.rebuild_index(studio.platform) == len(ids)
+
+    assert {video_id: search.read(video_id) for video_id in ids} == before
+    assert [(hit.video_id, hit.start, hit.snippet) for hit in search.search("herons")] == [
+        (hit.video_id, hit.start, hit.snippet) for hit in hits
+    ]
+
+
+def test_the_audit_passes_and_notices_a_damaged_file(studio: Studio, ready: int) -> None:
+    def failed_checks() -> set[tuple[str, str]]:
+        result = studio.job("audit")
+        return {
+            (evaluation.asset_key.to_user_string(), evaluation.check_name)
+            for evaluation in result.get_asset_check_evaluations()
+            if not evaluation.passed
+        }
+
+    assert failed_checks() == set()
+    transcript = studio.made(ready)[Stage.TRANSCRIPTS].file("transcript.txt")
+    good = studio.platform.storage.get_bytes(transcript.key)
+    studio.platform.storage.put_bytes(transcript.key, good.swapcase())
+    try:
+        assert failed_checks() == {("transcripts", "files_whole")}
+    finally:
+        studio.platform.storage.put_bytes(transcript.key, good)
+
+
+def test_the_library_report_has_its_tables_and_plots(studio: Studio, ready: int) -> None:
+    result = dg.materialize(
+        [studio.definitions.get_assets_def("library_report")],
+        instance=studio.instance,
+        resources={"platform": studio.platform, "nothing": dg.mem_io_manager},
+    )
+    assert result.success
+    names = {stat.key.rsplit(".", 1)[-1] for stat in studio.platform.storage.list("reports/")}
+    assert names == {"csv", "png"}
+
+
+def test_the_definitions_load_and_every_asset_says_what_it_is(studio: Studio) -> None:
+    dg.Definitions.validate_loadable(studio.definitions)
+    for stage in Stage:
+        asset = studio.definitions.get_assets_def(stage.value)
+        key = dg.AssetKey(stage.value)
+        assert asset.descriptions_by_key[key]
+        assert asset.group_names_by_key[key]
+        assert asset.specs_by_key[key].owners
+        assert asset.specs_by_key[key].kinds
+        assert asset.specs_by_key[key].code_version
