@@ -196,9 +196,7 @@ def _read_playlist(path: Path) -> Playlist | None:
         return None
 
 
-def _look(
-    plan: Ladder, rung: Rung, path: Path, playlist: Playlist | None, found: Mapping[str, Any] | None
-) -> Look:
+def _look(plan: Ladder, rung: Rung, path: Path, playlist: Playlist | None, found: Mapping[str, Any] | None) -> Look:
     missing: Mapping[str, Any] = {"video": None, "audio": None, "problem": "it is not there"}
     try:
         key_times = plan.key_times if rung.copy else None

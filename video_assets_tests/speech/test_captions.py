@@ -45,7 +45,7 @@ def test_webvtt_with_all_its_blocks_is_read():
 
 def test_subrip_is_read_with_its_markup_and_without_its_numbers():
     found = read(
-        "1\r\n00:00:01,000 --> 00:00:02,000\r\n{\\an8}<font color=\"#fff\">Fish &amp; chips</font>\r\n\r\n"
+        '1\r\n00:00:01,000 --> 00:00:02,000\r\n{\\an8}<font color="#fff">Fish &amp; chips</font>\r\n\r\n'
         "2\r\n00:00:03,000 --> 00:00:04,000 X1:40\r\nLine\\Ntwo\r\n3\r\n00:00:05,5 --> 00:00:06,0\r\nno gap before\r\n",
         "a.srt",
     )
