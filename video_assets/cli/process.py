@@ -63,7 +63,7 @@ def process(
     if processing.interrupted:
         _say_how_to_go_on(output, outcomes)
         return INTERRUPTED
-    return 0 if all(outcome.status == "ready" for outcome in outcomes) else 1
+    return 0 if all(outcome.status == "ready" and outcome.went_well for outcome in outcomes) else 1
 
 
 def _say_how_to_go_on(output: Output, outcomes: list[Outcome]) -> None:

@@ -21,6 +21,7 @@ from video_assets.cli.words import plain
 from video_assets.database import launching, reading
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.lifecycle.events import RunState
 from video_assets.lifecycle.intake import take_in
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
@@ -44,6 +45,8 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     """What each stage took in this run."""
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    went_well: bool = False
+    """Whether the run did. A ready video stays ready when a later run of it fails."""
 
     def document(self) -> Mapping[str, Any]:
         """For `--json`."""
@@ -56,11 +59,12 @@ class Outcome:
         """For people."""
         name = f"video {self.id}" if self.id is not None else plain(self.file, 120)
         message = f": {plain(self.status_message, 500)}" if self.status_message else ""
+        but = ", but this run failed" if self.status == "ready" and not self.went_well else ""
         stages = ", ".join(
             f"{stage} {'reused' if self.artifacts.get(stage, {}).get('reused') else f'{seconds:.1f} s'}"
             for stage, seconds in self.seconds.items()
         )
-        return f"{name} {self.status}{message}" + (f" ({stages})" if stages else "")
+        return f"{name} {self.status}{but}{message}" + (f" ({stages})" if stages else "")
 
 
 class Processing:
@@ -141,12 +145,19 @@ class Processing:
     def _run(self, outcome: Outcome) -> None:
         from video_assets.defs.event_log import newest_storage_id
         from video_assets.defs.operating import drain_outbox
-        from video_assets.defs.runner import run_video
+        from video_assets.defs.runner import LAUNCH_TAG, run_of_launch, run_video
 
         video_id = outcome.id or 0
         with self._platform.database.write() as session:
             run_key = launching.claim(session, video_id, claimed_by=self._claim, reason="process", now=utc_now())
-        pump = _Pump(self._projector, self._instance, newest_storage_id(self._instance), lambda: self._run_of(run_key))
+        # An open launch keeps its key, so a run of it that was killed may be there already.
+        before = run_of_launch(self._instance, run_key)
+
+        def ours() -> dg.DagsterRun | None:
+            run = run_of_launch(self._instance, run_key)
+            return run if run and (before is None or run.run_id != before.run_id) else None
+
+        pump = _Pump(self._projector, self._instance, newest_storage_id(self._instance), ours)
         run_id: str | None = None
         self._interrupts.first = lambda: self._mark_canceling(video_id)
         with shown(self._output, self._platform.database, video_id):
@@ -154,14 +165,14 @@ class Processing:
                 with pump.going(), self._log():
                     run_id = run_video(
                         self._definitions, self._instance, video_id, reason="process", force=self._force,
-                        tags={"video_assets/launch": run_key},
+                        tags={LAUNCH_TAG: run_key},
                     )  # fmt: skip
             except KeyboardInterrupt:
                 self.interrupted = True
             finally:
                 self._interrupts.first = None
             self.interrupted = self.interrupted or self._interrupts.received > 0
-            if run_id is None and (run := self._run_of(run_key)):
+            if run_id is None and (run := ours()):
                 run_id = run.run_id
             pump.to_the_end()
         self._tell(outcome, run_id)
@@ -176,20 +187,18 @@ class Processing:
         for run in unfinished_runs(self._instance, video_id):
             self._instance.report_run_canceling(run, message="Ctrl-C")
 
-    def _run_of(self, run_key: str) -> dg.DagsterRun | None:
-        import dagster as dg
-
-        found = self._instance.get_runs(dg.RunsFilter(tags={"video_assets/launch": run_key}), limit=1)
-        return found[0] if found else None
-
     def _tell(self, outcome: Outcome, run_id: str | None) -> None:
         video_id = outcome.id or 0
         with self._platform.database.read() as session:
             video, artifacts = rows.one(session, video_id), reading.artifacts(session, video_id)
+            attempt = next((each for each in reading.attempts(session, video_id) if each.run_id == run_id), None)
         if video is None:
             outcome.status_message = "deleted meanwhile"
             return
         outcome.status, outcome.status_message = video.status, video.status_message
+        outcome.went_well = attempt is not None and attempt.state == RunState.SUCCEEDED.value
+        if attempt is not None and not outcome.went_well and outcome.status_message is None:
+            outcome.status_message = f"{attempt.error_stage or attempt.state}: {attempt.error or attempt.error_kind}"
         outcome.artifacts = {
             row.artefact: {
                 "fingerprint": row.fingerprint,
@@ -199,7 +208,8 @@ class Processing:
             for row in artifacts
         }
         for step in self._instance.get_run_step_stats(run_id) if run_id else ():
-            if step.start_time is not None and step.end_time is not None:
+            made = step.status is not None and step.status.value == "SUCCESS"
+            if made and step.start_time is not None and step.end_time is not None:
                 outcome.seconds[step.step_key] = round(step.end_time - step.start_time, 3)
 
     @contextlib.contextmanager

@@ -47,6 +47,17 @@ def test_processing_again_reuses_everything_and_force_nothing(library: Path) -> 
     ]  # fmt: skip
 
 
+def test_a_ready_video_stays_ready_when_a_later_run_fails_and_the_exit_status_tells(library: Path) -> None:
+    (library / "storage" / "videos" / "1" / "source" / "original.mp4").unlink()
+    said = say("process", "--video", "1", "--force", "--json")
+    assert said.code == 1
+    (video,) = said.json["videos"]
+    assert video["status"] == "ready"
+    assert video["status_message"].startswith("uploads: ")
+    assert video["seconds"] == {}
+    assert "ready, but this run failed: uploads: " in say("process", "--video", "1", "--force").out
+
+
 def test_a_refused_file_does_not_stop_the_others(library: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no video")

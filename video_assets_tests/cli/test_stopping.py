@@ -58,6 +58,29 @@ def test_ctrl_c_in_the_middle_of_an_encode(home: Path, long_clip: Path) -> None:
     assert list((home / "work").rglob("*")) == [], "the work folder was not cleared"
 
 
+def test_after_kill_9_nothing_runs_on_and_the_video_can_be_gone_on_with(
+    home: Path, clip: Path, long_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEO_ASSETS_HEARTBEAT_SECONDS", "1")
+    monkeypatch.setenv("VIDEO_ASSETS_WORKER_LOST_SECONDS", "4")
+    command = subprocess.Popen([*CLI, "process", str(long_clip)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    encoder = _until(lambda: _encoder_below(command), 120, "the encoder")
+    assert isinstance(encoder, psutil.Process)
+    command.kill()
+    command.wait(timeout=10)
+    assert psutil.wait_procs([encoder], timeout=10)[1] == [], "FFmpeg outlived the command"
+
+    refused = say("process", "--video", "1").out
+    assert "video 1 is being worked on by run" in refused, "a silent run is not dead before its time"
+    monkeypatch.setenv("VIDEO_ASSETS_LADDER", "240")
+    _until(lambda: say("process", "--video", "1").code == 0, 60, "the end of it")
+    story = say("status", "1", "--json").json
+    assert (story["status"], [attempt["state"] for attempt in story["attempts"]]) == ("ready", ["failed", "succeeded"])
+    assert story["attempts"][0]["error_kind"] == "worker_lost"
+    assert [event["topic"] for event in story["events"]].count("video.ready") == 1
+    assert story["artifacts"]["uploads"]["run_id"] == story["attempts"][0]["run_id"], "what was finished is reused"
+
+
 def test_a_run_that_is_cancelled_from_elsewhere_stops(home: Path, long_clip: Path) -> None:
     command = subprocess.Popen(
         [*CLI, "process", str(long_clip), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -90,6 +113,7 @@ def test_a_taken_port_is_one_clear_line_before_anything_starts(command: Callable
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_up_is_stopped_whole_and_goes_on_the_next_time(home: Path, clip: Path, long_clip: Path) -> None:
     from video_assets.cli.services import free_port
 
