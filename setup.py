@@ -40,6 +40,7 @@ setup(
         "snowballstemmer>=3.0",
         "rich>=13.9",
         "click>=8.1",
+        "psutil>=6.1",
     ],
     extras_require={
         "dev": [
@@ -54,7 +55,6 @@ setup(
             "pandas-stubs",
             "types-requests",
             "types-PyYAML",
-            "psutil>=6.1",
             "httpx>=0.27",
             "webvtt-py>=0.5",
             # Draws the pictures of the bundled sample.

@@ -25,8 +25,8 @@ def run_video(
 ) -> str:
     """Runs `process_video` for a video to its end, in the calling thread; returns the run's id.
 
-    How it went is told by the event log, as for any other run. A KeyboardInterrupt cancels the run and
-    comes out of here again.
+    How it went is told by the event log, as for any other run. A KeyboardInterrupt ends the run, and
+    does not come out of here: the caller sees from the run's state that it did not get to its end.
     """
     instance.add_dynamic_partitions(VIDEOS, [str(video_id)])
     job = definitions.resolve_job_def(PROCESS_VIDEO)

@@ -40,6 +40,8 @@ WORKER_LOST, LAUNCH_LOST = "worker_lost", "launch_lost"
 
 # What the code server writes when a run's process died under it; nothing else marks a run failed so.
 _DIED = "marked as failed from outside the execution context"
+# What a run says that was stopped by a signal nobody asked Dagster for (a worker told to go, a machine going down).
+_INTERRUPTED = "Execution was interrupted unexpectedly"
 
 StepFailures = Callable[[str], Sequence[Mapping[str, Any]]]
 """Run id → the metadata of its step failures, each with `kind`, `stage`, `message` where we raised it."""
@@ -102,7 +104,7 @@ def _result(manifest: Manifest, storage: Storage) -> ArtefactResult | None:
         text = storage.get_bytes(manifest.file(transcripts.TEXT).key).decode()
         return TranscriptResult(
             text=text, path=manifest.file(transcripts.JSON).key, duration_seconds=facts["duration_seconds"],
-            model_info={"source": facts["source"], "language": facts["language"], **facts["model_info"]},
+            model_info={**facts["model_info"], **{name: facts[name] for name in ("source", "language", "speech_seconds")}},
             segments=facts["segments"],
         )  # fmt: skip
     if manifest.artefact is Stage.SUMMARIES:
@@ -147,6 +149,8 @@ def run_changed(record: EventLogRecord, run: dg.RunRecord | None, step_failures:
 
 def explain(message: str, failures: Sequence[Mapping[str, Any]]) -> tuple[str, Stage | None, str]:
     """Kind, stage and one line for a failed run, out of its own message and its step failures' metadata."""
+    if _INTERRUPTED in message:
+        return WORKER_LOST, None, "the worker was stopped in the middle; try again"
     for failure in failures:
         stage = failure.get("stage")
         known = Stage(stage) if stage in {each.value for each in Stage} else None

@@ -36,7 +36,12 @@ def sidecar_of(path: Path) -> Path | None:
 def title_of(filename: str) -> str:
     """A readable title out of a file's name: no ending, no control characters, never empty."""
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", filename)
-    words = "".join(" " if unicodedata.category(c).startswith("C") or c == "_" else c for c in stem)
+    return clean_title(stem.replace("_", " "))
+
+
+def clean_title(title: str) -> str:
+    """A title as one line of printable text, never empty: it may hold escape sequences meant for a terminal."""
+    words = "".join(" " if unicodedata.category(c).startswith("C") else c for c in title)
     return " ".join(words.split())[:_TITLE_LIMIT] or "untitled"
 
 
@@ -78,7 +83,7 @@ def take_in(
         raise PermanentError(words)
     beside = captions or sidecar_of(path)
     caption_bytes = _read_captions(beside) if beside else None
-    title, now = (title or title_of(path.name))[:_TITLE_LIMIT], clock()
+    title, now = clean_title(title) if title else title_of(path.name), clock()
     with database.write() as session:
         video = intake.add_video(
             session, title=title, description=description, user_id=user_id, user_name=user_name, now=now

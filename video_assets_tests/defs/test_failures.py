@@ -1,0 +1,83 @@
+"""From errors to what Dagster does about them, and from what Dagster says to words for the user."""
+
+from __future__ import annotations
+
+import logging
+
+import dagster as dg
+import pytest
+
+from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
+from video_assets.defs.translate import explain
+from video_assets.errors import PermanentError, TransientError
+from video_assets.videos import Stage
+
+LOG = logging.getLogger(__name__)
+
+
+def raised(error: Exception, retry_number: int) -> Exception:
+    with pytest.raises((dg.Failure, dg.RetryRequested)) as caught, reported(Stage.VARIANTS, retry_number, LOG):
+        raise error
+    return caught.value
+
+
+def said(failure: Exception) -> dict[str, object]:
+    assert isinstance(failure, dg.Failure)
+    assert failure.allow_retries is False
+    return {name: value.value for name, value in failure.metadata.items()}
+
+
+def test_bad_input_is_final_at_once_and_keeps_its_words() -> None:
+    failure = raised(PermanentError("the file is empty;\nupload it again"), 0)
+    assert said(failure) == {
+        "kind": "permanent", "stage": "variants", "message": "the file is empty; upload it again",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "retries", "kind"),
+    [
+        (TransientError("the server is down"), TRANSIENT_RETRIES, "transient"),
+        (KeyError("x"), UNKNOWN_RETRIES, "unknown"),
+    ],
+)
+def test_other_errors_are_tried_again_a_few_times_and_then_reported(error: Exception, retries: int, kind: str) -> None:
+    for number in range(retries):
+        assert isinstance(raised(error, number), dg.RetryRequested)
+    assert said(raised(error, retries))["kind"] == kind
+
+
+def test_the_pause_doubles_and_honours_what_the_other_side_asked_for() -> None:
+    assert [pause_before_retry(number, None) for number in range(4)] == [2, 4, 8, 16]
+    assert pause_before_retry(0, 30) == 30
+    assert pause_before_retry(0, 1e9) == 300
+
+
+def test_no_trace_of_the_code_reaches_the_user() -> None:
+    message = said(raised(RuntimeError("Traceback\n  File x.py"), UNKNOWN_RETRIES))["message"]
+    assert isinstance(message, str)
+    assert "\n" not in message
+    assert "the run's log has the details" in message
+
+
+def test_what_a_step_said_comes_before_what_the_run_says() -> None:
+    steps = [{"kind": "permanent", "stage": "transcripts", "message": "no captions"}]
+    assert explain("Steps failed: ['transcripts'].", steps) == ("permanent", Stage.TRANSCRIPTS, "no captions")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "worker_lost: the worker has not been heard of for 61 s",
+        "This run has been marked as failed from outside the execution context.",
+        "Execution was interrupted unexpectedly. No user initiated termination request was found, treating as failure.",
+    ],
+)
+def test_a_run_whose_worker_died_is_told_from_one_that_failed(message: str) -> None:
+    # A step that was torn off in the middle fails too, and is not to blame.
+    assert explain(message, [])[0] == "worker_lost"
+
+
+def test_a_run_that_never_started_has_words_of_its_own() -> None:
+    assert explain("launch_lost: the run did not start within 181 s", [])[0] == "launch_lost"
+    assert explain("Could not load the code location", []) == ("launch", None, "Could not load the code location")
