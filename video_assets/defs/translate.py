@@ -43,6 +43,9 @@ _DIED = "marked as failed from outside the execution context"
 # What a run says that was stopped by a signal nobody asked Dagster for (a worker told to go, a machine going down).
 _INTERRUPTED = "Execution was interrupted unexpectedly"
 
+_TOLD = ("source", "language", "speech_seconds")
+"""Facts of a transcript that its table keeps beside the model's own."""
+
 StepFailures = Callable[[str], Sequence[Mapping[str, Any]]]
 """Run id → the metadata of its step failures, each with `kind`, `stage`, `message` where we raised it."""
 
@@ -104,7 +107,7 @@ def _result(manifest: Manifest, storage: Storage) -> ArtefactResult | None:
         text = storage.get_bytes(manifest.file(transcripts.TEXT).key).decode()
         return TranscriptResult(
             text=text, path=manifest.file(transcripts.JSON).key, duration_seconds=facts["duration_seconds"],
-            model_info={**facts["model_info"], **{name: facts[name] for name in ("source", "language", "speech_seconds")}},
+            model_info={**facts["model_info"], **{name: facts[name] for name in _TOLD}},
             segments=facts["segments"],
         )  # fmt: skip
     if manifest.artefact is Stage.SUMMARIES:
