@@ -150,3 +150,8 @@ class Settings(BaseSettings):
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def forget_dagster_home() -> None:
+    """Has this process take HOME/dagster as Dagster's folder, whatever the environment names."""
+    os.environ.pop("DAGSTER_HOME", None)

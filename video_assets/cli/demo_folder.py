@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from video_assets.errors import PermanentError, one_line
-from video_assets.settings import Settings
+from video_assets.settings import Settings, forget_dagster_home
 
 MARK = ".video-assets-demo"
 
@@ -18,7 +17,7 @@ MARK = ".video-assets-demo"
 def demo_settings() -> Settings:
     """Embedded defaults in HOME/demo with short pauses, whatever servers the environment names: a demo
     never touches a production database."""
-    os.environ.pop("DAGSTER_HOME", None)
+    forget_dagster_home()
     return Settings(
         home=Settings.load().home / "demo", database_url="", storage_url="", search_url="", kafka_bootstrap_servers="",
         inbox=None, db_sync=True, sensor_seconds=1, inbox_settle_seconds=1,

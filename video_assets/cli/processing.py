@@ -27,9 +27,9 @@ from video_assets.settings import Settings
 from video_assets.videos import utc_now
 
 if TYPE_CHECKING:
-    import dagster as dg
-
+    from video_assets.defs.instance import Instance, Run
     from video_assets.defs.projecting import Projector
+    from video_assets.defs.runner import Graph
 
 PUMP_SECONDS = 0.5
 
@@ -89,7 +89,7 @@ class Processing:
         self._projector = Projector(self._platform)
         from video_assets.definitions import build_defs
 
-        self._definitions: dg.Definitions = build_defs(self._settings)
+        self._definitions: Graph = build_defs(self._settings)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,7 +153,7 @@ class Processing:
         # An open launch keeps its key, so a run of it that was killed may be there already.
         before = run_of_launch(self._instance, run_key)
 
-        def ours() -> dg.DagsterRun | None:
+        def ours() -> Run | None:
             run = run_of_launch(self._instance, run_key)
             return run if run and (before is None or run.run_id != before.run_id) else None
 
@@ -228,9 +228,9 @@ class _Pump:
     def __init__(
         self,
         projector: Projector,
-        instance: dg.DagsterInstance,
+        instance: Instance,
         cursor: int,
-        run: Callable[[], dg.DagsterRun | None],
+        run: Callable[[], Run | None],
     ) -> None:
         self._run = run
         self._projector = projector

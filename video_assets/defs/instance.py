@@ -13,6 +13,10 @@ import video_assets
 from video_assets.errors import PermanentError, one_line
 from video_assets.settings import Settings
 
+Instance = dg.DagsterInstance
+Run = dg.DagsterRun
+"""The types, for those who hold one without knowing Dagster."""
+
 CONFIGURATION = Path(video_assets.__file__).parent.parent / "dagster.yaml"
 
 

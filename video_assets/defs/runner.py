@@ -14,6 +14,10 @@ LAUNCH_TAG = "video_assets/launch"
 """Carries the key of the launch that a run answers, as the uploads sensor writes it too."""
 
 
+Graph = dg.Definitions
+"""The type, for those who hold the definitions without knowing Dagster."""
+
+
 def run_video(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
