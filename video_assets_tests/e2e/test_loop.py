@@ -139,7 +139,7 @@ def test_deleting_a_video_whose_run_is_going_leaves_nothing(busy: House, tmp_pat
 def long_clip(folder: Path) -> Path:
     """Long enough for its encode to be caught in the act."""
     path = folder / "long.mp4"
-    return path if path.exists() else make_clip(path, seconds=40, size=(1280, 720), captions=CAPTIONS)
+    return path if path.exists() else make_clip(path, seconds=20, size=(1280, 720), captions=CAPTIONS)
 
 
 def slow_settings(home: Path) -> Settings:
