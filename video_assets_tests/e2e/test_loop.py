@@ -82,6 +82,7 @@ def test_a_worker_killed_in_the_encode_is_replaced_and_nothing_is_doubled(busy: 
     made_once(running, video_id)
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(busy: House, tmp_path: Path) -> None:
     running = busy
     video_id = add_video(running.platform, long_clip(tmp_path))
@@ -102,6 +103,7 @@ def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(busy
     made_once(running, video_id)
 
 
+@pytest.mark.slow
 def test_everything_killed_at_once_loses_nothing(tmp_path: Path) -> None:
     settings = slow_settings(tmp_path / "house")
     with house(settings) as running:

@@ -118,6 +118,20 @@ def test_a_truncated_file_is_refused_instead_of_giving_half_a_video(clip: Path, 
         run_ffmpeg([*input_args(broken), "-f", "null", "-"], limits=LIMITS, duration=2, what="x")
 
 
+@pytest.fixture(autouse=True)
+def _children_before() -> None:
+    """Other tests of the same session may have children that live on (multiprocessing's resource tracker)."""
+    BEFORE[:] = children_of(os.getpid())
+
+
+BEFORE: list[int] = []
+
+
+def new_children() -> list[int]:
+    """Children that this test has started and that are still there."""
+    return [child for child in children_of(os.getpid()) if child not in BEFORE]
+
+
 def test_a_job_without_progress_is_ended(tmp_path: Path) -> None:
     fifo = tmp_path / "never.mp4"
     os.mkfifo(fifo)
@@ -125,7 +139,7 @@ def test_a_job_without_progress_is_ended(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="nothing came out"):
         run_ffmpeg([*input_args(fifo), "-f", "null", "-"], limits=limits(stall_seconds=1), what="x")
     assert time.monotonic() - before < 10
-    assert children_of(os.getpid()) == []
+    assert new_children() == []
 
 
 def test_a_job_that_runs_far_past_its_length_is_ended() -> None:
@@ -175,7 +189,7 @@ def test_an_exception_in_the_callback_ends_the_child() -> None:
 
     with pytest.raises(RuntimeError, match="enough"):
         run_ffmpeg(ENDLESS, limits=LIMITS, on_progress=refuse, what="x")
-    assert children_of(os.getpid()) == []
+    assert new_children() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal")
