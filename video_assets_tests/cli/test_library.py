@@ -13,7 +13,8 @@ import pytest
 from video_assets.videos import Stage
 from video_assets_tests.cli.conftest import Said, say
 
-TITLE = "[red]Herons[/red]\x1b[2J & co"
+TITLE = "[red]Herons[/red] [2J & co"
+"""What intake makes of a title with an escape sequence in it."""
 STAGES = [stage.value for stage in Stage]
 
 
