@@ -22,6 +22,7 @@ setup(
         "dagster-graphql==1.13.27",
         "dagster-postgres==0.29.27",
         "dagster-aws==0.29.27",
+        "dagster-celery==0.29.27",
         # dagster-postgres breaks on 2.1.
         "sqlalchemy>=2.0.36,<2.1",
         "alembic>=1.14",
@@ -35,6 +36,8 @@ setup(
         "faster-whisper==1.2.1",
         "openai>=1.60",
         "elasticsearch>=8.19,<8.20",
+        "confluent-kafka>=2.10",
+        "redis>=5",
         "pandas>=2.2",
         "matplotlib>=3.9",
         "snowballstemmer>=3.0",
@@ -57,6 +60,8 @@ setup(
             "types-PyYAML",
             "httpx>=0.27",
             "webvtt-py>=0.5",
+            # Drives the browser that films are played in.
+            "playwright>=1.60",
             # Draws the pictures of the bundled sample.
             "pillow>=11",
         ],
