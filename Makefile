@@ -47,7 +47,7 @@ lint: install ## style, types, and the arrows between packages
 bench: install ## measure the overhead per run, and write the figures down
 	@$(BIN)/python -m video_assets_tests.benchmarks
 
-services: ## start the servers the tests use (Postgres) and print where they are
+services: ## start every server the tests can use, and print where they are (the first time: minutes)
 	@$(SERVICES) up
 	@$(SERVICES) env
 

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: settings in a folder of their own, and a real Postgres where there can be one."""
+"""Fixtures shared by all tests: settings in a folder of their own, and real servers where there can be some."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 from uuid import uuid4
 
+import boto3
 import pytest
+from botocore.config import Config
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, make_url, text
@@ -17,6 +20,14 @@ from sqlalchemy import create_engine, make_url, text
 from video_assets.settings import Settings
 
 SERVICES = Path(__file__).parent / "services" / "services"
+SERVERS = {
+    "postgres_url": ("postgres", "TEST_DATABASE_URL"),
+    "s3_endpoint": ("s3", "TEST_S3_ENDPOINT_URL"),
+}
+"""Fixture → (server, the variable that tells where it is). A variable that is set already names one that runs."""
+INSTALL_SECONDS = 900
+_servers: dict[str, dict[str, str] | str] = {}
+"""By server: what the script said of it, or why it is not there."""
 
 # A shared machine stalls now and then: a slow example is no failure, and a failure prints how to repeat it.
 hypothesis_settings.register_profile(
@@ -42,13 +53,27 @@ def settings(tmp_path: Path) -> Settings:
     )  # fmt: skip
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Starts the servers that the chosen tests name: the first time one is installed, which takes minutes and
+    would count as some test's own time."""
+    if session.config.option.collectonly:
+        return
+    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    parameters = {value for item in session.items for value in _parameters(item) if isinstance(value, str)}
+    for fixture, (name, variable) in SERVERS.items():
+        if (fixture in fixtures or name in parameters) and not os.environ.get(variable):
+            _start(name)
+
+
+def _parameters(item: pytest.Item) -> Iterator[object]:
+    call = getattr(item, "callspec", None)
+    yield from call.params.values() if call else ()
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> str:
     """URL of a Postgres server that tests may make databases on: `TEST_DATABASE_URL`, else one started here."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        return given
-    return _started("postgres", "TEST_DATABASE_URL")
+    return _server("postgres_url")["TEST_DATABASE_URL"]
 
 
 @pytest.fixture
@@ -66,23 +91,76 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
         server.dispose()
 
 
-def _started(name: str, variable: str) -> str:
-    """Starts a server through the services script; returns what it says `variable` is."""
+@pytest.fixture(scope="session")
+def s3_endpoint() -> str:
+    """URL of an S3 server that tests may make buckets on: `TEST_S3_ENDPOINT_URL`, with the keys in
+    `TEST_S3_ACCESS_KEY` and `TEST_S3_SECRET_KEY`, else one started here."""
+    return _server("s3_endpoint")["TEST_S3_ENDPOINT_URL"]
+
+
+@pytest.fixture
+def s3_client(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A plain client of that server. Its keys are in the environment, where everybody's client finds them."""
+    keys = _server("s3_endpoint")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["TEST_S3_ACCESS_KEY"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["TEST_S3_SECRET_KEY"])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return boto3.client("s3", endpoint_url=s3_endpoint, config=Config(s3={"addressing_style": "path"}))
+
+
+@pytest.fixture
+def s3_bucket(s3_client: Any) -> Iterator[str]:
+    """Name of a fresh, empty bucket, removed afterwards with all that is in it."""
+    name = f"test-{uuid4().hex}"
+    s3_client.create_bucket(Bucket=name)
+    yield name
+    for upload in s3_client.list_multipart_uploads(Bucket=name).get("Uploads", ()):
+        s3_client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in s3_client.get_paginator("list_objects_v2").paginate(Bucket=name):
+        for found in page.get("Contents", ()):
+            s3_client.delete_object(Bucket=name, Key=found["Key"])
+    s3_client.delete_bucket(Bucket=name)
+
+
+@pytest.fixture
+def s3_url(s3_bucket: str) -> str:
+    """A storage URL below that bucket."""
+    return f"s3://{s3_bucket}/some/prefix"
+
+
+def _server(fixture: str) -> dict[str, str]:
+    """What is known of the server behind a fixture: the variables in the environment where its URL is given
+    there, else those the script says. Skips the test (fails it, with REQUIRE_SERVICES=1) where there is none."""
+    name, variable = SERVERS[fixture]
+    if os.environ.get(variable):
+        return dict(os.environ)
+    found = _start(name)
+    if isinstance(found, str):
+        return _missing(name, found)
+    return found
+
+
+def _start(name: str) -> dict[str, str] | str:
+    """Starts a server through the services script, once; returns its variables, or why it is not there."""
+    if name not in _servers:
+        _servers[name] = _started(name)
+    return _servers[name]
+
+
+def _started(name: str) -> dict[str, str] | str:
     try:
-        up = subprocess.run([SERVICES, "up", name], capture_output=True, text=True, timeout=300)
+        up = subprocess.run([SERVICES, "up", name], capture_output=True, text=True, timeout=INSTALL_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return _missing(name, str(error))
+        return str(error)
     if up.returncode:
-        return _missing(name, up.stderr.strip().splitlines()[-1] if up.stderr.strip() else "the script failed")
+        return up.stderr.strip().splitlines()[-1] if up.stderr.strip() else "the script failed"
     env = subprocess.run([SERVICES, "env", name], capture_output=True, text=True, check=True, timeout=30)
-    for word in shlex.split(env.stdout):
-        key, _, value = word.partition("=")
-        if key == variable:
-            return value
-    return _missing(name, f"the script did not say {variable}")
+    words = (word.partition("=") for word in shlex.split(env.stdout))
+    return {key: value for key, _, value in words if value}
 
 
-def _missing(name: str, why: str) -> str:
+def _missing(name: str, why: str) -> NoReturn:
     message = f"{name} is not available: {why}"
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(message, pytrace=False)

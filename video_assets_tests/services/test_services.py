@@ -9,11 +9,15 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from sqlalchemy import create_engine, text
 
 SCRIPT = Path(__file__).with_name("services")
+STATE = (Path("/var/cache") if os.geteuid() == 0 else Path.home() / ".cache") / "video-assets-services"
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -32,7 +36,11 @@ def script(postgres_url: str, port: int) -> Iterator[Script]:
     # Not below pytest's folder: the servers run as users of their own, who may not look into it.
     home = Path(tempfile.mkdtemp(prefix="services-"))
     home.chmod(0o755)
-    environment = {**os.environ, "SERVICES_HOME": str(home), "POSTGRES_PORT": str(port)}
+    environment = {
+        **os.environ, "SERVICES_HOME": str(home), "POSTGRES_PORT": str(port), "S3_PORT": str(port),
+        # A server that has to be built first is not built again.
+        "S3_PROGRAM": str(next(iter(STATE.glob("bin/versitygw-*")), "")),
+    }  # fmt: skip
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([SCRIPT, *words], env=environment, capture_output=True, text=True, timeout=120)
@@ -69,6 +77,32 @@ def test_a_server_starts_once_survives_a_kill_and_stops(script: Script) -> None:
     assert script("down").returncode == 0
     assert script("env").stdout == ""
     assert script("down").returncode == 0
+
+
+def test_objects_survive_a_kill_of_s3(script: Script, s3_client: Any, port: int) -> None:
+    script("down")
+    mine = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", config=Config(s3={"addressing_style": "path"}))
+    assert script("up", "s3").returncode == 0
+    mine.create_bucket(Bucket="kept")
+    mine.put_object(Bucket="kept", Key="a/b", Body=b"bytes", ContentType="video/mp4")
+    assert script("kill", "s3").returncode == 0
+    assert script("env").stdout == ""
+    again = script("up", "s3")
+    assert again.returncode == 0, again.stderr
+    found = mine.get_object(Bucket="kept", Key="a/b")
+    assert (found["Body"].read(), found["ContentType"]) == (b"bytes", "video/mp4")
+    assert script("down").returncode == 0
+
+
+def test_without_a_compiler_it_is_said_what_to_install(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "cat", "cut", "dirname", "basename", "flock", "id", "mkdir", "chmod", "sed", "seq", "mv"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    environment = {"PATH": str(programs), "SERVICES_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    answer = subprocess.run([SCRIPT, "up", "s3"], env=environment, capture_output=True, text=True, timeout=30)
+    assert answer.returncode != 0
+    assert "go is not installed" in answer.stderr.splitlines()[-1]
 
 
 def test_a_taken_port_is_said_and_nothing_is_left(script: Script, port: int) -> None:
