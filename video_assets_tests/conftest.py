@@ -76,6 +76,20 @@ def postgres_url() -> str:
     return _server("postgres_url")["TEST_DATABASE_URL"]
 
 
+@pytest.fixture(scope="session")
+def kafka_servers() -> str:
+    """host:port of a Kafka broker that tests may make topics on: `TEST_KAFKA_BOOTSTRAP_SERVERS`, else one
+    started here."""
+    given = os.environ.get("TEST_KAFKA_BOOTSTRAP_SERVERS")
+    return given or _started("kafka", "TEST_KAFKA_BOOTSTRAP_SERVERS")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """URL of a Redis server of which tests may use any database: `TEST_REDIS_URL`, else one started here."""
+    return os.environ.get("TEST_REDIS_URL") or _started("redis", "TEST_REDIS_URL")
+
+
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[str]:
     """URL of a fresh, empty Postgres database, dropped afterwards."""
