@@ -23,6 +23,8 @@ SERVICES = Path(__file__).parent / "services" / "services"
 SERVERS = {
     "postgres_url": ("postgres", "TEST_DATABASE_URL"),
     "s3_endpoint": ("s3", "TEST_S3_ENDPOINT_URL"),
+    "kafka_servers": ("kafka", "TEST_KAFKA_BOOTSTRAP_SERVERS"),
+    "redis_url": ("redis", "TEST_REDIS_URL"),
 }
 """Fixture → (server, the variable that tells where it is). A variable that is set already names one that runs."""
 INSTALL_SECONDS = 900
@@ -80,14 +82,13 @@ def postgres_url() -> str:
 def kafka_servers() -> str:
     """host:port of a Kafka broker that tests may make topics on: `TEST_KAFKA_BOOTSTRAP_SERVERS`, else one
     started here."""
-    given = os.environ.get("TEST_KAFKA_BOOTSTRAP_SERVERS")
-    return given or _started("kafka", "TEST_KAFKA_BOOTSTRAP_SERVERS")
+    return _server("kafka_servers")["TEST_KAFKA_BOOTSTRAP_SERVERS"]
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> str:
     """URL of a Redis server of which tests may use any database: `TEST_REDIS_URL`, else one started here."""
-    return os.environ.get("TEST_REDIS_URL") or _started("redis", "TEST_REDIS_URL")
+    return _server("redis_url")["TEST_REDIS_URL"]
 
 
 @pytest.fixture
