@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from video_assets.errors import PermanentError, one_line
@@ -45,6 +46,12 @@ class Settings(BaseSettings):
     whisper_model: str = Field(default="", description="Folder or name of a faster-whisper model.")
     summarizer: Literal["extractive", "openai"] = Field(
         default="extractive", description="How summaries are made; extractive: sentences chosen from the transcript."
+    )
+    openai_base_url: str = Field(
+        default="", description="Base URL of an OpenAI-compatible server (http://host:port/v1); empty: OpenAI's own."
+    )
+    openai_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key for that server; it is shown and logged nowhere."
     )
     ladder: str = Field(default="2160,1440,1080,720,480,360,240", description="Rung heights, comma separated.")
 
@@ -81,6 +88,26 @@ class Settings(BaseSettings):
         if not all(h.isascii() and h.isdigit() and 0 < int(h) <= 8640 for h in heights):
             raise ValueError("give rung heights such as 1080,720,480")
         return ",".join(str(h) for h in sorted({int(h) for h in heights}, reverse=True))
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _base_url_is_plain(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("give http://host:port/v1 or https://host/v1")
+        if parts.username or parts.password or parts.query:
+            # It is written into manifests: what is made by another server is something else.
+            raise ValueError("give the key as VIDEO_ASSETS_OPENAI_API_KEY, not within the URL")
+        return value
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _key_fits_a_header(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value().strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("a key has printable ASCII characters only; paste it again")
+        return SecretStr(key)
 
     @classmethod
     def load(cls) -> Settings:
@@ -133,7 +160,8 @@ class Settings(BaseSettings):
         child = dict(os.environ if base is None else base)
         for name in type(self).model_fields:
             value = getattr(self, name)
-            child[f"VIDEO_ASSETS_{name.upper()}"] = "" if value is None else str(value)
+            shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+            child[f"VIDEO_ASSETS_{name.upper()}"] = "" if shown is None else str(shown)
         child["VIDEO_ASSETS_HOME"] = str(self.home.absolute())
         if self.inbox is None:
             child.pop("VIDEO_ASSETS_INBOX")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from video_assets.artifacts import Workbench
+from video_assets.artifacts.answers import Answers
 from video_assets.database.engine import Database
 from video_assets.database.pulse import ProgressPulse
 from video_assets.search import SearchIndex, open_index
@@ -31,6 +32,11 @@ class Platform:
     def storage(self) -> Storage:
         """Where files live."""
         return open_storage(self.settings.storage)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What paid services have answered so far."""
+        return Answers(self.storage)
 
     @cached_property
     def search(self) -> SearchIndex:

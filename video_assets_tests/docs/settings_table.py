@@ -6,6 +6,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from video_assets.settings import Settings
@@ -31,6 +32,7 @@ def with_table(page: str) -> str:
 
 
 def _default(value: Any) -> str:
+    value = value.get_secret_value() if isinstance(value, SecretStr) else value
     if value is None or value == "":
         return "(empty)"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

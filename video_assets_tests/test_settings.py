@@ -1,0 +1,64 @@
+"""Settings: read from the environment, handed on to children whole, and secrets shown nowhere."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from video_assets.errors import PermanentError
+from video_assets.settings import Settings
+
+KEY = "sk-not-to-be-seen-4711"
+
+
+@pytest.fixture
+def secretive(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path, openai_api_key=KEY, openai_base_url="http://127.0.0.1:9/v1/")
+
+
+def test_the_key_is_shown_by_nothing_that_shows_settings(secretive: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        logging.getLogger("x").info("%s %r", secretive, secretive)
+    shown = [repr(secretive), str(secretive), secretive.model_dump_json(), str(secretive.model_dump()), caplog.text]
+    assert [text for text in shown if KEY in text] == []
+
+
+def test_a_child_gets_every_setting_and_the_key(secretive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", "from video_assets.settings import Settings; s = Settings.load()\n"
+         "print(s.openai_api_key.get_secret_value(), s.openai_base_url, s.model_dump_json())"],
+        env=secretive.environment(), capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    key, url, rest = child.stdout.split(" ", 2)
+    assert (key, url) == (KEY, "http://127.0.0.1:9/v1")
+    assert (
+        Settings.model_validate_json(rest).model_copy(
+            update={"openai_api_key": secretive.openai_api_key, "inbox": None}
+        )
+        == secretive
+    )
+    with secretive.exported():
+        assert Settings.load().openai_api_key.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("OPENAI_BASE_URL", "localhost:8000", "give http://host:port/v1"),
+        ("OPENAI_BASE_URL", "file:///etc/passwd", "give http://host:port/v1"),
+        ("OPENAI_BASE_URL", f"https://me:{KEY}@host/v1", "not within the URL"),
+        ("OPENAI_API_KEY", f"{KEY}\nx", "paste it again"),
+        ("LADDER", "big,small", "rung heights"),
+    ],
+)
+def test_a_bad_setting_is_named_and_its_value_is_not(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"VIDEO_ASSETS_{name}", value)
+    with pytest.raises(PermanentError, match=f"VIDEO_ASSETS_{name}: .*{said}") as caught:
+        Settings.load()
+    assert KEY not in str(caught.value)
