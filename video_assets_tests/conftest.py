@@ -13,6 +13,7 @@ from uuid import uuid4
 import boto3
 import pytest
 from botocore.config import Config
+from elasticsearch import Elasticsearch
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, make_url, text
@@ -25,6 +26,7 @@ SERVERS = {
     "s3_endpoint": ("s3", "TEST_S3_ENDPOINT_URL"),
     "kafka_servers": ("kafka", "TEST_KAFKA_BOOTSTRAP_SERVERS"),
     "redis_url": ("redis", "TEST_REDIS_URL"),
+    "elasticsearch_server": ("elasticsearch", "TEST_ELASTICSEARCH_URL"),
 }
 """Fixture → (server, the variable that tells where it is). A variable that is set already names one that runs."""
 INSTALL_SECONDS = 900
@@ -142,6 +144,23 @@ def s3_bucket(s3_client: Any) -> Iterator[str]:
 def s3_url(s3_bucket: str) -> str:
     """A storage URL below that bucket."""
     return f"s3://{s3_bucket}/some/prefix"
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server() -> str:
+    """URL of an Elasticsearch server that tests may make indices on: `TEST_ELASTICSEARCH_URL`, else one started
+    here."""
+    return _server("elasticsearch_server")["TEST_ELASTICSEARCH_URL"]
+
+
+@pytest.fixture
+def elasticsearch_url(elasticsearch_server: str) -> Iterator[str]:
+    """A search URL whose index nobody else uses, removed afterwards."""
+    name = f"test-{uuid4().hex}"
+    yield f"{elasticsearch_server}/{name}"
+    with Elasticsearch(elasticsearch_server) as client:
+        for index in client.indices.get(index=f"{name}*", allow_no_indices=True):
+            client.indices.delete(index=index)
 
 
 def _server(fixture: str) -> dict[str, str]:
