@@ -5,6 +5,7 @@ Each is read from `VIDEO_ASSETS_<NAME>`. The defaults are the embedded profile: 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,14 @@ class Settings(BaseSettings):
     )
     kafka_bootstrap_servers: str = Field(
         default="", description="host:port list; empty: events go to HOME/events.jsonl."
+    )
+    kafka_options: SecretStr = Field(
+        default=SecretStr(""),
+        description="More properties of the Kafka client (TLS, SASL), a JSON object.",
+    )
+    kafka_topic_prefix: str = Field(default="", description="Stands before every topic's name, such as `staging.`.")
+    outbox_attempts: int = Field(
+        default=5, gt=0, description="An event refused this often is parked, and its video's later ones with it."
     )
     inbox: Path | None = Field(default=None, description="Folder watched for new files; empty: HOME/inbox.")
     db_sync: bool = Field(default=True, description="Create or upgrade the schema at start.")
@@ -109,6 +118,17 @@ class Settings(BaseSettings):
             raise ValueError("a key has printable ASCII characters only; paste it again")
         return SecretStr(key)
 
+    @field_validator("kafka_options")
+    @classmethod
+    def _kafka_options_are_strings(cls, value: SecretStr) -> SecretStr:
+        try:
+            options = json.loads(value.get_secret_value() or "{}")
+        except ValueError:
+            options = None
+        if not isinstance(options, dict) or not all(isinstance(each, str) for each in options.values()):
+            raise ValueError('give a JSON object such as {"security.protocol": "SSL"}')
+        return value
+
     @classmethod
     def load(cls) -> Settings:
         """The settings of this process's environment; a bad one is a PermanentError that names it."""
@@ -138,6 +158,12 @@ class Settings(BaseSettings):
     def search(self) -> str:
         """The search index URL, with the embedded default filled in."""
         return self.search_url or f"sqlite:///{self.home.absolute() / 'search.db'}"
+
+    @property
+    def kafka_properties(self) -> dict[str, str]:
+        """What `kafka_options` says."""
+        options: dict[str, str] = json.loads(self.kafka_options.get_secret_value() or "{}")
+        return options
 
     @property
     def inbox_folder(self) -> Path:

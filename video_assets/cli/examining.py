@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
             ("storage", lambda: _storage(platform)),
             ("search", lambda: _search(platform)),
             ("inbox", lambda: _writable(settings.inbox_folder, "VIDEO_ASSETS_INBOX")),
+            ("events", lambda: _events(platform)),
             ("dagster", lambda: _dagster(settings)),
         )
     ]
@@ -140,6 +142,20 @@ def _storage(platform: Platform) -> str:
 def _search(platform: Platform) -> str:
     platform.search.ping()
     return f"{platform.search.count()} videos in the index"
+
+
+def _events(platform: Platform) -> str:
+    from video_assets.database import publishing
+
+    found = platform.publisher.ping()
+    parked: list[publishing.Parked] = []
+    with suppress(TransientError), platform.database.read() as session:  # that it does not answer was said above
+        parked = publishing.parked_messages(session)
+    if parked:
+        first = f"video {parked[0].video_id}, {parked[0].topic}: {parked[0].reason}"
+        count = f"{len(parked)} event{' is' if len(parked) == 1 else 's are'} parked"
+        raise PermanentError(f"{count} ({first}); see `video-assets events`")
+    return found
 
 
 def _dagster(settings: Settings) -> str:

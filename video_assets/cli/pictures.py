@@ -13,6 +13,7 @@ from rich.text import Text
 from video_assets.cli.rows import SETTLED, Listed
 from video_assets.cli.words import age, done, plain, safe, size, status_text
 from video_assets.database.models import ArtifactRow, AttemptRow, OutboxRow
+from video_assets.database.publishing import Parked
 
 
 def table(*columns: str, title: str | None = None) -> Table:
@@ -25,7 +26,9 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def library(videos: Sequence[Listed], counts: Mapping[str, int], waiting: int, now: datetime) -> RenderableType:
+def library(
+    videos: Sequence[Listed], counts: Mapping[str, int], waiting: int, parked: int, now: datetime
+) -> RenderableType:
     """The list of videos and a line of counts."""
     if not videos:
         return Text(
@@ -36,15 +39,16 @@ def library(videos: Sequence[Listed], counts: Mapping[str, int], waiting: int, n
         picture.add_row(
             str(video.id), safe(video.title, 60), status_text(video.status), age(video.created_at, now), _remark(video)
         )
-    return Group(picture, Text(count_line(counts, waiting)))
+    return Group(picture, Text(count_line(counts, waiting, parked)))
 
 
-def count_line(counts: Mapping[str, int], waiting: int) -> str:
-    """`12 videos: 10 ready, 2 failed; 3 events waiting to be published`."""
+def count_line(counts: Mapping[str, int], waiting: int, parked: int = 0) -> str:
+    """`12 videos: 10 ready, 2 failed; 3 events waiting to be published, 1 parked (video-assets events)`."""
     total = sum(counts.values())
     parts = ", ".join(f"{count} {plain(status, 20)}" for status, count in counts.items())
     events = f"; {waiting} event{'' if waiting == 1 else 's'} waiting to be published" if waiting else ""
-    return f"{total} video{'' if total == 1 else 's'}: {parts}{events}"
+    held = f", {parked} of them parked (`video-assets events`)" if parked else ""
+    return f"{total} video{'' if total == 1 else 's'}: {parts}{events}{held}"
 
 
 def story(
@@ -105,6 +109,15 @@ def _artifacts(artifacts: Iterable[ArtifactRow]) -> Table:
 def _events(events: Iterable[tuple[OutboxRow, str | None]]) -> Table:
     picture = table("event", "at", "", title="told to other services")
     for row, parked in events:
-        state = "published" if row.published else f"parked: {parked}" if parked else "waiting"
+        sent = "published" if row.published_at else f"given up: {parked}"
+        state = sent if row.published else f"parked: {parked}" if parked else "waiting"
         picture.add_row(safe(row.topic), f"{row.created_at:%Y-%m-%d %H:%M:%S}", safe(state, 200))
+    return picture
+
+
+def parked_events(parked: Iterable[Parked]) -> Table:
+    """Events that were set aside."""
+    picture = table(">video", "event", ">waiting behind it", "reason")
+    for each in parked:
+        picture.add_row(str(each.video_id), safe(each.topic, 60), str(each.waiting), safe(each.reason, 300))
     return picture

@@ -52,13 +52,15 @@ def status(output: Output, video_id: int | None, limit: int, watch: bool, as_jso
 
 def _document(platform: Platform, video_id: int | None, limit: int) -> dict[str, Any]:
     from video_assets.cli import rows
-    from video_assets.database import reading
+    from video_assets.database import publishing, reading
 
     with platform.database.read() as session:
         if video_id is None:
             videos = [_video(each) for each in rows.listed(session, limit=limit)]
             waiting = reading.unpublished_count(session)
-            return {"videos": videos, "counts": rows.counts(session), "unpublished_events": waiting}
+            parked = publishing.parked_count(session)
+            counts = rows.counts(session)
+            return {"videos": videos, "counts": counts, "unpublished_events": waiting, "parked_events": parked}
         return _video(_found(rows.one(session, video_id), video_id)) | {
             "attempts": [
                 {
@@ -124,7 +126,7 @@ def _watch(output: Output, platform: Platform, video_id: int | None, limit: int)
 
 def _picture(platform: Platform, video_id: int | None, limit: int) -> RenderableType:
     from video_assets.cli import pictures, rows
-    from video_assets.database import reading
+    from video_assets.database import publishing, reading
     from video_assets.videos import utc_now
 
     with platform.database.read() as session:
@@ -134,4 +136,5 @@ def _picture(platform: Platform, video_id: int | None, limit: int) -> Renderable
                 reading.artifacts(session, video_id), reading.outbox(session, video_id), utc_now(),
             )  # fmt: skip
         videos, counts = rows.listed(session, limit=limit), rows.counts(session)
-        return pictures.library(videos, counts, reading.unpublished_count(session), utc_now())
+        waiting, parked = reading.unpublished_count(session), publishing.parked_count(session)
+        return pictures.library(videos, counts, waiting, parked, utc_now())

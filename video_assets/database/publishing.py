@@ -6,7 +6,8 @@ to be one publisher at a time (`Database.only_one("outbox")`): two that skip eac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow
+from video_assets.database.upsert import insert_all
+
+NO_VIDEO = 0
+"""Stands in the order for a message that names no video."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,38 @@ class Parked:
     waiting: int
 
 
-def unpublished(session: Session, limit: int) -> list[Outgoing]:
-    """What to send next, in order, without what is parked or waits behind something parked."""
+def without_place(session: Session, limit: int) -> list[tuple[UUID, Any]]:
+    """Id and payload of unpublished messages that another service put there, and that have no place in the
+    order yet; oldest first."""
+    rows = session.execute(
+        select(OutboxRow.id, OutboxRow.payload)
+        .outerjoin(OutboxOrderRow, OutboxOrderRow.event_id == OutboxRow.id)
+        .where(OutboxRow.published.is_(False), OutboxOrderRow.seq.is_(None))
+        .order_by(OutboxRow.created_at, OutboxRow.id)
+        .limit(limit)
+    )
+    return [(identity, payload) for identity, payload in rows]
+
+
+def give_places(session: Session, messages: Sequence[tuple[UUID, Any]]) -> None:
+    """Puts messages at the end of the order. One that names no video is parked by itself, holding nobody."""
+    rows = []
+    for identity, payload in messages:
+        video_id = _video_of(payload)
+        reason = None if video_id is not None else "its payload names no videoId"
+        rows.append({"event_id": identity, "video_id": video_id or NO_VIDEO, "parked_reason": reason})
+    insert_all(session, OutboxOrderRow, rows)
+
+
+def _video_of(payload: Any) -> int | None:
+    named = payload.get("videoId") if isinstance(payload, Mapping) else None
+    text = str(named) if isinstance(named, int | str) and not isinstance(named, bool) else ""
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,8}", text) else None
+
+
+def unpublished(session: Session, limit: int, *, without: Collection[int] = ()) -> list[Outgoing]:
+    """What to send next, in order, without what is parked or waits behind something parked, and without the
+    videos in `without`."""
     ahead, parked = aliased(OutboxOrderRow), aliased(OutboxRow)
     held = (
         select(ahead.seq)
@@ -60,7 +95,7 @@ def unpublished(session: Session, limit: int) -> list[Outgoing]:
             OutboxRow.attempts, OutboxRow.created_at,
         )
         .join(OutboxRow, OutboxRow.id == OutboxOrderRow.event_id)
-        .where(OutboxRow.published.is_(False), ~held)
+        .where(OutboxRow.published.is_(False), ~held, OutboxOrderRow.video_id.not_in(without))
         .order_by(OutboxOrderRow.seq)
         .limit(limit)
     )  # fmt: skip
@@ -74,10 +109,12 @@ def mark_published(session: Session, ids: Sequence[UUID], now: datetime) -> None
         session.execute(update(OutboxRow).where(OutboxRow.id.in_(ids), OutboxRow.published.is_(False)).values(sent))
 
 
-def count_attempt(session: Session, ids: Sequence[UUID]) -> None:
-    """They could not be sent this time."""
-    if ids:
-        session.execute(update(OutboxRow).where(OutboxRow.id.in_(ids)).values(attempts=OutboxRow.attempts + 1))
+def refuse(session: Session, message: Outgoing, reason: str, *, max_attempts: int) -> None:
+    """It was not taken, for what it is. Counted, and parked the last time."""
+    attempts = message.attempts + 1
+    session.execute(update(OutboxRow).where(OutboxRow.id == message.id).values(attempts=attempts))
+    if attempts >= max_attempts:
+        park(session, message.id, reason)
 
 
 def park(session: Session, event_id: UUID, reason: str) -> None:
@@ -85,16 +122,22 @@ def park(session: Session, event_id: UUID, reason: str) -> None:
     session.execute(update(OutboxOrderRow).where(OutboxOrderRow.event_id == event_id).values(parked_reason=reason))
 
 
-def release(session: Session, video_id: int) -> int:
-    """Lets a video's parked messages go again; returns how many."""
-    parked = list(
-        session.scalars(
-            select(OutboxOrderRow).where(OutboxOrderRow.video_id == video_id, OutboxOrderRow.parked_reason.is_not(None))
-        )
-    )
-    for row in parked:
-        row.parked_reason = None
+def release(session: Session, video_ids: Collection[int]) -> int:
+    """Lets these videos' parked messages go again, with all their attempts before them; returns how many."""
+    chosen = (OutboxOrderRow.video_id.in_(video_ids), OutboxOrderRow.parked_reason.is_not(None))
+    parked = list(session.execute(select(OutboxOrderRow.event_id).where(*chosen)).scalars())
+    session.execute(update(OutboxRow).where(OutboxRow.id.in_(parked), ~OutboxRow.published).values(attempts=0))
+    session.execute(update(OutboxOrderRow).where(*chosen).values(parked_reason=None))
     return len(parked)
+
+
+def give_up(session: Session, video_ids: Collection[int]) -> int:
+    """Has these videos' parked messages never sent, so that what waits behind them goes on; returns how many.
+    They count as published, at no time, and keep the reason: a row that was gone would be written again."""
+    chosen = (OutboxOrderRow.video_id.in_(video_ids), OutboxOrderRow.parked_reason.is_not(None))
+    parked = select(OutboxOrderRow.event_id).where(*chosen)
+    given_up = update(OutboxRow).where(OutboxRow.id.in_(parked), ~OutboxRow.published).values(published=True)
+    return int(getattr(session.execute(given_up), "rowcount", 0))
 
 
 def parked_messages(session: Session) -> list[Parked]:
@@ -103,7 +146,7 @@ def parked_messages(session: Session) -> list[Parked]:
     waiting = (
         select(func.count())
         .select_from(behind)
-        .where(behind.video_id == OutboxOrderRow.video_id, behind.seq > OutboxOrderRow.seq)
+        .where(behind.video_id == OutboxOrderRow.video_id, behind.video_id != NO_VIDEO, behind.seq > OutboxOrderRow.seq)
         .scalar_subquery()
     )
     rows = session.execute(
@@ -113,3 +156,10 @@ def parked_messages(session: Session) -> list[Parked]:
         .order_by(OutboxOrderRow.seq)
     )
     return [Parked(*row) for row in rows]
+
+
+def parked_count(session: Session) -> int:
+    """How many messages are set aside."""
+    parked = select(func.count()).select_from(OutboxOrderRow).join(OutboxRow, OutboxRow.id == OutboxOrderRow.event_id)
+    chosen = (OutboxOrderRow.parked_reason.is_not(None), OutboxRow.published.is_(False))
+    return session.scalar(parked.where(*chosen)) or 0

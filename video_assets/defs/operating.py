@@ -20,7 +20,7 @@ from video_assets.defs.projecting import Projector
 from video_assets.defs.remake import REMAKE_LIGHT
 from video_assets.defs.translate import made_from_manifest
 from video_assets.errors import PermanentError, one_line
-from video_assets.events.publisher import drain, open_publisher
+from video_assets.events.publisher import drain
 from video_assets.lifecycle import deletion, rebuild
 from video_assets.lifecycle.dead import RunSeen, Verdict, dead_runs
 from video_assets.lifecycle.failure_record import mirror_failures
@@ -44,7 +44,7 @@ _PURGED_AT_ONCE = 50
 
 def drain_outbox(platform: Platform) -> int:
     """Publishes what waits in the outbox; returns how many events that were."""
-    return drain(platform.database, open_publisher(platform.settings))
+    return drain(platform.database, platform.publisher, max_attempts=platform.settings.outbox_attempts)
 
 
 def reconcile(

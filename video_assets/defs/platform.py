@@ -8,6 +8,7 @@ from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
 from video_assets.database.engine import Database
 from video_assets.database.pulse import ProgressPulse
+from video_assets.events.publisher import Publisher, open_publisher
 from video_assets.search import SearchIndex, open_index
 from video_assets.settings import Settings
 from video_assets.storage import Storage, open_storage
@@ -43,6 +44,11 @@ class Platform:
         """The search index."""
         self.settings.home.mkdir(parents=True, exist_ok=True)
         return open_index(self.settings.search)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The outbox's way out."""
+        return open_publisher(self.settings)
 
     @cached_property
     def bench(self) -> Workbench:

@@ -18,7 +18,8 @@ from video_assets.storage import NotFound
 from video_assets_tests.cli.conftest import Said, say
 
 COMMANDS = [
-    "cancel", "delete", "demo", "doctor", "process", "rebuild", "reconcile", "report", "search", "status", "up",
+    "cancel", "delete", "demo", "doctor", "events", "process", "rebuild", "reconcile", "report", "search", "status",
+    "up",
 ]  # fmt: skip
 
 

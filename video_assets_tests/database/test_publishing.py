@@ -33,7 +33,7 @@ def test_a_published_message_does_not_come_again(database: Database) -> None:
     fill(database)
     with database.write() as session:
         first = publishing.unpublished(session, 4)
-        publishing.count_attempt(session, [first[0].id])
+        publishing.refuse(session, first[0], "not now", max_attempts=2)
         publishing.mark_published(session, [message.id for message in first], at(50))
     assert len(waiting(database)) == 6
     with database.read() as session:
@@ -56,7 +56,7 @@ def test_a_parked_message_holds_its_own_videos_later_ones_and_nobody_elses(datab
         assert (parked.video_id, parked.topic, parked.reason, parked.waiting) == (
             one, "video.transcribed", "too large", 2,
         )  # fmt: skip
-        assert publishing.release(session, one) == 1
+        assert publishing.release(session, [one]) == 1
     assert len(waiting(database)) == 10
 
 

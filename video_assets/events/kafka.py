@@ -1,0 +1,276 @@
+"""The outbox to Kafka: each event safe on all replicas before the next of its video is sent.
+
+Order holds across topics too, which no broker promises: a video has one message in flight at a time, and all
+videos have theirs at once. Idempotence keeps the client's own retries from doubling or reordering what it sends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from video_assets.database.publishing import Outgoing
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.events.payloads import TOPICS
+from video_assets.events.sending import Sending
+from video_assets.settings import Settings
+
+log = logging.getLogger(__name__)
+ANSWER_SECONDS = 5.0
+"""How long a broker may take to say what topics there are."""
+DELIVERY_SECONDS = 10.0
+"""A message not acknowledged by then counts as not sent; it is sent again with a later tick."""
+QUEUE_MESSAGES = 10_000
+QUEUE_KBYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 10 * 2**20
+"""What we are willing to send. What the topic is willing to take is mostly less, and for the broker to say."""
+
+REFUSALS = frozenset((
+    KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD,
+    KafkaError.TOPIC_EXCEPTION, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.POLICY_VIOLATION, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._INVALID_ARG,
+))  # fmt: skip
+"""Answers to the event itself. Every other error is the world's, and the event is not to blame for it."""
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """What every client of this broker has in common."""
+    return {
+        **settings.kafka_properties,
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "client.id": "video-assets",
+        "socket.connection.setup.timeout.ms": 5_000,
+        "reconnect.backoff.max.ms": 1_000,
+        "logger": log,
+    }
+
+
+class KafkaPublisher:
+    """Publishes to the topics of the events. Connects on first use, and anew after trouble; for one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._servers = settings.kafka_bootstrap_servers
+        self._options = client_options(settings)
+        self._prefix = settings.kafka_topic_prefix
+        self._producer: Producer | None = None
+        self._topics: set[str] = set()
+        self._said = ""
+
+    def publish(self, events: Sequence[Outgoing]) -> Sending:
+        """Sends all of them, each video's in this order, and waits until each is safe or refused. An event
+        that is refused holds what follows it of its video. Raises PermanentError where a topic of ours is
+        missing and may not be made."""
+        sending = Sending()
+        try:
+            producer = self._connected()
+            if any(self._prefix + event.topic not in self._topics for event in events):
+                self._topics |= self._list(producer)  # it may have been made since
+        except TransientError as error:
+            sending.trouble = str(error)
+            return sending
+        suspects = self._pass(producer, events, sending).run()
+        if suspects and not sending.trouble:
+            # A broker refuses a whole batch for one message in it, so each is asked about by itself.
+            self._one_by_one(producer, suspects, sending)
+        if sending.trouble:
+            self._dispose()  # with what it still holds, which is sent again in its turn
+            sending.trouble = self._down(sending.trouble)
+        return sending
+
+    def ping(self) -> str:
+        """What answers there, in a line; raises TransientError where nothing does."""
+        self._connected()
+        ours = [topic for topic in self._ours() if topic in self._topics]
+        return f"{self._servers}, topics {', '.join(ours)}"
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._dispose()
+
+    def _one_by_one(self, producer: Producer, suspects: Sequence[Sequence[Outgoing]], sending: Sending) -> None:
+        for rest in suspects:
+            for event in rest:
+                before = len(sending.refused)
+                self._pass(producer, [event], sending, final=True).run()
+                if sending.trouble:
+                    return
+                if len(sending.refused) > before:
+                    break
+
+    def _pass(self, producer: Producer, events: Sequence[Outgoing], sending: Sending, *, final: bool = False) -> _Pass:
+        return _Pass(producer, events, self._prefix, self._topics, sending, final=final)
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            producer = self._opened()
+            self._topics = self._known_topics(producer)
+            self._producer = producer
+        return self._producer
+
+    def _opened(self) -> Producer:
+        try:
+            return Producer({
+                **self._options,
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 2,
+                "compression.type": "lz4",
+                "message.max.bytes": MAX_MESSAGE_BYTES,
+                "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000),
+                "queue.buffering.max.messages": QUEUE_MESSAGES,
+                "queue.buffering.max.kbytes": QUEUE_KBYTES,
+                # A topic made a moment ago is not known everywhere yet; a wrong one must not hold up the others.
+                "topic.metadata.propagation.max.ms": 3_000,
+                "error_cb": self._hear,
+            })  # fmt: skip
+        except KafkaException as error:  # a property that there is not, or a value that it cannot have
+            what = one_line(error.args[0].str(), 200)
+            raise PermanentError(f"VIDEO_ASSETS_KAFKA_OPTIONS: {what}; put it right") from None
+
+    def _known_topics(self, producer: Producer) -> set[str]:
+        known = self._list(producer)
+        missing = [topic for topic in self._ours() if topic not in known]
+        if missing:
+            self._make(missing)
+            known |= set(missing)
+        return known
+
+    def _ours(self) -> list[str]:
+        return [self._prefix + topic for topic in TOPICS]
+
+    def _list(self, producer: Producer) -> set[str]:
+        try:
+            return set(producer.list_topics(timeout=ANSWER_SECONDS).topics)
+        except KafkaException as error:
+            raise TransientError(self._down(_words(error.args[0]))) from None
+
+    def _make(self, missing: Sequence[str]) -> None:
+        """Makes topics with the broker's own defaults for partitions and replicas."""
+        admin = AdminClient(self._options)  # held on to: without it there are no answers
+        answers = admin.create_topics([NewTopic(topic) for topic in missing], operation_timeout=10)
+        for topic, answer in answers.items():
+            try:
+                answer.result()
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                    continue
+                if error.args[0].retriable() or error.args[0].code() < 0:  # below 0 it is no broker's answer
+                    raise TransientError(self._down(_words(error.args[0]))) from None
+                what = f"Kafka at {self._servers} has no topic {topic} and does not let us make it"
+                raise PermanentError(f"{what} ({_words(error.args[0])}); have it made, or give the right") from None
+
+    def _dispose(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge()
+            producer.flush(1)
+
+    def _hear(self, error: KafkaError) -> None:
+        self._said = _words(error)
+
+    def _down(self, what: str) -> str:
+        said = f"; {self._said}" if self._said and self._said != what else ""
+        return one_line(f"Kafka at {self._servers} did not take the events: {what}{said}; they wait in the outbox", 300)
+
+
+class _Pass:
+    """One sending of some events, at most one of each video under way."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        events: Sequence[Outgoing],
+        prefix: str,
+        topics: set[str],
+        sending: Sending,
+        *,
+        final: bool,
+    ) -> None:
+        self._producer = producer
+        self._prefix = prefix
+        self._topics = topics
+        self._sending = sending
+        self._final = final
+        self._left: dict[int, deque[Outgoing]] = {}
+        for event in events:
+            self._left.setdefault(event.video_id, deque()).append(event)
+        self._due = deque(self._left)
+        self._under_way = 0
+        self._suspects: list[list[Outgoing]] = []
+
+    def run(self) -> list[list[Outgoing]]:
+        """Sends until nothing is left that may be sent; returns what was refused in company, each with what
+        waits behind it."""
+        # The client gives up on a message by itself; this is for the case that it does not.
+        deadline = time.monotonic() + 2 * DELIVERY_SECONDS
+        while (self._due or self._under_way) and not self._sending.trouble:
+            while self._due and not self._sending.trouble and self._send(self._due[0]):
+                self._due.popleft()
+                self._producer.poll(0)
+            if self._producer.poll(0.1):
+                deadline = time.monotonic() + 2 * DELIVERY_SECONDS
+            elif time.monotonic() > deadline:
+                self._sending.trouble = "no word of what was sent"
+        return self._suspects
+
+    def _send(self, video_id: int) -> bool:
+        """Hands the video's next event to the client; False where its queue is full."""
+        event = self._left[video_id][0]
+        topic = self._prefix + event.topic
+        if topic not in self._topics:
+            self._refused(event, f"Kafka has no topic {topic}", certain=True)
+            return True
+        try:
+            self._producer.produce(
+                topic, value=json.dumps(event.payload, ensure_ascii=False).encode(), key=str(event.video_id),
+                headers=headers(event.id, event.payload), on_delivery=lambda error, _: self._heard(event, error),
+            )  # fmt: skip
+        except BufferError:
+            return False
+        except KafkaException as error:
+            self._failed(event, error.args[0], certain=True)
+            return True
+        self._under_way += 1
+        return True
+
+    def _heard(self, event: Outgoing, error: KafkaError | None) -> None:
+        self._under_way -= 1
+        if error is not None:
+            self._failed(event, error, certain=self._final)
+            return
+        self._sending.delivered.append(event.id)
+        left = self._left[event.video_id]
+        left.popleft()
+        if left:
+            self._due.append(event.video_id)
+
+    def _failed(self, event: Outgoing, error: KafkaError, *, certain: bool) -> None:
+        if error.code() in REFUSALS:
+            self._refused(event, _words(error), certain=certain)
+        elif not self._sending.trouble:
+            self._sending.trouble = _words(error)
+
+    def _refused(self, event: Outgoing, reason: str, *, certain: bool) -> None:
+        if certain:
+            self._sending.refused[event.id] = reason
+        else:
+            self._suspects.append(list(self._left[event.video_id]))
+
+
+def headers(message_id: UUID, payload: Mapping[str, Any]) -> list[tuple[str, str | bytes | None]]:
+    """The headers of a message. What belongs to no greater undertaking is one of its own."""
+    correlation = payload.get("correlationId") or message_id
+    return [("messageId", str(message_id).encode()), ("correlationId", str(correlation).encode())]
+
+
+def _words(error: KafkaError) -> str:
+    return one_line(error.str(), 200)

@@ -1,0 +1,81 @@
+"""Events that could not be published, as an operator sees them and goes on from there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from video_assets.cli.app import run
+from video_assets.database import outbox, publishing
+from video_assets.defs.operating import drain_outbox
+from video_assets.defs.platform import Platform
+from video_assets.events import payloads
+from video_assets.settings import Settings
+from video_assets.videos import utc_now
+
+READY = payloads.ready(7, at=utc_now())
+
+
+@pytest.fixture
+def platform(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """Video 7 with a parked event and one behind it, and another video's."""
+    for name, value in settings.environment({}).items():
+        monkeypatch.setenv(name, value)
+    opened = Platform(settings)
+    with opened.database.write() as session:
+        outbox.add(session, [READY], service="python-backend")
+        outbox.add(session, [payloads.deleted(7, at=utc_now()), payloads.ready(8, at=utc_now())], service="x")
+        publishing.park(session, READY.id, "\x1b[31mtoo large")
+    return opened
+
+
+def told(settings: Settings) -> list[tuple[str, str]]:
+    path = settings.home / "events.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(json.loads(line)["key"], json.loads(line)["topic"]) for line in lines]
+
+
+def asked(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    assert run(words) == 0
+    return capsys.readouterr().out
+
+
+def test_what_is_parked_is_seen_everywhere(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = asked(capsys, "events")
+    assert "too large" in shown
+    assert "\x1b[31m" not in shown
+    assert "3 events not published yet, 1 of them parked" in shown
+    document = json.loads(asked(capsys, "events", "--json"))
+    assert document["unpublished_events"] == 3
+    (parked,) = document["parked"]
+    assert (parked["id"], parked["video_id"], parked["topic"], parked["waiting_behind"]) == (
+        str(READY.id), 7, "video.ready", 1,
+    )  # fmt: skip
+    assert json.loads(asked(capsys, "status", "--json"))["parked_events"] == 1
+    capsys.readouterr()
+    assert run(["doctor", "--json"]) == 1
+    findings = {each["name"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert not findings["events"]["ok"]
+    assert "1 event is parked (video 7, video.ready: " in findings["events"]["found"]
+
+
+def test_released_it_is_sent_with_what_waited_behind_it(
+    platform: Platform, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drain_outbox(platform)
+    assert told(settings) == [("8", "video.ready")]
+    assert "0 events not published yet" not in asked(capsys, "events", "--release", "7")
+    drain_outbox(platform)
+    assert told(settings)[1:] == [("7", "video.ready"), ("7", "video.deleted")]
+
+
+def test_given_up_it_is_never_sent_and_holds_nothing(
+    platform: Platform, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(capsys, "events", "--give-up", "7")
+    with platform.database.write() as session:  # as a replay of the event log would tell it again
+        assert outbox.add(session, [READY], service="python-backend") == []
+    drain_outbox(platform)
+    assert told(settings) == [("7", "video.deleted"), ("8", "video.ready")]
