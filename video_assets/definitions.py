@@ -29,6 +29,10 @@ def build_defs(settings: Settings, overrides: dict[str, Any] | None = None) -> d
         "io_manager": ManifestIOManager(platform),
         "nothing": dg.mem_io_manager,
     }
+    if settings.storage.startswith("s3://"):
+        from video_assets.defs.bucket import bucket_of
+
+        resources["s3"] = bucket_of(settings)
     return dg.Definitions(
         assets=[uploads, variants, transcripts, summaries, search_documents, library_report],
         asset_checks=standing_checks,

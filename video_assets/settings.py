@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +44,18 @@ class Settings(BaseSettings):
     outbox_attempts: int = Field(
         default=5, gt=0, description="An event refused this often is parked, and its video's later ones with it."
     )
-    inbox: Path | None = Field(default=None, description="Folder watched for new files; empty: HOME/inbox.")
+    s3_endpoint_url: str = Field(default="", description="Of an S3 server that is not Amazon's: http(s)://host:port.")
+    s3_region: str = Field(default="", description="Region of the bucket; empty: AWS_DEFAULT_REGION or the profile's.")
+    s3_path_style: bool | None = Field(
+        default=None, description="host/bucket/key instead of bucket.host/key; empty: where an endpoint is set."
+    )
+    s3_encryption: Literal["", "AES256", "aws:kms"] = Field(
+        default="", description="Server-side encryption asked for with every write; empty: the bucket's own default."
+    )
+    s3_kms_key_id: str = Field(default="", description="The KMS key for `aws:kms`; empty: the account's own.")
+    inbox: str = Field(
+        default="", description="Watched for new files: a folder, or s3://bucket/prefix/; empty: HOME/inbox."
+    )
     db_sync: bool = Field(default=True, description="Create or upgrade the schema at start.")
     outbox_service: str = Field(
         default="python-backend", description="The outbox's service column for pipeline events."
@@ -98,6 +110,22 @@ class Settings(BaseSettings):
             raise ValueError("give rung heights such as 1080,720,480")
         return ",".join(str(h) for h in sorted({int(h) for h in heights}, reverse=True))
 
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _endpoint_is_plain(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query):
+            raise ValueError("give http://host:port or https://host")
+        if parts.username or parts.password:
+            raise ValueError("give the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, not within the URL")
+        return value
+
+    @field_validator("s3_path_style", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
     @field_validator("openai_base_url")
     @classmethod
     def _base_url_is_plain(cls, value: str) -> str:
@@ -128,6 +156,11 @@ class Settings(BaseSettings):
         if not isinstance(options, dict) or not all(isinstance(each, str) for each in options.values()):
             raise ValueError('give a JSON object such as {"security.protocol": "SSL"}')
         return value
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        # Passwords stand within URLs, and a repr ends in logs.
+        for name, value in super().__repr_args__():
+            yield name, without_passwords(value) if isinstance(value, str) else value
 
     @classmethod
     def load(cls) -> Settings:
@@ -166,9 +199,20 @@ class Settings(BaseSettings):
         return options
 
     @property
+    def inbox_url(self) -> str | None:
+        """The bucket prefix watched for new files; None where it is a folder."""
+        return self.inbox if self.inbox.startswith("s3://") else None
+
+    @property
     def inbox_folder(self) -> Path:
-        """The folder watched for new files."""
-        return (self.inbox or self.home / "inbox").absolute()
+        """The folder watched for new files, where it is one."""
+        return Path(self.inbox or self.home / "inbox").absolute()
+
+    @property
+    def s3_encryption_words(self) -> dict[str, str]:
+        """What each write says of server-side encryption, in S3's own names."""
+        key = {"SSEKMSKeyId": self.s3_kms_key_id} if self.s3_encryption == "aws:kms" and self.s3_kms_key_id else {}
+        return {"ServerSideEncryption": self.s3_encryption, **key} if self.s3_encryption else {}
 
     @property
     def work_folder(self) -> Path:
@@ -189,8 +233,6 @@ class Settings(BaseSettings):
             shown = value.get_secret_value() if isinstance(value, SecretStr) else value
             child[f"VIDEO_ASSETS_{name.upper()}"] = "" if shown is None else str(shown)
         child["VIDEO_ASSETS_HOME"] = str(self.home.absolute())
-        if self.inbox is None:
-            child.pop("VIDEO_ASSETS_INBOX")
         child["DAGSTER_HOME"] = str(self.dagster_home)
         return child
 
@@ -204,6 +246,14 @@ class Settings(BaseSettings):
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]*(@)")
+
+
+def without_passwords(text: str) -> str:
+    """The text with every password within a URL made unreadable."""
+    return _PASSWORD.sub(r"\1***\2", text)
 
 
 def forget_dagster_home() -> None:

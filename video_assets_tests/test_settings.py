@@ -36,13 +36,20 @@ def test_a_child_gets_every_setting_and_the_key(secretive: Settings, monkeypatch
     key, url, rest = child.stdout.split(" ", 2)
     assert (key, url) == (KEY, "http://127.0.0.1:9/v1")
     assert (
-        Settings.model_validate_json(rest).model_copy(
-            update={"openai_api_key": secretive.openai_api_key, "inbox": None}
-        )
-        == secretive
+        Settings.model_validate_json(rest).model_copy(update={"openai_api_key": secretive.openai_api_key}) == secretive
     )
     with secretive.exported():
         assert Settings.load().openai_api_key.get_secret_value() == KEY
+
+
+def test_passwords_within_urls_are_shown_by_no_repr() -> None:
+    settings = Settings(
+        database_url=f"postgresql://me:{KEY}@host/db", search_url=f"https://me:{KEY}@host:9200",
+        storage_url=f"s3://me:{KEY}@bucket", inbox=f"s3://me:{KEY}@bucket/inbox", kafka_bootstrap_servers="host:9092",
+    )  # fmt: skip
+    for text in (repr(settings), str(settings)):
+        assert KEY not in text
+        assert "postgresql://me:***@host/db" in text
 
 
 @pytest.mark.parametrize(
@@ -52,6 +59,10 @@ def test_a_child_gets_every_setting_and_the_key(secretive: Settings, monkeypatch
         ("OPENAI_BASE_URL", "file:///etc/passwd", "give http://host:port/v1"),
         ("OPENAI_BASE_URL", f"https://me:{KEY}@host/v1", "not within the URL"),
         ("OPENAI_API_KEY", f"{KEY}\nx", "paste it again"),
+        ("S3_ENDPOINT_URL", "minio:9000", "give http://host:port"),
+        ("S3_ENDPOINT_URL", "http://minio:9000/bucket", "give http://host:port"),
+        ("S3_ENDPOINT_URL", f"http://me:{KEY}@minio:9000", "not within the URL"),
+        ("S3_ENCRYPTION", "rot13", "AES256"),
         ("LADDER", "big,small", "rung heights"),
     ],
 )

@@ -165,7 +165,7 @@ class Artifact:
             return file
         content_type, part = self._types[name]
         key, size, sha256 = self.prefix + name, file.stat().st_size, file_sha256(file)
-        self.storage.put_file(key, file, content_type=content_type)
+        self.storage.put_file(key, file, content_type=content_type, sha256=sha256)
         return ManifestFile(name=name, key=key, bytes=size, sha256=sha256, content_type=content_type, part=part)
 
 

@@ -20,7 +20,7 @@ def demo_settings() -> Settings:
     forget_dagster_home()
     return Settings(
         home=Settings.load().home / "demo", database_url="", storage_url="", search_url="", kafka_bootstrap_servers="",
-        inbox=None, db_sync=True, sensor_seconds=1, inbox_settle_seconds=1,
+        inbox="", db_sync=True, sensor_seconds=1, inbox_settle_seconds=1,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
@@ -32,7 +33,14 @@ class Platform:
     @cached_property
     def storage(self) -> Storage:
         """Where files live."""
-        return open_storage(self.settings.storage)
+        return open_storage(self.settings.storage, self.s3_client, encryption=self.settings.s3_encryption_words)
+
+    def s3_client(self) -> Any:
+        """A client of the S3 server of these settings, from dagster-aws's resource."""
+        # Imported here: who has no bucket loads neither boto3 nor dagster-aws.
+        from video_assets.defs.bucket import bucket_of
+
+        return bucket_of(self.settings).get_client()
 
     @cached_property
     def answers(self) -> Answers:

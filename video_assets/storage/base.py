@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from video_assets.errors import PermanentError
+from video_assets.errors import PermanentError, one_line
 
 
 class NotFound(Exception):
@@ -33,9 +34,11 @@ class Storage(Protocol):
     refuses (no space, no permission), `NotFound` where a named object is missing.
     """
 
-    def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
+    def put_file(
+        self, key: str, path: Path, *, content_type: str = "application/octet-stream", sha256: str | None = None
+    ) -> None:
         """Stores a local file; the object appears whole or not at all. The local file may be hard-linked,
-        so the caller must not change it afterwards."""
+        so the caller must not change it afterwards. `sha256` (hex) saves reckoning it, where it is known."""
 
     def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         """Stores a small object whole."""
@@ -52,7 +55,7 @@ class Storage(Protocol):
 
     def fetch(self, key: str, folder: Path) -> Path:
         """A local path to read the object from: its own where the backend is a folder (never write to
-        it), else a copy in `folder`."""
+        it), else a copy below `folder`, checked against what was stored. It has the key's last name."""
 
     def stat(self, key: str) -> Stat | None:
         """What is known of the object, None where there is none."""
@@ -66,11 +69,38 @@ class Storage(Protocol):
     def delete_prefix(self, prefix: str) -> int:
         """Removes every object whose key starts with `prefix`; returns how many."""
 
+    def url(self, key: str, *, seconds: int) -> str | None:
+        """An address that anybody may read the object from for a while, also by ranges; None where the backend
+        has no addresses of its own (a folder: the site serves it). Does not look whether the object is there."""
 
-def open_storage(url: str) -> Storage:
-    """The storage behind a URL: `file:///folder`."""
-    from video_assets.storage.local import LocalStorage
+    def clear_unfinished(self, before: datetime) -> int:
+        """Removes what writers that died left behind half-done, begun before this moment; returns how many."""
 
-    if url.startswith("file://"):
+
+def check_key(key: str) -> None:
+    """Raises PermanentError where this is no key: it could lead elsewhere, or be another key's object too.
+    Names that start with a dot are the backends' own."""
+    if "\0" in key or any(part.startswith(".") or not part for part in key.split("/")):
+        raise PermanentError(one_line(f"{key!r} is no storage key"))
+
+
+def open_storage(
+    url: str, make_client: Callable[[], Any] | None = None, *, encryption: Mapping[str, str] | None = None
+) -> Storage:
+    """The storage behind a URL: `file:///folder` or `s3://bucket/prefix`. `make_client`: makes the boto3 client
+    of an S3 storage; without it, one as boto3 makes it from its own configuration and environment. `encryption`:
+    what each write to it says of server-side encryption, in S3's own names."""
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme == "file":
+        from video_assets.storage.local import LocalStorage
+
         return LocalStorage.from_url(url)
-    raise PermanentError(f"VIDEO_ASSETS_STORAGE_URL: {url.split(':')[0]}:// is not supported; give file:///folder")
+    if separator and scheme == "s3":
+        # Imported here: loading boto3 takes longer than many a command that needs none.
+        from video_assets.storage.s3 import S3Storage
+        from video_assets.storage.s3_client import S3Options
+        from video_assets.storage.s3_client import make_client as plain
+
+        return S3Storage.from_url(url, (make_client or (lambda: plain(S3Options())))(), encryption=encryption)
+    what = f"{scheme}:// is not supported" if separator else "it is no URL"
+    raise PermanentError(one_line(f"VIDEO_ASSETS_STORAGE_URL: {what}; give file:///folder or s3://bucket/prefix", 200))

@@ -8,12 +8,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 from uuid import uuid4
 
 from video_assets.errors import PermanentError, one_line
-from video_assets.storage.base import Conflict, NotFound, Stat
+from video_assets.storage.base import Conflict, NotFound, Stat, check_key
 
 _TEMPORARY = ".tmp-"
 _ATTEMPTS = 20
@@ -33,7 +34,9 @@ class LocalStorage:
             raise PermanentError(one_line(f"VIDEO_ASSETS_STORAGE_URL: {url} names no folder; give file:///folder"))
         return cls(Path(unquote(parts.path)))
 
-    def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
+    def put_file(
+        self, key: str, path: Path, *, content_type: str = "application/octet-stream", sha256: str | None = None
+    ) -> None:
         source = path.resolve(strict=True)  # a hard link to a symbolic link would be one itself
 
         def link_or_copy(temporary: Path) -> None:
@@ -100,6 +103,20 @@ class LocalStorage:
             self.delete(key)
         return len(found)
 
+    def url(self, key: str, *, seconds: int) -> str | None:
+        return None
+
+    def clear_unfinished(self, before: datetime) -> int:
+        removed = 0
+        for parent, folders, names in os.walk(self.root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                if name.startswith(_TEMPORARY) and _begun_before(Path(parent) / name, before):
+                    with suppress(FileNotFoundError):
+                        (Path(parent) / name).unlink()
+                        removed += 1
+        return removed
+
     def _walk(self, folder: Path) -> Iterator[str]:
         """Keys of all objects below a folder. Folders that vanish meanwhile are passed over, and so is what
         starts with a dot: locks, and what is still being written."""
@@ -153,10 +170,16 @@ class LocalStorage:
         return Stat(path.relative_to(self.root).as_posix(), path.stat().st_size)
 
     def _path(self, key: str) -> Path:
-        # Names that start with a dot are ours; empty ones would let two keys be one object.
-        if "\0" in key or any(part.startswith(".") or not part for part in key.split("/")):
-            raise PermanentError(one_line(f"{key!r} is no storage key"))
+        check_key(key)
         return self.root / key
+
+
+def _begun_before(path: Path, moment: datetime) -> bool:
+    try:
+        # Not the time of its content, which may be that of a file it is linked to.
+        return path.lstat().st_ctime < moment.timestamp()
+    except FileNotFoundError:
+        return False
 
 
 def _etag(data: bytes) -> str:

@@ -1,0 +1,32 @@
+"""The bucket as a Dagster resource: dagster-aws's own, with what it leaves open settled."""
+
+from dagster_aws.s3 import S3Resource
+from pydantic import Field
+
+from video_assets.settings import Settings
+from video_assets.storage.s3_client import S3Options, make_client
+
+
+class Bucket(S3Resource):
+    """dagster-aws's S3 resource, whose clients sign with s3v4, address buckets as the server wants it and give
+    up in time: none of which it can be told. The storage works with such a client, and so may any asset."""
+
+    path_style: bool | None = Field(default=None, description="host/bucket/key instead of bucket.host/key.")
+
+    def get_client(self) -> object:
+        """A boto3 client of S3."""
+        return make_client(
+            S3Options(
+                endpoint_url=self.endpoint_url, region=self.region_name, path_style=self.path_style,
+                max_attempts=self.max_attempts,
+            )
+        )  # fmt: skip
+
+
+def bucket_of(settings: Settings) -> Bucket:
+    """The resource of these settings. It holds no keys: boto3 finds them where AWS's tools do."""
+    return Bucket(
+        endpoint_url=settings.s3_endpoint_url or None,
+        region_name=settings.s3_region or None,
+        path_style=settings.s3_path_style,
+    )

@@ -1,0 +1,274 @@
+"""Storage in an S3 bucket, Amazon's or any server's that speaks the same.
+
+Files go up and come down in parts, several at once and never whole in memory. Each object carries its SHA-256
+with it, and what comes down is checked against it; on the way up the server checks each part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from botocore import exceptions as boto
+from s3transfer.exceptions import S3DownloadFailedError
+from s3transfer.manager import TransferConfig, TransferManager
+from s3transfer.subscribers import BaseSubscriber
+
+from video_assets.errors import PermanentError, one_line
+from video_assets.storage.base import Conflict, NotFound, Stat, check_key
+from video_assets.storage.s3_client import code_of, in_words, status_of
+
+PART_BYTES = 16 * 2**20
+"""The size of a part; the library raises it where a file would have more than 10,000."""
+# What is in memory at once is bounded by these: a few parts under way, a short queue before the disk.
+_TRANSFER = TransferConfig(
+    multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_request_concurrency=4,
+    max_io_queue_size=32, io_chunksize=256 * 2**10, max_request_queue_size=16,
+)  # fmt: skip
+_DELETED_AT_ONCE = 1000
+_TRIES = 3
+_FETCHED = ".fetched"
+_BROKEN_OFF = (
+    boto.IncompleteReadError, boto.ResponseStreamingError, boto.ReadTimeoutError, boto.FlexibleChecksumError,
+)  # fmt: skip
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def bucket_and_prefix(url: str, setting: str) -> tuple[str, str]:
+    """The bucket of an `s3://bucket/prefix` URL, and the prefix: empty, or ending in a slash. `setting`: what
+    to call it where it is none."""
+    parts = urlsplit(url)
+    # The URL is not repeated: somebody may have put keys into it.
+    if not _BUCKET.fullmatch(parts.netloc):
+        raise PermanentError(f"{setting} names no bucket; give s3://bucket/prefix, and keys as AWS_ACCESS_KEY_ID")
+    prefix = unquote(parts.path).strip("/")
+    if parts.query or parts.fragment or (prefix and any(not p or p.startswith(".") for p in prefix.split("/"))):
+        raise PermanentError(f"{setting}: what follows the bucket is no prefix; give s3://bucket/prefix")
+    return parts.netloc, f"{prefix}/" if prefix else ""
+
+
+class S3Storage:
+    """Objects below `prefix` in a bucket. `client` is a boto3 client (storage/s3_client.py)."""
+
+    def __init__(
+        self, client: Any, bucket: str, prefix: str = "", *, encryption: Mapping[str, str] | None = None
+    ) -> None:
+        self.client = client
+        self.bucket = bucket
+        self.prefix = prefix
+        self.encryption = dict(encryption or {})
+        """What each write says of server-side encryption, in S3's own words; nothing: the bucket's default."""
+
+    @classmethod
+    def from_url(cls, url: str, client: Any, *, encryption: Mapping[str, str] | None = None) -> S3Storage:
+        """Storage for an `s3://bucket/prefix` URL."""
+        return cls(client, *bucket_and_prefix(url, "VIDEO_ASSETS_STORAGE_URL"), encryption=encryption)
+
+    @property
+    def name(self) -> str:
+        """The storage, for people."""
+        return f"bucket {self.bucket}"
+
+    def put_file(
+        self, key: str, path: Path, *, content_type: str = "application/octet-stream", sha256: str | None = None
+    ) -> None:
+        full = self._key(key)
+        extra = self._about(content_type, sha256 or _file_sha256(path))
+        with in_words(self.name), TransferManager(self.client, _TRANSFER) as manager:
+            # Parts of an upload that fails are taken back; of one that dies, see `clear_unfinished`.
+            manager.upload(str(path), self.bucket, full, extra_args=extra).result()
+
+    def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        full = self._key(key)
+        with in_words(self.name):
+            self._put(full, data, content_type, {})
+
+    def put_if(self, key: str, data: bytes, etag: str | None) -> str:
+        full, token = self._key(key), uuid4().hex
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        with in_words(self.name):
+            try:
+                return self._put(full, data, "application/json", condition, write=token)
+            except boto.ClientError as error:
+                if status_of(error) not in (409, 412) and code_of(error) != "NoSuchKey":
+                    raise
+            # A request whose answer got lost is sent again, and then meets the object that it wrote itself.
+            head = self._head(full)
+        if head is None or head["Metadata"].get("write") != token:
+            raise Conflict(key)
+        return str(head["ETag"])
+
+    def get_bytes(self, key: str) -> bytes:
+        return self.get_with_etag(key)[0]
+
+    def get_with_etag(self, key: str) -> tuple[bytes, str]:
+        full = self._key(key)
+        with in_words(self.name):
+            for attempt in range(_TRIES):
+                try:
+                    answer = self.client.get_object(Bucket=self.bucket, Key=full)
+                    data: bytes = answer["Body"].read()
+                except boto.ClientError as error:
+                    if code_of(error) == "NoSuchKey":
+                        raise NotFound(key) from None
+                    raise
+                except _BROKEN_OFF:  # the library sends requests again, but not for an answer that breaks off
+                    if attempt == _TRIES - 1:
+                        raise
+                    continue
+                if answer["Metadata"].get("sha256") in (None, hashlib.sha256(data).hexdigest()):
+                    return data, str(answer["ETag"])
+        raise self._damaged(key)
+
+    def fetch(self, key: str, folder: Path) -> Path:
+        full = self._key(key)
+        for _ in range(_TRIES):
+            head = self._head(full)
+            if head is None:
+                raise NotFound(key)
+            # A file of this name is whole, as it got the name last; a replaced object has another etag.
+            place = hashlib.sha256(f"{key}\0{head['ETag']}".encode()).hexdigest()[:16]
+            target = folder / _FETCHED / place / key.rpartition("/")[2]
+            if target.is_file() or self._download(full, head, target):
+                return target
+        raise self._damaged(key)
+
+    def stat(self, key: str) -> Stat | None:
+        head = self._head(self._key(key))
+        return Stat(key, int(head["ContentLength"])) if head else None
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        if "/" in prefix:
+            check_key(prefix.rpartition("/")[0])
+        pages = iter(
+            self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
+        )
+        while True:
+            with in_words(self.name):
+                page = next(pages, None)
+            if page is None:
+                return
+            for found in page.get("Contents", ()):
+                if not found["Key"].endswith("/"):  # a mark that somebody's tool left for a folder
+                    yield Stat(found["Key"].removeprefix(self.prefix), int(found["Size"]))
+
+    def delete(self, key: str) -> None:
+        full = self._key(key)
+        with in_words(self.name):
+            self.client.delete_object(Bucket=self.bucket, Key=full)
+
+    def delete_prefix(self, prefix: str) -> int:
+        found = [stat.key for stat in self.list(prefix)]
+        for start in range(0, len(found), _DELETED_AT_ONCE):
+            chunk = [{"Key": self.prefix + key} for key in found[start : start + _DELETED_AT_ONCE]]
+            with in_words(self.name):
+                answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": chunk, "Quiet": True})
+            for error in answer.get("Errors", ()):
+                raise PermanentError(one_line(f"{self.name}: {error['Key']} cannot be removed: {error['Code']}"))
+        return len(found)
+
+    def url(self, key: str, *, seconds: int) -> str | None:
+        where = {"Bucket": self.bucket, "Key": self._key(key)}
+        with in_words(self.name):
+            return str(self.client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
+
+    def clear_unfinished(self, before: datetime) -> int:
+        removed = 0
+        with in_words(self.name):
+            pages = self.client.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+                for upload in page.get("Uploads", ()):
+                    if upload["Initiated"] < before:
+                        where = {"Bucket": self.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+                        self.client.abort_multipart_upload(**where)
+                        removed += 1
+        return removed
+
+    def _put(self, full: str, data: bytes, content_type: str, condition: dict[str, str], **metadata: str) -> str:
+        about = self._about(content_type, hashlib.sha256(data).hexdigest(), **metadata)
+        answer = self.client.put_object(Bucket=self.bucket, Key=full, Body=data, **about, **condition)
+        return str(answer["ETag"])
+
+    def _about(self, content_type: str, sha256: str, **metadata: str) -> dict[str, Any]:
+        return {"ContentType": content_type, "Metadata": {"sha256": sha256, **metadata}, **self.encryption}
+
+    def _head(self, full: str) -> dict[str, Any] | None:
+        """What is said of an object; None where there is none."""
+        with in_words(self.name):
+            try:
+                head: dict[str, Any] = self.client.head_object(Bucket=self.bucket, Key=full)
+                return head
+            except boto.ClientError as error:
+                if status_of(error) >= 500:
+                    raise
+                # An answer to HEAD has no words: no such object, or no such bucket, or wrong keys? A listing says.
+                self.client.list_objects_v2(Bucket=self.bucket, Prefix=full, MaxKeys=1)
+                if status_of(error) != 404:
+                    raise
+        return None
+
+    def _download(self, full: str, head: dict[str, Any], target: Path) -> bool:
+        """Fetches just this version; False where it was replaced meanwhile, or came altered."""
+        half = target.with_name(f".{uuid4().hex}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with in_words(self.name), TransferManager(self.client, _TRANSFER) as manager:
+                try:
+                    manager.download(self.bucket, full, str(half), subscribers=[_Version(head)]).result()
+                except S3DownloadFailedError:  # its etag is another by now
+                    return False
+                except boto.ClientError as error:
+                    if status_of(error) in (404, 412):
+                        return False
+                    raise
+            if not _whole(half, head):
+                return False
+            os.replace(half, target)
+            return True
+        except OSError as error:
+            raise PermanentError(one_line(f"cannot write below {target.parent}: {error.strerror or error}")) from error
+        finally:
+            half.unlink(missing_ok=True)
+
+    def _damaged(self, key: str) -> PermanentError:
+        return PermanentError(f"{self.name}: {key} is not what was stored; remove it, and it is made or uploaded again")
+
+    def _key(self, key: str) -> str:
+        check_key(key)
+        full = self.prefix + key
+        if len(full.encode()) > 1024:
+            raise PermanentError(one_line(f"too long to be a storage key: {key!r}", 200))
+        return full
+
+
+class _Version(BaseSubscriber):  # type: ignore[misc]
+    """Has a download take one version of the object, or fail."""
+
+    def __init__(self, head: dict[str, Any]) -> None:
+        self.head = head
+
+    def on_queued(self, future: Any, **_: Any) -> None:
+        future.meta.provide_transfer_size(self.head["ContentLength"])
+        future.meta.provide_object_etag(self.head["ETag"])
+
+
+def _whole(path: Path, head: dict[str, Any]) -> bool:
+    if path.stat().st_size != head["ContentLength"]:
+        return False
+    said = head["Metadata"].get("sha256")  # none where somebody else's tool put it there
+    return said is None or said == _file_sha256(path)
+
+
+def _file_sha256(path: Path) -> str:
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(2**20))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
+    return digest.hexdigest()
