@@ -33,5 +33,8 @@ def extract_speech_audio(
         file_bytes=int((probe.duration * 1.2 + 60) * RATE * 2), wall_seconds=300 + 2 * probe.duration,
         stall_seconds=60,
     )  # fmt: skip
-    run_ffmpeg(args, limits=limits, duration=probe.duration, on_progress=on_progress, what="reading the sound")
+    run_ffmpeg(
+        args, limits=limits, reads=[source], writes=folder, duration=probe.duration, on_progress=on_progress,
+        what="reading the sound",
+    )  # fmt: skip
     return path

@@ -5,6 +5,7 @@ The command is built by pure functions; ffmpeg-python writes the graph, nothing 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ _NO_METADATA = {"map_metadata": -1, "map_chapters": -1}
 _FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof"
 _THREADS = 4
 """Per encoder, whatever the machine: x264's bytes depend on it."""
+_THREADED_PIXELS = 2**25
+"""So many pixels may be in the hands of decoding threads, beside two at least."""
+_GROWTH = 2
+"""A picture may become so many times larger half-way."""
 _TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
 
 
@@ -45,7 +50,10 @@ def encode(
         return
     args = command(plan, probe, source, folder, rungs, with_stills=with_stills)
     limits = limits_for(plan, probe, rungs)
-    run_ffmpeg(args, limits=limits, duration=probe.duration, on_progress=on_progress, what="the encoding")
+    run_ffmpeg(
+        args, limits=limits, reads=[source], writes=folder, duration=probe.duration, on_progress=on_progress,
+        what="the encoding",
+    )  # fmt: skip
     for rung in rungs:
         write_playlist(plan, rung, folder)
 
@@ -65,7 +73,7 @@ def command(
 ) -> list[str]:
     """FFmpeg's arguments, without the program's name."""
     encoded = [rung for rung in rungs if not rung.copy and rung.height]
-    options: dict[str, Any] = dict(input_options())
+    options: dict[str, Any] = {**input_options(), **_decoder(probe)}
     if not encoded and probe.video is not None:
         options["skip_frame"] = "nokey"  # only stills need pictures, and key frames will do
     media = ffmpeg.input(input_url(source), **options)
@@ -85,6 +93,15 @@ def command(
         elif probe.video is not None:
             outputs += stills.outputs(pictures["poster"], pictures["storyboard"], probe, folder)
     return list(ffmpeg.merge_outputs(*outputs).get_args())
+
+
+def _decoder(probe: Probe) -> dict[str, Any]:
+    """Bounds of the decoder: each thread holds frames of its own, and a stream can ask for larger ones half-way."""
+    if probe.video is None:
+        return {}
+    pixels = probe.video.width * probe.video.height
+    threads = min(os.cpu_count() or 1, 2 + _THREADED_PIXELS // max(1, pixels))
+    return {"threads": threads, "max_pixels": max(_GROWTH * pixels, 2**21)}
 
 
 def _pictures(
@@ -194,13 +211,16 @@ def limits_for(plan: Ladder, probe: Probe, rungs: Sequence[Rung]) -> Limits:
     cpu = 120 + frames * (pixels / 1e6) * 1.5 + probe.duration
     sound = plan.audio.bit_rate if plan.audio else 0
     rates = [rung.maxrate + sound for rung in rungs]
-    largest = max([probe.size, *(rate * probe.duration / 8 for rate in rates)], default=0)
+    sizes = [max(probe.size, rate * probe.duration / 8) for rate in rates]
     return Limits(
         address_space_bytes=3 * 2**30 + 600 * pixels,
         cpu_seconds=int(cpu),
-        file_bytes=int(1.5 * largest) + 64 * 2**20,
+        file_bytes=int(1.5 * max(sizes, default=0)) + 64 * 2**20,
         wall_seconds=cpu * 2,
         stall_seconds=60,
+        output_bytes=int(1.5 * sum(sizes)) + 64 * 2**20,
+        # Seen at most: 550 MB at 1080p, 1.9 GB at 2160p.
+        memory_bytes=2**30 + (400 if plan.tone_map else 250) * pixels,
     )
 
 

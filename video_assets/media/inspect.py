@@ -71,7 +71,8 @@ def variants(
         address_space_bytes=3 * 2**29, cpu_seconds=300 + int(probe.duration), file_bytes=0,
         wall_seconds=900 + 2 * probe.duration, stall_seconds=900,
     )  # fmt: skip
-    found = run_python("video_assets.media.inspect_child", payload, limits=limits)["rungs"]
+    reads = list(paths.values())
+    found = run_python("video_assets.media.inspect_child", payload, limits=limits, reads=reads)["rungs"]
     looks = [_look(plan, rung, paths[rung.name], playlists[rung.name], found.get(rung.name)) for rung in plan.rungs]
     return judge(looks, plan, probe), [row(look) for look in looks if look.playlist]
 

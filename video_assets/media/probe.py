@@ -188,4 +188,4 @@ def probe(path: Path, *, max_streams: int, max_pixels: int, max_duration: float)
         "path": str(path.absolute()), "formats": FORMATS, "segment_seconds": SEGMENT_SECONDS,
         "max_streams": max_streams, "max_pixels": max_pixels, "max_duration": max_duration,
     }  # fmt: skip
-    return Probe.from_facts(run_python("video_assets.media.probe_child", payload, limits=LIMITS))
+    return Probe.from_facts(run_python("video_assets.media.probe_child", payload, limits=LIMITS, reads=[path]))

@@ -1,8 +1,9 @@
 """The one door through which FFmpeg, and every child that reads media, runs.
 
 What comes in is hostile until it has been through: a playlist dressed as a film, a few kilobytes that decode for
-ever, a frame of gigabytes. So each child has its own process group, kernel limits, an empty network where the kernel
-gives one, a watch on the clock and on its progress; and it dies with the thread that started it.
+ever, a frame of gigabytes. So each child has its own process group and kernel limits; where the kernel gives it, no
+network, no processes of its own, and no file but the ones named to it; a watch on the clock, on its progress, on what
+it holds; and it dies with the thread that started it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,16 +29,22 @@ from typing import Any
 import imageio_ffmpeg
 
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.media.watch import Ended, Holdings, ProgressWatch
+from video_assets.media.watch import Progress as Progress
+from video_assets.media.watch import progress as progress
 
 FORMATS = "mov,matroska,webm,mpegts,mpeg,avi,flv,ogg,asf,wav,mp3,flac,aac"
 """Demuxers that read one file and nothing else: no playlists, concat scripts, SDP or image patterns."""
 PROTOCOLS = "file,pipe"
 
+_ROOT = Path(__file__).resolve().parents[2]
+_PYTHON = (
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    Path(sys.prefix, "pyvenv.cfg"),
+)
 _CONFINE = (sys.executable, "-I", "-S", str(Path(__file__).with_name("confine.py")))
 _TAIL_BYTES = 16 * 1024
 _REPORT_BYTES = 64 * 2**20
-_OVERTIME = 1.1
-"""A job may get this far past the duration it was told before its time stamps count as broken."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +58,10 @@ class Limits:
     wall_seconds: float
     stall_seconds: float
     """Longest time without any progress."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is."""
-
-    seconds_done: float
-    """Seconds of the video, not of the clock."""
-    fraction: float | None
-    speed: float | None
-    """Times real time."""
-    eta_seconds: float | None
-
-
-class Ended(Exception):
-    """We ended the child ourselves; the message says why."""
+    output_bytes: int | None = None
+    """All files together that it may write; None: as one file."""
+    memory_bytes: int = 3 * 2**29
+    """Memory it may hold, as opposed to addresses."""
 
 
 def input_options() -> dict[str, str]:
@@ -88,20 +84,23 @@ def run_ffmpeg(
     args: Sequence[str],
     *,
     limits: Limits,
+    reads: Sequence[Path] = (),
+    writes: Path | None = None,
     duration: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     what: str,
 ) -> str:
     """Runs FFmpeg to its end; `args` without the program's name. Returns the tail of what it wrote to stderr.
 
-    `duration` in seconds gives progress its fraction, and ends a job that runs far beyond it. `what` names the job
-    in errors ("the encoding"). Raises PermanentError where the file is at fault, TransientError where the machine is.
+    It can open the files in `reads`, and make others in the folder `writes`; nothing else. `duration` in seconds gives
+    progress its fraction, and ends a job that runs far beyond it. `what` names the job in errors ("the encoding").
+    Raises PermanentError where the file is at fault, TransientError where the machine is.
     """
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-xerror", "-nostats",
         "-loglevel", "level+error", "-progress", "pipe:1", "-stats_period", "0.5", *args,
     ]  # fmt: skip
-    watch = _ProgressWatch(duration, limits.stall_seconds, on_progress)
+    watch = ProgressWatch(duration, limits.stall_seconds, on_progress)
     tail = bytearray()
 
     def on_error(data: bytes) -> None:
@@ -110,8 +109,8 @@ def run_ffmpeg(
 
     before = _children_cpu()
     try:
-        with _child(command, limits) as child:
-            code = _follow(child, limits.wall_seconds, watch.feed, on_error, watch.check)
+        with _child(command, limits, reads, writes) as child:
+            code = _follow(child, limits, writes, watch.feed, on_error, watch.check)
     except Ended as ended:
         raise PermanentError(f"{what} was stopped: {ended}") from None
     text = tail.decode(errors="replace")
@@ -122,10 +121,13 @@ def run_ffmpeg(
     return text
 
 
-def run_python(module: str, payload: Mapping[str, Any], *, limits: Limits) -> dict[str, Any]:
+def run_python(
+    module: str, payload: Mapping[str, Any], *, limits: Limits, reads: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Runs `python -m module` with the payload as JSON on stdin; returns the JSON object it prints.
 
-    The child reports a refusal as `{"error": line}`, which becomes a PermanentError.
+    Beside Python and the package it can open the files in `reads`, nothing else. The child reports a refusal as
+    `{"error": line}`, which becomes a PermanentError.
     """
     command = [sys.executable, "-s", "-B", "-m", module]
     out, tail = bytearray(), bytearray()
@@ -140,8 +142,9 @@ def run_python(module: str, payload: Mapping[str, Any], *, limits: Limits) -> di
         del tail[:-_TAIL_BYTES]
 
     try:
-        with _child(command, limits, stdin=json.dumps(payload).encode()) as child:
-            code = _follow(child, limits.wall_seconds, on_output, on_error, lambda: None)
+        readable = [*_PYTHON, _ROOT / module.partition(".")[0], *reads]
+        with _child(command, limits, readable, stdin=json.dumps(payload).encode(), lists=[_ROOT]) as child:
+            code = _follow(child, limits, None, on_output, on_error, lambda: None)
     except Ended as ended:
         raise PermanentError(f"reading the file was stopped: {ended}") from None
     if code:
@@ -175,6 +178,8 @@ def explain(code: int, stderr: str, seconds_done: float, duration: float | None,
         return TransientError(f"{what} was killed from outside; the machine may be short of memory")
     if code in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL, -signal.SIGBUS):
         return PermanentError("the file is damaged in a way that no player survives; convert it and upload it again")
+    if "picture size" in text and "is invalid" in text:
+        return PermanentError("the picture becomes far larger half-way; convert the file and upload it again")
     if "not in whitelist" in text or "not on whitelist" in text:
         return PermanentError("this is no video file but a list of others; upload the video itself")
     if seconds_done > 0 and duration and seconds_done < duration * 0.98:
@@ -184,70 +189,27 @@ def explain(code: int, stderr: str, seconds_done: float, duration: float | None,
     return PermanentError(one_line(f"{what} failed: {lines[-1] if lines else f'exit status {code}'}", 300))
 
 
-class _ProgressWatch:
-    """Reads `-progress` output, tells the caller, and ends what has stopped moving or will not stop."""
-
-    def __init__(
-        self, duration: float | None, stall_seconds: float, on_progress: Callable[[Progress], None] | None
-    ) -> None:
-        self.duration = duration
-        self.stall_seconds = stall_seconds
-        self.on_progress = on_progress
-        self.seconds_done = 0.0
-        self._rest = b""
-        self._block: dict[str, str] = {}
-        self._seen: tuple[str | None, ...] = ()
-        self._moved_at = time.monotonic()
-
-    def feed(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            name, _, value = line.decode(errors="replace").partition("=")
-            self._block[name.strip()] = value.strip()
-            if name == "progress":
-                self._end_of_block()
-
-    def _end_of_block(self) -> None:
-        block, self._block = self._block, {}
-        seen = tuple(block.get(name) for name in ("frame", "out_time_us", "total_size"))
-        if seen != self._seen:
-            self._seen, self._moved_at = seen, time.monotonic()
-        self.seconds_done = max(self.seconds_done, _number(block.get("out_time_us")) / 1e6)
-        if self.duration is not None and self.seconds_done > self.duration * _OVERTIME + 10:
-            raise Ended("the file's time stamps do not fit its length; convert it and upload it again")
-        if self.on_progress is not None:
-            speed = _number((block.get("speed") or "").rstrip("x")) or None
-            self.on_progress(progress(self.seconds_done, self.duration, speed))
-
-    def check(self) -> None:
-        if time.monotonic() - self._moved_at > self.stall_seconds:
-            raise Ended(f"nothing came out of the file for {self.stall_seconds:.0f} s; convert it and upload it again")
-
-
-def progress(seconds_done: float, duration: float | None, speed: float | None) -> Progress:
-    """Progress of a job that has done so much of so much (seconds of the video) at this speed."""
-    if not duration or duration <= 0:
-        return Progress(seconds_done, None, speed, None)
-    fraction = min(1.0, max(0.0, seconds_done / duration))
-    eta = (duration - min(seconds_done, duration)) / speed if speed else None
-    return Progress(seconds_done, fraction, speed, eta)
-
-
-def _number(text: str | None) -> float:
-    try:
-        return max(0.0, float(text or ""))
-    except ValueError:  # N/A, before the first packet
-        return 0.0
-
-
 @contextmanager
-def _child(command: Sequence[str], limits: Limits, stdin: bytes = b"") -> Iterator[subprocess.Popen[bytes]]:
+def _child(
+    command: Sequence[str],
+    limits: Limits,
+    reads: Sequence[Path],
+    writes: Path | None = None,
+    *,
+    lists: Sequence[Path] = (),
+    stdin: bytes = b"",
+) -> Iterator[subprocess.Popen[bytes]]:
     """A confined child in its own process group, dead and reaped when the block is left, however it is left."""
+    confines = dataclasses.asdict(limits) | {
+        "reads": [str(path.absolute()) for path in reads],
+        "lists": [str(path) for path in lists],
+        "writes": str(writes.absolute()) if writes else None,
+    }
     with tempfile.TemporaryFile() as given:  # a pipe would block on a child that does not read
         given.write(stdin)
         given.seek(0)
         child = subprocess.Popen(
-            [*_CONFINE, str(os.getpid()), json.dumps(dataclasses.asdict(limits)), *command],
+            [*_CONFINE, str(os.getpid()), json.dumps(confines), *command],
             stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env=_ENVIRONMENT,
             start_new_session=True,
         )  # fmt: skip
@@ -265,7 +227,8 @@ def _child(command: Sequence[str], limits: Limits, stdin: bytes = b"") -> Iterat
 
 def _follow(
     child: subprocess.Popen[bytes],
-    wall_seconds: float,
+    limits: Limits,
+    writes: Path | None,
     on_output: Callable[[bytes], None],
     on_error: Callable[[bytes], None],
     check: Callable[[], None],
@@ -273,7 +236,9 @@ def _follow(
     """Reads both pipes to their ends, in this very thread: the child is bound to the life of it."""
     assert child.stdout is not None
     assert child.stderr is not None
-    deadline = time.monotonic() + wall_seconds
+    deadline = time.monotonic() + limits.wall_seconds
+    output = limits.file_bytes if limits.output_bytes is None else limits.output_bytes
+    holdings = Holdings(child.pid, writes, output, limits.memory_bytes)
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ, on_output)
         selector.register(child.stderr, selectors.EVENT_READ, on_error)
@@ -282,12 +247,13 @@ def _follow(
                 data = os.read(key.fd, 65536)
                 key.data(data) if data else selector.unregister(key.fileobj)
             check()
+            holdings.check()
             if time.monotonic() > deadline:
-                raise Ended(f"it took longer than {wall_seconds:.0f} s; upload a shorter or simpler file")
+                raise Ended(f"it took longer than {limits.wall_seconds:.0f} s; upload a shorter or simpler file")
     try:
         return child.wait(timeout=max(1.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        raise Ended(f"it took longer than {wall_seconds:.0f} s") from None
+        raise Ended(f"it took longer than {limits.wall_seconds:.0f} s") from None
 
 
 def _children_cpu() -> float:
@@ -299,7 +265,8 @@ def _children_cpu() -> float:
 _ENVIRONMENT = {
     # Nothing of ours: FFREPORT, proxies and credentials are none of the child's business.
     "PATH": os.defpath,
+    "HOME": "/",
     "LC_ALL": "C.UTF-8",
-    "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    "PYTHONPATH": str(_ROOT),
     "AV_LOG_FORCE_NOCOLOR": "1",
 }

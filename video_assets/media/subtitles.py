@@ -39,5 +39,5 @@ def extract_text_track(source: Path, probe: Probe, folder: Path) -> Path | None:
         address_space_bytes=2 * 2**30, cpu_seconds=120 + int(probe.duration / 10), file_bytes=_LARGEST,
         wall_seconds=300 + probe.duration, stall_seconds=300 + probe.duration,
     )  # fmt: skip
-    run_ffmpeg(args, limits=limits, what="reading the captions")
+    run_ffmpeg(args, limits=limits, reads=[source], writes=folder, what="reading the captions")
     return path

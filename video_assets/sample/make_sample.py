@@ -241,7 +241,7 @@ def make(path: Path = SAMPLE) -> Path:
             "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-movflags", "+faststart",
             f"file:{path.absolute()}",
         ]  # fmt: skip
-        run_ffmpeg(args, limits=LIMITS, duration=ends[-1], what="making the sample")
+        run_ffmpeg(args, limits=LIMITS, reads=[folder], writes=path.parent, duration=ends[-1], what="making the sample")
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -15,12 +16,16 @@ import psutil
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.media import process
+from video_assets.media import confine, process
 from video_assets.media.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
 from video_assets_tests.media.clips import make_clip
 
 LIMITS = Limits(address_space_bytes=4 << 30, cpu_seconds=60, file_bytes=1 << 28, wall_seconds=60, stall_seconds=30)
 ENDLESS = ["-re", "-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"]
+
+
+def decoding(path: Path) -> list[str]:
+    return [*input_args(path), "-f", "null", "-"]
 
 
 def limits(**changes: float) -> Limits:
@@ -55,7 +60,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_honest_file_goes_through_and_progress_reaches_the_end(clip: Path) -> None:
     seen: list[Progress] = []
-    run_ffmpeg([*input_args(clip), "-f", "null", "-"], limits=LIMITS, duration=2, on_progress=seen.append, what="x")
+    run_ffmpeg(decoding(clip), limits=LIMITS, reads=[clip], duration=2, on_progress=seen.append, what="x")
     assert seen[-1].fraction == pytest.approx(1.0, abs=0.05)
     assert seen[-1].seconds_done == pytest.approx(2.0, abs=0.1)
 
@@ -67,7 +72,7 @@ NAMES = ["-y.mp4", "a'b\"c.mp4", "new\nline.mp4", "$(touch x).mp4", "%05d.mp4", 
 def test_a_file_name_is_data(clip: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(clip.read_bytes())
-    run_ffmpeg([*input_args(path), "-f", "null", "-"], limits=LIMITS, what="x")
+    run_ffmpeg(decoding(path), limits=LIMITS, reads=[path], what="x")
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
@@ -105,7 +110,7 @@ def test_a_list_dressed_as_a_video_is_refused_and_opens_nothing(tmp_path: Path, 
     watcher = threading.Thread(target=watch)
     watcher.start()
     with pytest.raises(PermanentError):
-        run_ffmpeg([*input_args(disguised), "-f", "null", "-"], limits=limits(wall_seconds=5), what="x")
+        run_ffmpeg(decoding(disguised), limits=limits(wall_seconds=5), reads=[disguised, canary], what="x")
     done.set()
     watcher.join()
     assert not opened.is_set()
@@ -115,7 +120,7 @@ def test_a_truncated_file_is_refused_instead_of_giving_half_a_video(clip: Path, 
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
     with pytest.raises(PermanentError, match="upload it again"):
-        run_ffmpeg([*input_args(broken), "-f", "null", "-"], limits=LIMITS, duration=2, what="x")
+        run_ffmpeg(decoding(broken), limits=LIMITS, reads=[broken], duration=2, what="x")
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +142,7 @@ def test_a_job_without_progress_is_ended(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     before = time.monotonic()
     with pytest.raises(PermanentError, match="nothing came out"):
-        run_ffmpeg([*input_args(fifo), "-f", "null", "-"], limits=limits(stall_seconds=1), what="x")
+        run_ffmpeg(decoding(fifo), limits=limits(stall_seconds=1), reads=[fifo], what="x")
     assert time.monotonic() - before < 10
     assert new_children() == []
 
@@ -167,13 +172,102 @@ def test_memory_is_limited() -> None:
 def test_the_size_of_a_written_file_is_limited(tmp_path: Path) -> None:
     args = ["-f", "lavfi", "-i", "testsrc2=duration=9", "-c:v", "rawvideo", "-f", "matroska", str(tmp_path / "x.mkv")]
     with pytest.raises(PermanentError, match="writes more"):
-        run_ffmpeg(args, limits=limits(file_bytes=1 << 20), what="x")
+        run_ffmpeg(args, limits=limits(file_bytes=1 << 20), writes=tmp_path, what="x")
     assert (tmp_path / "x.mkv").stat().st_size <= 1 << 20
 
 
+needs_everything = pytest.mark.skipif(
+    bool(process.missing_protections()), reason="the kernel does not offer every protection"
+)
+
+
+@needs_everything
+def test_a_child_can_do_nothing_but_read_what_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "upload.mp4").write_bytes(b"film")
+    (tmp_path / "beside.txt").write_bytes(b"secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = {
+            "upload": str(tmp_path / "upload.mp4"), "beside": str(tmp_path / "beside.txt"),
+            "port": server.getsockname()[1], "parent": os.getpid(),
+        }  # fmt: skip
+        answers = run_python(
+            "video_assets_tests.media.snoop_child", given, limits=LIMITS, reads=[tmp_path / "upload.mp4"]
+        )
+    assert answers.pop("read") == "done"
+    assert answers.pop("open files") == "OSError"
+    assert set(answers.values()) == {"PermissionError"}, answers
+
+
+@needs_everything
+def test_ffmpeg_reads_only_what_it_was_given_and_writes_only_in_its_folder(clip: Path, tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    with pytest.raises(PermanentError, match="Permission denied"):
+        run_ffmpeg(decoding(clip), limits=LIMITS, what="x")
+    for folder in (inside, outside):
+        args = [*input_args(clip), "-c", "copy", f"file:{folder / 'out.mp4'}"]
+        if folder == inside:
+            run_ffmpeg(args, limits=LIMITS, reads=[clip], writes=inside, what="x")
+        else:
+            with pytest.raises(PermanentError, match="Permission denied"):
+                run_ffmpeg(args, limits=LIMITS, reads=[clip], writes=inside, what="x")
+    assert [entry.name for entry in inside.iterdir()] == ["out.mp4"]
+    assert list(outside.iterdir()) == []
+
+
+def test_the_size_of_all_written_files_together_is_limited(tmp_path: Path) -> None:
+    ends = [["-c:v", "rawvideo", "-f", "matroska", str(tmp_path / f"{number}.mkv")] for number in range(8)]
+    args = ["-re", "-f", "lavfi", "-i", "testsrc2=duration=60", *(part for end in ends for part in end)]
+    with pytest.raises(PermanentError, match="writes more"):
+        run_ffmpeg(args, limits=limits(file_bytes=1 << 28, output_bytes=1 << 24), writes=tmp_path, what="x")
+    assert all(path.stat().st_size < 1 << 24 for path in tmp_path.iterdir())
+
+
+def test_memory_in_use_is_limited() -> None:
+    args = ["-f", "lavfi", "-i", "testsrc2=size=1280x720", "-vf", "reverse", "-f", "null", "-"]
+    with pytest.raises(PermanentError, match="memory"):
+        run_ffmpeg(args, limits=limits(memory_bytes=400 << 20), what="x")
+
+
+def test_a_child_deaf_to_requests_dies_all_the_same() -> None:
+    before = time.monotonic()
+    with pytest.raises(PermanentError, match="longer than"):
+        run_python("video_assets_tests.media.deaf_child", {}, limits=limits(wall_seconds=1))
+    assert time.monotonic() - before < 8
+    assert new_children() == []
+
+
+def answer_of(machine: str, call: int, first_argument: int = 0, architecture: int | None = None) -> str:
+    """What the filter says to a system call, by a small interpreter of its own."""
+    data = {0: call, 4: architecture or confine.SECCOMP[machine][0], 16: first_argument}
+    lines, at, held = list(struct.iter_unpack("=HBBI", confine.seccomp_program(machine))), 0, 0
+    while True:
+        code, yes, no, value = lines[at]
+        if code == 0x06:
+            return {0x7FFF0000: "allowed", 0x00050001: "EPERM", 0x00050026: "ENOSYS"}[value]
+        if code == 0x20:
+            held, step = data[value], 0
+        else:
+            step = yes if {0x15: held == value, 0x35: held >= value, 0x45: bool(held & value)}[code] else no
+        at += 1 + step
+
+
+@pytest.mark.parametrize("machine", confine.SECCOMP)
+def test_the_filter_refuses_what_it_lists_and_threads_are_made_all_the_same(machine: str) -> None:
+    _, numbers = confine.SECCOMP[machine]
+    for name in numbers.keys() - {"clone", "clone3"}:
+        assert answer_of(machine, numbers[name]) == "EPERM", name
+    assert answer_of(machine, numbers["clone3"]) == "ENOSYS"
+    assert answer_of(machine, numbers["clone"], first_argument=signal.SIGCHLD) == "EPERM"
+    assert answer_of(machine, numbers["clone"], first_argument=confine.CLONE_THREAD | 0xF00) == "allowed"
+    assert answer_of(machine, 600) == "allowed"
+    assert answer_of(machine, 600, architecture=0x40000003) == "EPERM"
+    assert answer_of(machine, 0x40000000 + numbers["socket"]) == "EPERM"
+
+
+@needs_everything
 def test_nothing_connects() -> None:
-    if process.missing_protections():
-        pytest.skip("no network namespace here")
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.5)
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x.mp4"
