@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from video_assets.errors import PermanentError, one_line
-from video_assets.search.base import Document, Hit, Indexed, Passage, SearchIndex
+from video_assets.search.base import EVERYTHING, Document, Filters, Found, Hit, Indexed, Passage, SearchIndex
 from video_assets.search.documents import Spoken, digest, passages
 from video_assets.search.embedded import EmbeddedIndex
 from video_assets.search.verify import search_checks
 
 __all__ = [
-    "Document", "Hit", "Indexed", "Passage", "SearchIndex", "Spoken", "digest", "open_index", "passages",
-    "search_checks",
+    "EVERYTHING", "Document", "Filters", "Found", "Hit", "Indexed", "Passage", "SearchIndex", "Spoken", "digest",
+    "open_index", "passages", "search_checks",
 ]  # fmt: skip
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
+
+ABOUT = -1
+"""The number of the passage that stands for a video as a whole."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,36 @@ class Hit:
     """Higher is better; comparable within one answer only."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """A video that answers, with its best places."""
+
+    video_id: int
+    title: str
+    score: float
+    """Higher is better; comparable within one answer only."""
+    hits: tuple[Hit, ...]
+    """Three at most, best first."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which videos are searched; every one of them by default."""
+
+    user_id: int | None = None
+    language: str | None = None
+    """ISO 639-1 code; `de` takes `de-AT`, too."""
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    """Not that moment itself. Times without a zone are UTC."""
+    shortest: float | None = None
+    longest: float | None = None
+    """Duration in seconds, both ends included."""
+
+
+EVERYTHING = Filters()
+
+
 class Indexed(NamedTuple):
     """What the index holds of one video."""
 
@@ -78,10 +112,15 @@ class SearchIndex(Protocol):
     def read(self, video_id: int) -> Indexed | None:
         """What is held of a video."""
 
-    def search(
-        self, words: str, *, limit: int = 10, user_id: int | None = None, language: str | None = None
-    ) -> list[Hit]:
+    def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
         """The best places for these words, best first; at most three of one video. Any text is a query."""
+
+    def videos(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Found]:
+        """The same by video: the best videos, each with its best places."""
+
+    def rebuild(self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = ()) -> int:
+        """Makes the index again of these documents and versions, and of nothing else; `removed` are gone for
+        ever. Searches are answered meanwhile, and what is put meanwhile stays. Returns how many videos it holds."""
 
     def wipe(self) -> None:
         """Empties the index; what was removed for ever stays removed."""

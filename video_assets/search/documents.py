@@ -7,19 +7,23 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
-from video_assets.search.base import Document, Passage
+from video_assets.search.base import ABOUT, Document, Passage
 
-VERSION = "search-1"
+VERSION = "search-2"
 
 TARGET_SECONDS = 30.0
 LONGEST = 1.5
 """A passage that finds no sentence end is cut at this many times the target."""
 MOST_CHARACTERS = 4_000
 """Long enough for two minutes of the fastest speech; only hostile captions have more in half a minute."""
+NEAR = 60
+"""Characters in which the next word of the transcript is looked for."""
+CLOSE_ENOUGH = 0.4
+"""Seconds by which a word's time may differ from what its place in the text suggests."""
 
 _SENTENCE_END = re.compile(r"""[.!?…。！？｡؟।]["'”’»)\]」』]*$""")
 
@@ -44,10 +48,13 @@ class Spoken:
     text: str
 
 
-def passages(spoken: Iterable[Timed], target_seconds: float = TARGET_SECONDS) -> tuple[Passage, ...]:
+def passages(
+    spoken: Iterable[Timed], target_seconds: float = TARGET_SECONDS, *, words: Iterable[Timed] = ()
+) -> tuple[Passage, ...]:
     """The pieces as passages of about the target's length, cut at sentence ends where there are any.
 
-    Every word of the pieces is in exactly one passage, in order.
+    Every word of the pieces is in exactly one passage, in order. `words`: the single words in the order of their
+    starts, where their times are known; without them a word's time is taken from its place in its piece.
     """
     found: list[Passage] = []
     pieces: list[Spoken] = []
@@ -61,7 +68,14 @@ def passages(spoken: Iterable[Timed], target_seconds: float = TARGET_SECONDS) ->
             pieces = []
     if pieces:
         found.append(_passage(len(found), pieces))
-    return tuple(found)
+    return _with_word_times(found, list(words))
+
+
+def about(document: Document) -> Passage:
+    """What describes the video as a whole, but for its title, as a passage of all of it (number `ABOUT`)."""
+    parts = [document.summary, document.description or "", ", ".join(document.tags)]
+    parts += [title for _, title in document.chapters]
+    return Passage(ABOUT, 0.0, document.duration, "\n".join(part for part in parts if part))
 
 
 def digest(document: Document) -> str:
@@ -96,6 +110,44 @@ def _passage(number: int, pieces: list[Spoken]) -> Passage:
     end = max(piece.end for piece in pieces)
     # The end of the text at the end of the time lets a reader interpolate within the last piece, too.
     return Passage(number, pieces[0].start, end, text, (*marks, (len(text), end)))
+
+
+def _with_word_times(found: list[Passage], words: list[Timed]) -> tuple[Passage, ...]:
+    """The passages with a mark wherever a word is said at another moment than its place in the text suggests."""
+    at, timed = 0, []
+    for passage in found:
+        marks, place = dict(passage.marks), 0
+        while at < len(words) and words[at].start < passage.end:
+            text = words[at].text.strip()
+            # Sounds and spaces may be left out of sentences: a word not near is none of this passage's.
+            offset = passage.text.find(text, place, place + len(text) + NEAR) if text else -1
+            if offset >= 0 and words[at].start >= passage.start:
+                place = offset + len(text)
+                if abs(moment(offset, sorted(marks.items()), passage.start) - words[at].start) > CLOSE_ENOUGH:
+                    marks[offset] = words[at].start
+            at += 1
+        timed.append(replace(passage, marks=_rising(marks)))
+    return tuple(timed)
+
+
+def moment(offset: int, marks: Sequence[tuple[int, float]], start: float) -> float:
+    """The second at which the character at `offset` is spoken, between the marks on both sides of it."""
+    before = (0, start)
+    for mark in marks:
+        if mark[0] > offset:
+            share = (offset - before[0]) / (mark[0] - before[0])
+            return before[1] + share * max(0.0, mark[1] - before[1])
+        before = mark
+    return before[1]
+
+
+def _rising(marks: dict[int, float]) -> tuple[tuple[int, float], ...]:
+    """The marks in the order of the text, without those that would go back in time."""
+    kept: list[tuple[int, float]] = []
+    for offset, second in sorted(marks.items()):
+        if not kept or second >= kept[-1][1]:
+            kept.append((offset, second))
+    return tuple(kept)
 
 
 def _short_enough(spoken: Iterable[Timed], longest: float) -> Iterator[Spoken]:

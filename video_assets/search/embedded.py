@@ -8,31 +8,37 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.search import queries, snippets
-from video_assets.search.base import Document, Hit, Indexed
-from video_assets.search.documents import digest
-from video_assets.search.ranking import ABOUT, Asked, Row, candidates, ranked, scope
+from video_assets.search import fts, hits, queries, ranking, words
+from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed
+from video_assets.search.documents import about, digest
+from video_assets.search.fts import Asked, row_id
+from video_assets.search.matching import Matcher
+from video_assets.search.ranking import Ranked
 
 BUSY_SECONDS = 30
 
+SCHEMA_VERSION = 2
 _SCHEMA = (
     "CREATE TABLE videos (video_id INTEGER PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL,"
-    " title TEXT NOT NULL, language TEXT, user_id INTEGER, created_at TEXT, duration REAL NOT NULL)",
+    " title TEXT NOT NULL, language TEXT, user_id INTEGER, created_at REAL, duration REAL NOT NULL,"
+    " passages INTEGER NOT NULL)",
+    "CREATE INDEX videos_language ON videos (language)",
     "CREATE TABLE removed (video_id INTEGER PRIMARY KEY)",
-    "CREATE TABLE passages (id INTEGER PRIMARY KEY, video_id INTEGER NOT NULL, number INTEGER NOT NULL,"
-    " start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL)",
-    "CREATE INDEX passages_video ON passages (video_id, number)",
+    # As put, for showing; the same row of `words` has it folded, for finding.
+    "CREATE TABLE passages (id INTEGER PRIMARY KEY, start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL,"
+    " text TEXT NOT NULL)",
     "CREATE VIRTUAL TABLE words USING fts5"
-    " (title, text, scope, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4')",
-    "INSERT INTO words (words, rank) VALUES ('rank', 'bm25(4.0, 1.0, 0.0)')",
-    "PRAGMA user_version = 1",
+    " (title, text, stems, scope, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3 4')",
+    "INSERT INTO words (words, rank) VALUES ('rank', 'bm25(4.0, 1.0, 0.7, 0.0)')",
+    "CREATE TABLE vocabulary (word TEXT PRIMARY KEY, letters INTEGER NOT NULL, videos INTEGER NOT NULL) WITHOUT ROWID",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-_UNUSABLE = re.compile(f"[\x00-\x08\x0b-\x1f{queries.SEPARATOR}\ud800-\udfff]")
+_UNUSABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 
 
 class EmbeddedIndex:
@@ -44,16 +50,7 @@ class EmbeddedIndex:
 
     def put(self, document: Document, *, version: str) -> bool:
         with self._writing() as connection:
-            if connection.execute("SELECT 1 FROM removed WHERE video_id = ?", (document.video_id,)).fetchone():
-                return False
-            held = connection.execute(
-                "SELECT version FROM videos WHERE video_id = ?", (document.video_id,)
-            ).fetchone()  # fmt: skip
-            if held is not None and held[0] > version:
-                return False
-            _delete(connection, document.video_id)
-            _insert(connection, document, version)
-            return True
+            return _put(connection, document, version)
 
     def remove(self, video_id: int, *, forever: bool = False) -> None:
         with self._writing() as connection:
@@ -65,25 +62,38 @@ class EmbeddedIndex:
         with self._reading() as connection:
             row = connection.execute(
                 "SELECT version, digest, (SELECT count(*) FROM passages JOIN words ON words.rowid = passages.id"
-                " WHERE passages.video_id = videos.video_id AND number >= 0) FROM videos WHERE video_id = ?",
-                (video_id,),
+                " WHERE passages.id > ? AND passages.id < ?) FROM videos WHERE video_id = ?",
+                (row_id(video_id, ABOUT), row_id(video_id + 1, ABOUT), video_id),
             ).fetchone()
         return None if row is None else Indexed(version=row[0], passages=row[2], digest=row[1])
 
-    def search(
-        self, words: str, *, limit: int = 10, user_id: int | None = None, language: str | None = None
-    ) -> list[Hit]:
-        query = queries.parse(words).telling
-        if not query.terms or limit <= 0:
-            return []
+    def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
+        with self._ranked(words, limit, filters) as (ranked, matcher, look):
+            return hits.best_places(ranked, limit, matcher, look)
+
+    def videos(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Found]:
+        with self._ranked(words, limit, filters) as (ranked, matcher, look):
+            return hits.best_videos(ranked, limit, matcher, look)
+
+    def rebuild(self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = ()) -> int:
         with self._reading() as connection:
-            asked = Asked(query, scope(user_id, language))
-            rows, phrase, match = candidates(connection, asked, limit)
-            return [_hit(connection, match, row, score) for row, score in ranked(rows, phrase, limit)]
+            before = dict(connection.execute("SELECT video_id, version FROM videos").fetchall())
+        for video_id in removed:
+            self.remove(video_id, forever=True)
+            before.pop(video_id, None)
+        for document, version in documents:
+            with self._writing() as connection:
+                # What the index held before may be of a run that was never published; what came meanwhile is not.
+                _put(connection, document, version, unless_held_but=before.pop(document.video_id, None))
+        for video_id, version in before.items():
+            with self._writing() as connection:
+                if _held(connection, video_id) == version:
+                    _delete(connection, video_id)
+        return self.count()
 
     def wipe(self) -> None:
         with self._writing() as connection:
-            for table in ("words", "passages", "videos"):
+            for table in ("words", "passages", "videos", "vocabulary"):
                 connection.execute(f"DELETE FROM {table}")
 
     def count(self) -> int:
@@ -93,6 +103,23 @@ class EmbeddedIndex:
     def ping(self) -> None:
         with self._reading() as connection:
             connection.execute("SELECT 1 FROM words LIMIT 1").fetchone()
+
+    @contextmanager
+    def _ranked(
+        self, text: str, videos: int, filters: Filters
+    ) -> Iterator[tuple[Sequence[Ranked], Matcher, hits.Look]]:
+        """Ranked videos, within one consistent view in which their details are read as well."""
+        query = queries.parse(text)
+        if not query.terms or videos <= 0:
+            yield [], Matcher(query), lambda _: {}
+            return
+        with self._reading() as connection:
+            answer = Asked(connection, query, filters).answer(videos)
+            matcher = Matcher(answer.query)
+            ranked = ranking.ranked(
+                answer.candidates, answer.query, matcher=matcher, counts=answer.counts, total=answer.total
+            )
+            yield ranked, matcher, lambda places: _details(connection, places)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -157,65 +184,91 @@ class EmbeddedIndex:
                 for statement in _SCHEMA:
                     connection.execute(statement)
             connection.commit()
+        if _schema_version(connection) != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError("it is of another release")
         return connection
 
 
-def _hit(connection: sqlite3.Connection, match: str, row: Row, score: float) -> Hit:
-    passage, _, video_id, number, start, stop, marks, title = row
-    marked_title, marked_text = connection.execute(
-        "SELECT highlight(words, 0, ?, ?), highlight(words, 1, ?, ?) FROM words WHERE words MATCH ? AND rowid = ?",
-        (*(snippets.OPEN, snippets.CLOSE) * 2, match, passage),
-    ).fetchone()
-    marked = marked_text if number != ABOUT or snippets.OPEN in marked_text else marked_title
-    text, found = snippets.spans(marked.replace(queries.SEPARATOR, ""))
-    first = snippets.best_place(text, found)
-    if number != ABOUT and found:
-        start = snippets.moment(found[first][0], json.loads(marks), start)
-    return Hit(
-        video_id=video_id, title=title, start=round(start, 3), end=stop,
-        snippet=snippets.snippet(text, found, first), score=score,
-    )  # fmt: skip
+def _details(connection: sqlite3.Connection, places: Iterable[hits.Place]) -> dict[hits.Place, hits.Details]:
+    found = connection.execute(
+        "SELECT passages.id, videos.title, videos.language, start, stop, marks, text"
+        " FROM json_each(?) AS chosen JOIN passages ON passages.id = chosen.value"
+        f" JOIN videos ON videos.video_id = passages.id >> {fts.SHIFT}",
+        (json.dumps([row_id(*place) for place in places]),),
+    )
+    return {
+        fts.place(row): hits.Details(title, language, start, stop, json.loads(marks), text)
+        for row, title, language, start, stop, marks, text in found
+    }
+
+
+def _held(connection: sqlite3.Connection, video_id: int) -> str | None:
+    row = connection.execute("SELECT version FROM videos WHERE video_id = ?", (video_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _put(
+    connection: sqlite3.Connection, document: Document, version: str, *, unless_held_but: str | None = None
+) -> bool:  # fmt: skip
+    """Replaces the document unless the index holds a higher version; one of exactly `unless_held_but` does not
+    count as higher."""
+    if connection.execute("SELECT 1 FROM removed WHERE video_id = ?", (document.video_id,)).fetchone():
+        return False
+    held = _held(connection, document.video_id)
+    if held is not None and held > version and held != unless_held_but:
+        return False
+    _delete(connection, document.video_id)
+    _insert(connection, document, version)
+    return True
 
 
 def _insert(connection: sqlite3.Connection, document: Document, version: str) -> None:
     connection.execute(
-        "INSERT INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            document.video_id, version, digest(document), _usable(document.title), document.language,
-            document.user_id, document.created_at and document.created_at.isoformat(), document.duration,
+            document.video_id, version, digest(document), _usable(document.title),
+            document.language and _usable(document.language), document.user_id,
+            document.created_at and fts.moment(document.created_at), document.duration, len(document.passages),
         ),
     )  # fmt: skip
-    about = [document.summary, document.description or "", ", ".join(document.tags)]
-    about += [title for _, title in document.chapters]
-    rows: list[tuple[int, float, float, str, str, str]] = [
-        (ABOUT, 0.0, document.duration, "[]", document.title, "\n".join(part for part in about if part))
-    ]
-    rows += [
-        (passage.number, passage.start, passage.end, json.dumps(passage.marks), "", passage.text)
-        for passage in document.passages
-    ]
-    names = " ".join(scope(document.user_id, document.language))
-    for number, start, stop, marks, title, text in rows:
-        added = connection.execute(
-            "INSERT INTO passages (video_id, number, start, stop, marks) VALUES (?, ?, ?, ?, ?)",
-            (document.video_id, number, start, stop, marks),
+    names = " ".join(fts.scope(document.user_id, document.language))
+    code = words.language_of(document.language)
+    vocabulary: set[str] = set()
+    for passage in (about(document), *document.passages):
+        text = _usable(passage.text)
+        title = words.split(document.title) if passage.number == ABOUT else []
+        said = words.split(text)
+        vocabulary.update(title, said)
+        stems = [words.tagged_stem(word, code) for word in (*title, *said)] if code in words.STEMMED else []
+        row = row_id(document.video_id, passage.number)
+        connection.execute(
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
+            (row, passage.start, passage.end, json.dumps(passage.marks), text),
         )
         connection.execute(
-            "INSERT INTO words (rowid, title, text, scope) VALUES (?, ?, ?, ?)",
-            (added.lastrowid, queries.separated(_usable(title)), queries.separated(_usable(text)), names),
+            "INSERT INTO words (rowid, title, text, stems, scope) VALUES (?, ?, ?, ?, ?)",
+            (row, " ".join(title), " ".join(said), " ".join(stems), names),
         )
+    connection.executemany(
+        "INSERT INTO vocabulary VALUES (?, ?, 1) ON CONFLICT (word) DO UPDATE SET videos = videos + 1",
+        [(word, fts.letters(word)) for word in sorted(vocabulary) if words.edits_allowed(word)],
+    )
 
 
 def _delete(connection: sqlite3.Connection, video_id: int) -> None:
-    connection.execute(
-        "DELETE FROM words WHERE rowid IN (SELECT id FROM passages WHERE video_id = ?)", (video_id,)
-    )  # fmt: skip
-    connection.execute("DELETE FROM passages WHERE video_id = ?", (video_id,))
+    rows = (row_id(video_id, ABOUT), row_id(video_id + 1, ABOUT))
+    held = connection.execute("SELECT title, text FROM words WHERE rowid >= ? AND rowid < ?", rows).fetchall()
+    vocabulary = {word for row in held for part in row for word in part.split() if words.edits_allowed(word)}
+    each = [(word,) for word in sorted(vocabulary)]
+    connection.executemany("UPDATE vocabulary SET videos = videos - 1 WHERE word = ?", each)
+    connection.executemany("DELETE FROM vocabulary WHERE word = ? AND videos <= 0", each)
+    connection.execute("DELETE FROM words WHERE rowid >= ? AND rowid < ?", rows)
+    connection.execute("DELETE FROM passages WHERE id >= ? AND id < ?", rows)
     connection.execute("DELETE FROM videos WHERE video_id = ?", (video_id,))
 
 
 def _usable(text: str) -> str:
-    """The text with what would be mistaken for markers as spaces: offsets stay right."""
+    """The text with what no database takes as spaces: offsets stay right."""
     return _UNUSABLE.sub(" ", text)
 
 

@@ -2,73 +2,91 @@
 
 from __future__ import annotations
 
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+
+from video_assets.search import words
 
 MOST_CHARACTERS = 1_000
 MOST_TERMS = 24
 LONGEST_TERM = 60
 SHORTEST_PREFIX = 2
 """A last word of fewer letters is taken whole: half the dictionary begins with it."""
-
-SEPARATOR = "\u200b"
-"""Put between characters of scripts written without spaces, so that each is a token of its own."""
+SHORTEST_BEGINNING = 4
+"""A word nobody says is taken for the beginning of another only where it has as many letters."""
 
 _COMMON_WORDS = (
-    "a an and are as at be been but by can did do does for from had has have he her his how i if in into is it its me "
-    "my no not of on or our she so that the their them then there these they this to was we were what when where which "
-    "who why will with you your"
+    "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is "
+    "it its me my no not of on or our she so that the their them then there these they this to was we were what when "
+    "where which who why will with would you your "
+    "au aux ce ces cette dans de des du elle en est et il la le les ne nous ou par pas pour que qui se sur un une vous "
+    "als am auf aus bei das dem den der die ein eine einem einen einer es fur ich im ist man mit nicht sie und von vor "
+    "wie wir zu zum zur "
+    "como con del el los las lo por su una y che di e gli nel o per um uma os na"
 )
-"""Words that say nothing about a passage; left out of queries that have others."""
+"""Words of several languages that say nothing about a passage; left out of queries that have others."""
 _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 @dataclass(frozen=True)
-class Query:
-    """Terms as typed, in their order; the last may be the beginning of a word."""
+class Term:
+    """One thing looked for: a word, or a few characters of a script without spaces, side by side."""
 
-    terms: tuple[str, ...]
-    prefix: bool
+    parts: tuple[str, ...]
+    """Folded. One word, or single characters."""
+    prefix: bool = False
+    """Whether it may be the beginning of a word."""
+    spelled: tuple[str, ...] = ()
+    """Words that are looked for as well, since the index does not know the one typed."""
 
     @property
-    def telling(self) -> Query:
-        """The query without its common words, where it has others. A common last word may still be the
-        beginning of another one, but only where nothing else is asked for."""
-        kept = tuple(term for term in self.terms if term.casefold() not in _COMMON)
-        if not kept or len(kept) == len(self.terms):
-            return self
-        return Query(kept, self.prefix and kept[-1] == self.terms[-1])
+    def word(self) -> str:
+        """The word typed, where it is one."""
+        return self.parts[0] if len(self.parts) == 1 else ""
 
 
-def parse(words: str) -> Query:
+@dataclass(frozen=True)
+class Query:
+    """Terms as typed, in their order; only the last may be the beginning of a word."""
+
+    terms: tuple[Term, ...]
+
+    def widened(self, missing: Collection[Term], spellings: Mapping[str, tuple[str, ...]]) -> Query:
+        """The query with other spellings of words that nobody says; where there are none, such a word is taken for
+        the beginning of one, as in languages that write compounds together."""
+        return Query(tuple(_widened(term, spellings) if term in missing else term for term in self.terms))
+
+
+def parse(text: str) -> Query:
     """The query that this text is. No terms where it holds neither letters nor digits."""
-    text = unicodedata.normalize("NFC", words[:MOST_CHARACTERS])
-    split = "".join(character if _in_word(character) else " " for character in text).split()
-    terms = tuple(dict.fromkeys(term[:LONGEST_TERM] for term in split if any(c.isalnum() for c in term)))[:MOST_TERMS]
-    open_ended = bool(terms) and len(terms[-1]) >= SHORTEST_PREFIX and terms[-1] == split[-1][:LONGEST_TERM]
-    return Query(terms, prefix=open_ended and len(words) <= MOST_CHARACTERS)
+    typed = words.split(text[:MOST_CHARACTERS])
+    terms: list[Term] = []
+    for alone, run in groupby(typed, key=words.stands_alone):
+        together = list(run)
+        terms += _pairs(together) if alone else [Term((word[:LONGEST_TERM],)) for word in together]
+    kept = list(dict.fromkeys(terms))[:MOST_TERMS]
+    if telling := [term for term in kept if term.word not in _COMMON]:
+        kept = telling
+    if kept and _open_ended(text, kept[-1], typed):
+        kept[-1] = replace(kept[-1], prefix=True)
+    return Query(tuple(kept))
 
 
-def separated(text: str) -> str:
-    """The text with each character of a script without spaces as a token of its own."""
-    if text.isascii():
-        return text
-    return "".join(f"{SEPARATOR}{each}{SEPARATOR}" if _stands_alone(each) else each for each in text)
+def _widened(term: Term, spellings: Mapping[str, tuple[str, ...]]) -> Term:
+    if spelled := spellings.get(term.word, ()):
+        return replace(term, spelled=spelled)
+    return replace(term, prefix=term.prefix or len(term.word) >= SHORTEST_BEGINNING)
 
 
-def _in_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LNM"
+def _pairs(characters: list[str]) -> list[Term]:
+    """A run of characters without spaces, as overlapping pairs: words are mostly of two, and nobody marks their
+    ends."""
+    if len(characters) == 1:
+        return [Term((characters[0],))]
+    return [Term(pair) for pair in pairwise(characters)]
 
 
-def _stands_alone(character: str) -> bool:
-    """Whether this script is written without spaces: Han, kana, and those of South East Asia."""
-    code = ord(character)
-    return (
-        0x0E00 <= code <= 0x0EFF  # Thai, Lao
-        or 0x1000 <= code <= 0x109F  # Myanmar
-        or 0x1780 <= code <= 0x17FF  # Khmer
-        or 0x3040 <= code <= 0x30FF  # kana
-        or 0x3400 <= code <= 0x9FFF  # Han
-        or 0xF900 <= code <= 0xFAFF
-        or 0x20000 <= code <= 0x3FFFF
-    )
+def _open_ended(text: str, last: Term, typed: list[str]) -> bool:
+    """Whether the last word may go on: it is the last typed, and nothing but a letter or a digit follows."""
+    return len(last.word) >= SHORTEST_PREFIX and last.word == typed[-1] and len(text) <= MOST_CHARACTERS

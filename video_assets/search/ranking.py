@@ -1,129 +1,126 @@
-"""How the embedded index finds its candidates and ranks them."""
+"""How hits are ranked, whichever index found the candidates.
+
+An index answers with passages in which a term is said, and with how rare each term is; the order among them is
+made here. So all backends rank alike. A passage counts by its rare words (BM25), by how many of the query's terms
+stand in it, and by whether they stand side by side; a video by its best passage, its title and summary, and a
+little by its other passages.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from video_assets.search import queries
+from video_assets.search.base import ABOUT
+from video_assets.search.matching import Match, Matcher
 from video_assets.search.queries import Query
 
-RANKED = 3000
-"""Rows that are ranked at most; more would take longer than anybody waits."""
-CANDIDATES = 200
 PER_VIDEO = 3
-ABOUT = -1
-"""The number of the row that holds what describes the video as a whole."""
-PHRASE_BONUS = 1.5
-ABOUT_SHARE = 0.3
-"""How much of the match of title and summary counts for the video's passages."""
 
-Row = tuple[int, float, int, int, float, float, str, str]
-"""Passage id, score (higher is better), video id, number, start, stop, marks, title."""
+K1, B = 1.2, 0.4
+AVERAGE_WORDS = 80
+"""Words in half a minute of speech."""
+TITLE_WEIGHT = 2.0
+"""A word of the title counts as so many of the summary."""
+SCATTERED = 0.35
+"""What a passage keeps of its score where next to none of the terms stand in it; all of it where all do."""
+SIDE_BY_SIDE = 1.0
+"""How much more a passage counts in which the terms are neighbours, in the order asked."""
+ABOUT_SHARE = 0.8
+"""How much of the match of title and summary counts for the video's passages."""
+OTHERS_SHARE = 0.15
+"""How much of its second and third passage counts for a video."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A query among the videos of a scope, in FTS5's language."""
+class Candidate:
+    """A passage, or what describes a video, as an index holds it."""
 
-    query: Query
-    scope: tuple[str, ...]
-
-    def all_of(self) -> str:
-        """Matches what has every term."""
-        return self._match(self._terms(), " AND ")
-
-    def phrase(self) -> str:
-        """Matches what has the terms side by side."""
-        return self._match(self._terms(), " + ")
-
-    def any_of(self, terms: Sequence[str]) -> str:
-        """Matches what has one of these terms at least."""
-        return self._match(terms, " OR ")
-
-    def rarest(self, connection: sqlite3.Connection) -> list[str]:
-        """The rarest of the terms, as many as can be ranked in time; at least one that is there at all."""
-        counts = sorted((_count(connection, self.any_of([term])), term) for term in self._terms())
-        found: list[str] = []
-        total = 0
-        for count, term in counts:
-            if count and (not found or total + count <= RANKED):
-                found.append(term)
-                total += count
-        return found
-
-    def _terms(self) -> list[str]:
-        """Each term quoted, so that nothing typed is an operator."""
-        terms = [f'"{queries.separated(term)}"' for term in self.query.terms]
-        if self.query.prefix:
-            terms[-1] += " *"
-        return terms
-
-    def _match(self, terms: Sequence[str], operator: str) -> str:
-        match = f"{{title text}} : ({operator.join(terms)})"
-        return " AND ".join([match, *(f'scope : "{name}"' for name in self.scope)])
+    video_id: int
+    number: int
+    language: str | None
+    title: tuple[str, ...]
+    """Folded words of the title; those of a passage have none."""
+    said: tuple[str, ...]
+    """Folded words of the text."""
 
 
-def scope(user_id: int | None, language: str | None) -> tuple[str, ...]:
-    """Owner and language as words of the index: filtering by them then costs no look at other tables."""
-    owner = () if user_id is None else (f"owner{user_id}".replace("-", "minus"),)
-    return owner if language is None else (*owner, f"language{language.encode('utf-8', 'replace').hex()}")
+@dataclass(frozen=True)
+class Ranked:
+    """A video that answers, with its best places; the one that stands for the video itself (`ABOUT`) only where
+    nothing that is said in it answers."""
+
+    video_id: int
+    score: float
+    places: tuple[tuple[int, float], ...] = field(default=())
+    """(number, score), best first."""
 
 
-def candidates(connection: sqlite3.Connection, asked: Asked, limit: int) -> tuple[list[Row], set[int], str]:
-    """The rows that may be hits, the ids of those that hold the very phrase, and the match that shows them."""
-    match = asked.all_of()
-    if len(asked.query.terms) == 1:
-        return _rows(connection, match), set(), match
-    phrase = _rows(connection, asked.phrase())
-    # Ranked as all terms, not as one phrase, wherever both ranks are there: scores then compare.
-    found = {row[0]: row for row in (*phrase, *_rows(connection, match))}
-    if len(found) < limit and (terms := asked.rarest(connection)):
-        match = asked.any_of(terms)
-        found = {row[0]: row for row in _rows(connection, match)} | found
-    return list(found.values()), {row[0] for row in phrase}, match
+@dataclass(frozen=True)
+class _Scored:
+    score: float
+    terms: frozenset[int]
 
 
-def _rows(connection: sqlite3.Connection, match: str) -> list[Row]:
-    """The best candidates, best first."""
-    # Ranking costs microseconds a row, and words that are everywhere match every row: of more than can be
-    # ranked in time, the newest are.
-    newest = f"SELECT rowid AS id, rank FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT {RANKED}"
-    found = connection.execute(
-        "SELECT best.id, -best.rank, video_id, number, start, stop, marks, videos.title"
-        f" FROM (SELECT id, rank FROM ({newest}) ORDER BY rank LIMIT {CANDIDATES}) AS best"
-        " JOIN passages ON passages.id = best.id JOIN videos USING (video_id)"
-        " ORDER BY best.rank, video_id, number",
-        (match,),
-    )
-    return found.fetchall()
-
-
-def _count(connection: sqlite3.Connection, match: str) -> int:
-    """How many rows match, counted no further than matters."""
-    counted = f"SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT {RANKED + 1})"
-    return int(connection.execute(counted, (match,)).fetchone()[0])
-
-
-def ranked(rows: Sequence[Row], phrase: set[int], limit: int) -> list[tuple[Row, float]]:
-    """The best rows with their scores: few of one video, and the video itself (its title or summary)
-    only where none of its passages is there; those gain from it instead."""
-    about = {row[2]: row[1] for row in rows if row[3] == ABOUT}
-    spoken = {row[2] for row in rows if row[3] != ABOUT}
-    scored = []
-    for row in rows:
-        if row[3] == ABOUT and row[2] in spoken:
+def ranked(
+    candidates: Iterable[Candidate], query: Query, *, matcher: Matcher, counts: Sequence[int], total: int
+) -> list[Ranked]:
+    """The videos, best first. `counts`: how many of the index's `total` rows have each term."""
+    rarity = [math.log(1 + (max(total, count) - count + 0.5) / (count + 0.5)) for count in counts]
+    about: dict[int, _Scored] = {}
+    spoken: dict[int, list[tuple[int, _Scored]]] = {}
+    for each in candidates:
+        scored = _scored(each, matcher, rarity)
+        if not scored.terms:
             continue
-        bonus = PHRASE_BONUS if row[0] in phrase else 1.0
-        extra = 0.0 if row[3] == ABOUT else ABOUT_SHARE * about.get(row[2], 0.0)
-        scored.append((row, row[1] * bonus + extra))
-    scored.sort(key=lambda each: (-each[1], each[0][2], each[0][3]))
-    taken: Counter[int] = Counter()
-    result: list[tuple[Row, float]] = []
-    for row, score in scored:
-        if taken[row[2]] < PER_VIDEO and len(result) < limit:
-            taken[row[2]] += 1
-            result.append((row, score))
-    return result
+        if each.number == ABOUT:
+            about[each.video_id] = scored
+        else:
+            spoken.setdefault(each.video_id, []).append((each.number, scored))
+    found = [_video(video_id, about.get(video_id), places, rarity) for video_id, places in spoken.items()]
+    found += [
+        Ranked(video_id, each.score * _whole(each.terms, rarity), ((ABOUT, each.score),))
+        for video_id, each in about.items()
+        if video_id not in spoken
+    ]
+    return sorted(found, key=lambda each: (-each.score, each.video_id))
+
+
+def _video(
+    video_id: int, about: _Scored | None, spoken: Sequence[tuple[int, _Scored]], rarity: Sequence[float]
+) -> Ranked:  # fmt: skip
+    extra = ABOUT_SHARE * about.score if about else 0.0
+    known = about.terms if about else frozenset()
+    # A term that only the title has counts for what is said under it, too.
+    places = [(number, (each.score + extra) * _whole(each.terms | known, rarity)) for number, each in spoken]
+    places.sort(key=lambda place: (-place[1], place[0]))
+    others = sum(score for _, score in places[1:PER_VIDEO])
+    return Ranked(video_id, places[0][1] + OTHERS_SHARE * others, tuple(places[:PER_VIDEO]))
+
+
+def _scored(row: Candidate, matcher: Matcher, rarity: Sequence[float]) -> _Scored:
+    found = matcher.matches(row.said, row.language)
+    score = _bm25(found, rarity, len(row.said), 1.0)
+    asked = len(matcher.query.terms)
+    close = matcher.together(found).closeness(asked)
+    terms = frozenset(match.term for match in found)
+    if row.title:
+        in_title = matcher.matches(row.title, row.language)
+        score += _bm25(in_title, rarity, len(row.title), TITLE_WEIGHT)
+        close = max(close, matcher.together(in_title).closeness(asked))
+        terms |= {match.term for match in in_title}
+    return _Scored(score * (1 + SIDE_BY_SIDE * close), terms)
+
+
+def _bm25(found: Sequence[Match], rarity: Sequence[float], size: int, weight: float) -> float:
+    often: dict[int, float] = {}
+    for match in found:
+        often[match.term] = often.get(match.term, 0.0) + match.weight
+    length = K1 * (1 - B + B * size / AVERAGE_WORDS)
+    return weight * sum(rarity[term] * count * (K1 + 1) / (count + length) for term, count in often.items())
+
+
+def _whole(terms: Iterable[int], rarity: Sequence[float]) -> float:
+    share = sum(rarity[term] for term in terms) / (sum(rarity) or 1.0)
+    return SCATTERED + (1 - SCATTERED) * share

@@ -5,48 +5,28 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-OPEN, CLOSE = "\x02", "\x03"
-"""Around a matched word in an index's answer; texts hold neither, see `indexable`."""
+from video_assets.search import words
+from video_assets.search.matching import Matcher
 
 BEFORE, AFTER = 60, 160
 """Characters shown before and after the first matched word."""
-ROOT = 5
-"""Words that begin alike count as forms of one."""
+
+Span = tuple[int, int]
+"""(start, end) of something in a text, in characters."""
 
 
-def spans(marked: str) -> tuple[str, list[tuple[int, int]]]:
-    """The text without its markers, and the (start, end) of each marked word in it."""
-    text, found, opened, length = [], [], 0, 0
-    for character in marked:
-        if character == OPEN:
-            opened = length
-        elif character == CLOSE:
-            found.append((opened, length))
-        else:
-            text.append(character)
-            length += 1
-    return "".join(text), found
+def place(matcher: Matcher, text: str, language: str | None) -> tuple[list[Span], int]:
+    """Where the terms are in the text, and with which of these places to begin showing it."""
+    found = words.found(text)
+    matches = matcher.matches([each.word for each in found], language)
+    if not matches:
+        return [], 0
+    begin = found[matches[matcher.together(matches).first].at].start
+    spans = _merged([(found[match.at].start, found[match.at + match.size - 1].end) for match in matches])
+    return spans, next(at for at, span in enumerate(spans) if span[1] > begin)
 
 
-def best_place(text: str, found: Sequence[tuple[int, int]]) -> int:
-    """Which matched word to begin with: where most different ones are within reach, closest together."""
-    best, place = (0, 0), 0
-    for first, (begin, _) in enumerate(found):
-        seen: set[str] = set()
-        width = 0
-        for start, stop in found[first:]:
-            if start - begin > AFTER:
-                break
-            word = text[start:stop].casefold()[:ROOT]
-            if word not in seen:
-                seen.add(word)
-                width = stop - begin
-        if (len(seen), -width) > best:
-            best, place = (len(seen), -width), first
-    return place
-
-
-def snippet(text: str, found: Sequence[tuple[int, int]], first: int) -> str:
+def snippet(text: str, found: Sequence[Span], first: int) -> str:
     """HTML: the text around the matched word number `first`, matches in <mark>, all else escaped."""
     centre = found[first][0] if found else 0
     begin = _word_start(text, max(0, centre - BEFORE))
@@ -61,15 +41,15 @@ def snippet(text: str, found: Sequence[tuple[int, int]], first: int) -> str:
     return " ".join(shown.split())
 
 
-def moment(offset: int, marks: Sequence[tuple[int, float]], start: float) -> float:
-    """The second at which the character at `offset` is spoken, between the marks on both sides of it."""
-    before = (0, start)
-    for mark in marks:
-        if mark[0] > offset:
-            share = (offset - before[0]) / (mark[0] - before[0])
-            return before[1] + share * max(0.0, mark[1] - before[1])
-        before = mark
-    return before[1]
+def _merged(spans: Sequence[Span]) -> list[Span]:
+    """Overlapping and touching ones as one: characters of a script without spaces make one word."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _word_start(text: str, at: int) -> int:

@@ -14,7 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError
-from video_assets.search import Document, Hit, Passage, SearchIndex, Spoken, open_index, passages, search_checks
+from video_assets.search import (
+    Document,
+    Filters,
+    Hit,
+    Passage,
+    SearchIndex,
+    Spoken,
+    open_index,
+    passages,
+    search_checks,
+)
 from video_assets.search.verify import CHECKS
 
 
@@ -148,11 +158,11 @@ def test_one_video_does_not_fill_the_list(index):
 
 def test_owner_and_language_narrow_the_search(index):
     put(index, HARBOUR, BAKING, CAFE)
-    assert set(ids(index.search("the", user_id=7))) == {1}
+    assert set(ids(index.search("the", filters=Filters(user_id=7)))) == {1}
     assert set(ids(index.search("the"))) == {1, 2}
-    assert ids(index.search("marche", language="fr")) == [3]
-    assert index.search("marche", language="en") == []
-    assert index.search("bread", user_id=7) == []
+    assert ids(index.search("marche", filters=Filters(language="fr"))) == [3]
+    assert index.search("marche", filters=Filters(language="en")) == []
+    assert index.search("bread", filters=Filters(user_id=7)) == []
 
 
 def test_snippets_are_safe_html_and_say_what_was_said(index):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from video_assets.search import Document, Spoken, digest, passages
-from video_assets.search.documents import MOST_CHARACTERS
+from video_assets.search.documents import MOST_CHARACTERS, moment
 
 
 def spoken(*pieces: tuple[float, str], pause: float = 0.0) -> list[Spoken]:
@@ -94,3 +94,34 @@ def test_a_document_read_back_from_json_has_the_same_digest():
     assert json.dumps(asdict(again)["passages"])
     for change in ({"title": "x"}, {"tags": ()}, {"passages": ()}, {"user_id": 4}, {"created_at": None}):
         assert digest(replace(first, **change)) != digest(first)
+
+
+def test_words_with_times_of_their_own_are_marked():
+    said = [Spoken(0.0, 20.0, "We wait for a long time and then the storm comes.")]
+    times = [0.0, 0.3, 0.6, 0.9, 1.2, 1.5, 14.0, 14.3, 17.0, 17.4, 18.0]
+    words = [
+        Spoken(at, at + 0.2, f" {word}") for at, word in zip(times, said[0].text.rstrip(".").split(), strict=True)
+    ]  # fmt: skip
+    (plain,), (timed,) = passages(said), passages(said, words=words)
+    assert timed.text == plain.text
+    for (offset, word), at in zip(
+        ((timed.text.index(word), word) for word in ("We", "time", "and", "storm", "comes")),
+        (0.0, 1.5, 14.0, 17.4, 18.0), strict=True,
+    ):  # fmt: skip
+        assert abs(moment(offset, timed.marks, timed.start) - at) <= 0.4, word
+    assert abs(moment(timed.text.index("storm"), plain.marks, 0.0) - 17.4) > 2, "the sentence alone does not tell"
+    assert [second for _, second in timed.marks] == sorted(second for _, second in timed.marks)
+
+
+words_said = st.lists(st.tuples(st.text("abc ", min_size=1, max_size=5), st.floats(0, 100)), max_size=40)
+
+
+@given(st.lists(st.tuples(lengths, words), max_size=10), words_said)
+def test_words_that_do_not_fit_do_no_harm(pieces, heard):
+    said = spoken(*pieces)
+    times = [Spoken(at, at, text) for text, at in sorted(heard, key=lambda each: each[1])]
+    found = passages(said, words=times)
+    assert [each.text for each in found] == [each.text for each in passages(said)]
+    for each in found:
+        assert list(each.marks) == sorted(each.marks)
+        assert [second for _, second in each.marks] == sorted(second for _, second in each.marks)

@@ -60,10 +60,11 @@ def recipe(platform: Platform, video_id: int, summaries: Manifest, transcripts: 
 
 def build(record: UploadRecord, words: Transcript, summary: Summary) -> Document:
     """The search document of a video, out of what other packages know."""
+    timed = [word for segment in words.segments for word in segment.words or ()]
     return Document(
         video_id=record.video_id, title=record.title, description=record.description, summary=summary.text,
         tags=summary.tags, language=words.language, duration=words.duration_seconds, user_id=record.user_id,
-        created_at=record.created_at, passages=documents.passages(sentences(words)),
+        created_at=record.created_at, passages=documents.passages(sentences(words), words=timed),
         chapters=tuple((chapter.start, chapter.title) for chapter in summary.chapters),
     )  # fmt: skip
 

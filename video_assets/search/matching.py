@@ -1,0 +1,139 @@
+"""Which words of a text answer which terms of a query, and how well they do so together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from video_assets.search import words
+from video_assets.search.queries import Query, Term
+
+EXACT, BEGINNING, FORM, SPELLED = 1.0, 0.7, 0.85, 0.6
+"""What a word counts that is the term itself, begins with it, is another form of it, or a likely spelling."""
+REACH = 30
+"""Words further apart than this (about ten seconds of speech) do not stand together."""
+
+MOST_PLACES = 200
+"""Places in one passage that are compared; only hostile texts have more."""
+
+
+class Match(NamedTuple):
+    """A place in a sequence of words that answers a term."""
+
+    at: int
+    """Number of the first word."""
+    size: int
+    """How many words: more than one for characters of a script without spaces."""
+    term: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Together:
+    """The place of a text where the terms stand closest together."""
+
+    first: int = 0
+    """Which match it begins with."""
+    terms: int = 0
+    """How many different terms are there."""
+    in_order: float = 0.0
+    """Share of the neighbouring terms of the query that are neighbours there too, 0 to 1."""
+    spread: int = 0
+    """How many words further on the last of them stands."""
+
+    def closeness(self, asked: int) -> float:
+        """How much this looks like the phrase asked for, of so many terms: 0 to 1."""
+        if asked < 2 or self.terms < 2:
+            return 0.0
+        tight = (self.terms - 1) / max(self.spread, self.terms - 1)
+        return (self.in_order + tight * (self.terms - 1) / (asked - 1)) / 2
+
+
+class Matcher:
+    """A query as something to hold words against; remembers every word it has seen."""
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self._plain = [(number, term) for number, term in enumerate(query.terms) if len(term.parts) == 1]
+        self._runs = [(number, term.parts) for number, term in enumerate(query.terms) if len(term.parts) > 1]
+        self._seen: dict[tuple[str, str], tuple[tuple[int, float], ...]] = {}
+
+    def matches(self, said: Sequence[str], language: str | None) -> list[Match]:
+        """Every place of these (folded) words that answers a term, in order."""
+        code, seen, found = words.language_of(language), self._seen, list[Match]()
+        for at, word in enumerate(said):
+            answers = seen.get((word, code))
+            if answers is None:
+                answers = seen[word, code] = self._answers(word, code)
+            for number, weight in answers:
+                found.append(Match(at, 1, number, weight))
+        for number, parts in self._runs:
+            found += [Match(at, len(parts), number, EXACT) for at in _places(said, parts)]
+        return sorted(found) if self._runs else found
+
+    def together(self, found: Sequence[Match]) -> Together:
+        """Where most different terms stand within reach of each other, closest together and in the order asked."""
+        if len(self.query.terms) == 1:
+            return Together(0, min(1, len(found)))
+        best = Together()
+        found = found[:MOST_PLACES]
+        for first, match in enumerate(found):
+            seen: dict[int, int] = {}
+            for other in found[first:]:
+                if other.at - match.at > REACH:
+                    break
+                seen.setdefault(other.term, other.at)
+            if len(seen) < best.terms:
+                continue
+            last = max(seen.values())
+            here = Together(first, len(seen), self._in_order(found, match.at, last), last - match.at)
+            if (here.terms, here.in_order, -here.spread) > (best.terms, best.in_order, -best.spread):
+                best = here
+        return best
+
+    def _in_order(self, found: Sequence[Match], begin: int, end: int) -> float:
+        pairs = len(self.query.terms) - 1
+        if pairs < 1:
+            return 0.0
+        places: dict[int, list[int]] = {}
+        for match in found:
+            if begin <= match.at <= end:
+                places.setdefault(match.term, []).append(match.at)
+        near = 0.0
+        for left in range(pairs):
+            steps = [to - at for at in places.get(left, ()) for to in places.get(left + 1, ())]
+            # Common words are left out of queries, so neighbours may stand a word or two apart.
+            near += 1.0 if 1 in steps else 0.7 if any(0 < step <= 3 for step in steps) else 0.0
+        return near / pairs
+
+    def _answers(self, word: str, code: str) -> tuple[tuple[int, float], ...]:
+        answers = []
+        for number, term in self._plain:
+            if weight := _weight(term, word, code):
+                answers.append((number, weight))
+        return tuple(answers)
+
+
+def _weight(term: Term, word: str, code: str) -> float:
+    typed = term.word
+    if word == typed:
+        return EXACT
+    # Forms of one word begin alike; to stem every word that is said would take longer than anybody waits.
+    if word[:2] == typed[:2] and not words.stands_alone(word[0]):
+        if words.stem(word, "en") == words.stem(typed, "en"):
+            return FORM
+        if code in words.STEMMED and words.stem(word, code) == words.stem(typed, code):
+            return FORM
+        if term.prefix and word.startswith(typed):
+            return BEGINNING
+    if any(word == each or words.stem(word, "en") == words.stem(each, "en") for each in term.spelled):
+        return SPELLED
+    return 0.0
+
+
+def _places(said: Sequence[str], parts: tuple[str, ...]) -> list[int]:
+    size = len(parts)
+    return [
+        at for at, word in enumerate(said) if word == parts[0] and tuple(said[at : at + size]) == parts
+    ]  # fmt: skip
