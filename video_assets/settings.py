@@ -56,6 +56,17 @@ class Settings(BaseSettings):
     inbox: str = Field(
         default="", description="Watched for new files: a folder, or s3://bucket/prefix/; empty: HOME/inbox."
     )
+    celery_broker_url: str = Field(
+        default="", description="redis://host:6379/0, which holds the queues of runs; for the production instance."
+    )
+    dagster_database_url: str = Field(
+        default="", description="postgresql:// database of Dagster's own; for the production instance."
+    )
+    logs_bucket: str = Field(default="", description="S3 bucket for what runs print; for the production instance.")
+    stop_grace_seconds: float = Field(
+        default=30, ge=0, description="A worker told to stop gives its runs this long before it hands them back."
+    )
+    inbox: Path | None = Field(default=None, description="Folder watched for new files; empty: HOME/inbox.")
     db_sync: bool = Field(default=True, description="Create or upgrade the schema at start.")
     outbox_service: str = Field(
         default="python-backend", description="The outbox's service column for pipeline events."

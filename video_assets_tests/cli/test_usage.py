@@ -19,7 +19,7 @@ from video_assets_tests.cli.conftest import Said, say
 
 COMMANDS = [
     "cancel", "delete", "demo", "doctor", "events", "process", "rebuild", "reconcile", "report", "search", "status",
-    "up",
+    "up", "worker",
 ]  # fmt: skip
 
 

@@ -1,0 +1,168 @@
+"""The worker: takes runs from the queues and executes them in processes that have everything loaded.
+
+Its parent loads the graph and forks; a run then begins within a tenth of a second instead of several. Each
+child executes one run at a time, and looks at the run's state meanwhile, for somebody may want it stopped.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, TypeVar
+
+import dagster as dg
+import psutil
+from billiard.exceptions import WorkerLostError
+from celery.signals import task_failure, worker_shutting_down
+from dagster import DagsterRunStatus
+from dagster._cli.api import _execute_run_command_body
+
+from video_assets.defs.queues import EXECUTE_RUN, QUEUES, make_app
+from video_assets.defs.translate import WORKER_LOST
+from video_assets.settings import Settings
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 1.0
+STORAGE_SECONDS = 60.0
+"""How long a run that was taken from the queue waits for Dagster's storage to answer."""
+_TO_BEGIN = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
+_TO_STOP = (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE)
+
+
+def work(settings: Settings, *, slots: int, queues: Sequence[str] = QUEUES, grace_seconds: float) -> int:
+    """Works until told to stop (SIGTERM or Ctrl-C); returns the exit status. Then it takes no more runs, and
+    those under way have `grace_seconds` to end; after that they are interrupted, which hands them back: their
+    videos are launched again, and what was finished is not made again."""
+    app = make_app(settings.celery_broker_url)
+    app.task(name=EXECUTE_RUN)(execute_run)
+    preload()
+    with settings.exported():
+        worker = app.Worker(
+            concurrency=slots, queues=list(queues), hostname=f"video-assets-{os.getpid()}@{socket.gethostname()}",
+            without_gossip=True, without_mingle=True, loglevel="WARNING", quiet=True,
+        )  # fmt: skip
+        with _handing_back(grace_seconds), _telling_of_dead_children():
+            worker.start()
+    return int(worker.exitcode or 0)
+
+
+def preload() -> None:
+    """Loads the graph with all its jobs, once, for every child to come."""
+    from video_assets.definitions import defs
+
+    for job in defs.get_repository_def().get_all_jobs():
+        job.get_subset  # noqa: B018  (resolved by being asked for)
+    gc.collect()
+    gc.freeze()  # what is never collected is never written to either, and stays shared between the children
+
+
+def execute_run(run_id: str) -> None:
+    """Executes a run that waits to be begun. Any other is passed over: its message came twice, it was canceled
+    on the way here, or it was given up."""
+    instance = _instance()
+    run = _patiently(lambda: instance.get_run_by_id(run_id))
+    if run is None or run.status not in _TO_BEGIN:
+        log.warning("run %s is not begun: it is %s", run_id, run.status.value.lower() if run else "gone")
+        return
+    with _stopped_on_demand(instance, run_id):
+        _execute_run_command_body(
+            run_id=run_id, instance=instance, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
+        )
+
+
+@cache
+def _instance() -> dg.DagsterInstance:
+    """This child's own instance, for all its runs: opening one takes as long as a small run."""
+    return _patiently(dg.DagsterInstance.get)
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    deadline = time.monotonic() + STORAGE_SECONDS
+    while True:
+        try:
+            return ask()
+        except Exception as error:  # the drivers of several databases, each with errors of its own
+            if time.monotonic() > deadline:
+                raise
+            log.warning("Dagster's storage does not answer: %s", error)
+            time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def _stopped_on_demand(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """For the block, interrupts this process once the run is to be stopped, or was given up."""
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            with suppress(Exception):  # a storage that does not answer now does later
+                run = instance.get_run_by_id(run_id)
+                if (run is None or run.status in _TO_STOP) and not ended.is_set():
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
+
+    watcher = threading.Thread(target=look, name="watcher", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@contextmanager
+def _handing_back(grace_seconds: float) -> Iterator[None]:
+    """For the block, has a worker that is told to stop interrupt its runs once their time is over."""
+    over = threading.Event()
+
+    def interrupt() -> None:
+        if not over.wait(grace_seconds):
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):
+                    child.terminate()
+
+    def stopping(**_: object) -> None:
+        log.warning("stopping; runs under way have %g s to end", grace_seconds)
+        threading.Thread(target=interrupt, name="grace", daemon=True).start()
+
+    worker_shutting_down.connect(stopping)
+    try:
+        yield
+    finally:
+        over.set()
+        worker_shutting_down.disconnect(stopping)
+
+
+@contextmanager
+def _telling_of_dead_children() -> Iterator[None]:
+    """For the block, fails the run of a child that was killed: sooner than its silence would."""
+
+    def tell(sender: Any = None, exception: Any = None, args: Sequence[str] = (), **_: object) -> None:
+        if isinstance(exception, WorkerLostError) and args:
+            with suppress(Exception):  # the heartbeat tells it in the end
+                _lost(args[0])
+
+    task_failure.connect(tell)
+    try:
+        yield
+    finally:
+        task_failure.disconnect(tell)
+
+
+def _lost(run_id: str) -> None:
+    with dg.DagsterInstance.get() as instance:
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return
+        if run.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, message="canceled; its worker ended with it")
+        else:
+            instance.report_run_failed(run, message=f"{WORKER_LOST}: the worker died; try again")
