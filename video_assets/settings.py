@@ -66,7 +66,6 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(
         default=30, ge=0, description="A worker told to stop gives its runs this long before it hands them back."
     )
-    inbox: Path | None = Field(default=None, description="Folder watched for new files; empty: HOME/inbox.")
     db_sync: bool = Field(default=True, description="Create or upgrade the schema at start.")
     outbox_service: str = Field(
         default="python-backend", description="The outbox's service column for pipeline events."

@@ -55,6 +55,10 @@ def make_app(broker: str) -> Celery:
             "socket_timeout": 30,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            # For who sends: it is told at once that nobody answers, and knows better how long to wait.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.2,
         },
     )
     return app

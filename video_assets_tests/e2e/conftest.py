@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from video_assets.settings import Settings
 from video_assets_tests.e2e.house import House, house
+from video_assets_tests.e2e.production import Servers, production
 from video_assets_tests.media.clips import make_clip
 
 CAPTIONS = """WEBVTT
@@ -36,8 +38,19 @@ def house_settings(home: Path, **changes: object) -> Settings:
     return Settings(**(values | changes))  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A house of the test module's own."""
-    with house(house_settings(tmp_path_factory.mktemp("house"))) as started:
+@pytest.fixture(scope="module", params=["embedded", "production"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house of the test module's own, of each profile."""
+    with profile(request, tmp_path_factory.mktemp("house")) as settings, house(settings) as started:
         yield started
+
+
+@contextmanager
+def profile(request: pytest.FixtureRequest, home: Path, **changes: object) -> Iterator[Settings]:
+    """Settings of a house of the profile that the fixture's parameter names."""
+    if request.param == "embedded":
+        yield house_settings(home, **changes)
+        return
+    servers = Servers.of(request)
+    with production(home, servers, house_settings, **changes) as settings:
+        yield settings

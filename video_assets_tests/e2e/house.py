@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -37,7 +36,9 @@ def wait_for(what: str, condition: Callable[[], T | bool | None], seconds: float
 
 
 class House:
-    """A running Dagster over the project's definitions."""
+    """A running Dagster over the project's definitions, with a worker where runs go to workers."""
+
+    worker: subprocess.Popen[bytes] | None = None
 
     def __init__(self, settings: Settings, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         self.settings = settings
@@ -57,19 +58,27 @@ class House:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def children(self) -> list[psutil.Process]:
-        """Every process below this one."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+    def processes(self) -> list[psutil.Process]:
+        """Every process of the house."""
+        heads = [psutil.Process(each.pid) for each in (self.process, self.worker) if each and each.poll() is None]
+        return [process for head in heads for process in (head, *head.children(recursive=True))]
 
-    def run_workers(self) -> list[psutil.Process]:
-        """The processes that execute runs: children of the code server, forked without a command line of their own."""
-        return [process for process in self.children() if "multiprocessing.spawn" in " ".join(_command(process))]
+    def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """`video-assets worker`, as a process of its own."""
+        with (self.settings.home / "worker.log").open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "video_assets.cli", "worker", *arguments], stdout=out, stderr=out,
+                stdin=subprocess.DEVNULL, start_new_session=True, env=self.settings.environment(),
+                cwd=self.settings.home,
+            )  # fmt: skip
 
     def kill_everything(self) -> None:
         """SIGKILL to all of it at once, as a power cut would."""
-        for process in [psutil.Process(self.process.pid), *self.children()]:
+        for process in self.processes():
             _kill(process)
-        self.process.wait(timeout=30)
+        for mine in (self.process, self.worker):
+            if mine:
+                mine.wait(timeout=30)
 
 
 def ffmpeg_processes(below: str) -> list[psutil.Process]:
@@ -98,19 +107,30 @@ def house(settings: Settings) -> Iterator[House]:
             env=settings.environment(), cwd=settings.home,
         )  # fmt: skip
     running = House(settings, port, process, log)
+    if settings.celery_broker_url:
+        running.worker = running.start_worker()
     try:
         wait_for(f"the webserver (see {log})", lambda: _answers(running), 180)
         yield running
     finally:
-        children = running.children() if process.poll() is None else []
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        for child in children:
-            _kill(child)
+        _stop(running)
+
+
+def _stop(running: House) -> None:
+    everyone = running.processes()
+    for process, number in ((running.worker, signal.SIGTERM), (running.process, signal.SIGINT)):
+        if process is not None and process.poll() is None:
+            process.send_signal(number)
+    deadline = time.monotonic() + 20
+    for process in (running.worker, running.process):
+        if process is not None:
+            try:
+                process.wait(timeout=max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    for child in everyone:
+        _kill(child)
 
 
 def _answers(running: House) -> bool:

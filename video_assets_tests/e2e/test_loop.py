@@ -14,7 +14,7 @@ from video_assets.database.models import ArtifactRow, AttemptRow, OutboxRow, Var
 from video_assets.defs.instance import open_instance
 from video_assets.defs.operating import delete_video, unfinished_runs
 from video_assets.settings import Settings
-from video_assets_tests.e2e.conftest import CAPTIONS, house_settings
+from video_assets_tests.e2e.conftest import CAPTIONS, profile
 from video_assets_tests.e2e.house import House, ffmpeg_processes, house, wait_for
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, in_order, row, topics, wait_until
 from video_assets_tests.media.clips import make_clip
@@ -22,11 +22,22 @@ from video_assets_tests.media.clips import make_clip
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
-@pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+SLOW_LADDER = "720,480,360,240"
+PROFILES = ["embedded", pytest.param("production", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=PROFILES)
+def busy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house in which an encode takes long enough to be caught in the act."""
-    with house(slow_settings(tmp_path_factory.mktemp("busy"))) as started:
+    with profile(request, tmp_path_factory.mktemp("busy"), ladder=SLOW_LADDER) as settings, house(settings) as started:
         yield started
+
+
+@pytest.fixture(params=PROFILES)
+def unhoused(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a house like that one, not started yet."""
+    with profile(request, tmp_path / "house", ladder=SLOW_LADDER) as settings:
+        yield settings
 
 
 def test_an_upload_goes_all_the_way_round(running: House, clip: Path) -> None:
@@ -104,8 +115,8 @@ def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(busy
 
 
 @pytest.mark.slow
-def test_everything_killed_at_once_loses_nothing(tmp_path: Path) -> None:
-    settings = slow_settings(tmp_path / "house")
+def test_everything_killed_at_once_loses_nothing(unhoused: Settings, tmp_path: Path) -> None:
+    settings = unhoused
     with house(settings) as running:
         video_id = add_video(running.platform, long_clip(tmp_path))
         wait_for("the encoder", lambda: encoders(str(settings.work_folder)), 60)
@@ -142,11 +153,6 @@ def long_clip(folder: Path) -> Path:
     """Long enough for its encode to be caught in the act."""
     path = folder / "long.mp4"
     return path if path.exists() else make_clip(path, seconds=20, size=(1280, 720), captions=CAPTIONS)
-
-
-def slow_settings(home: Path) -> Settings:
-    """Settings under which the encode takes some seconds."""
-    return house_settings(home, ladder="720,480,360,240")
 
 
 def encoders(work: str) -> list[psutil.Process]:
