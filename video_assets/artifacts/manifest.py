@@ -46,7 +46,9 @@ class Cost(_Record):
     tokens: int = 0
     usd: float = 0.0
     peak_bytes: int = 0
-    """Highest resident memory seen while it was made, this process or its largest child, bytes."""
+    """Highest resident memory of this process while it was made, bytes."""
+    child_peak_bytes: int = 0
+    """The same of the largest child process, bytes; 0 where there was none."""
 
 
 class Manifest(_Record):

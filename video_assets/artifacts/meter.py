@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import resource
-import sys
 import time
 
+from video_assets import peaks
 from video_assets.artifacts.manifest import Cost
 
 
@@ -15,13 +15,15 @@ class Meter:
     def __init__(self) -> None:
         self._wall = time.monotonic()
         self._cpu = _cpu_seconds()
+        peaks.start()
 
     def cost(self, *, tokens: int = 0, usd: float = 0.0) -> Cost:
-        """What it took since the start; the peak is that of the process's whole life."""
+        """What it took since the start. Of several makings at once in one process, each sees the others' too."""
         return Cost(
             wall_seconds=round(time.monotonic() - self._wall, 3),
             cpu_seconds=round(_cpu_seconds() - self._cpu, 3),
-            peak_bytes=_peak_bytes(),
+            peak_bytes=peaks.own(),
+            child_peak_bytes=peaks.largest_child(),
             tokens=tokens,
             usd=usd,
         )
@@ -30,9 +32,3 @@ class Meter:
 def _cpu_seconds() -> float:
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
-def _peak_bytes() -> int:
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    unit = 1 if sys.platform == "darwin" else 1024  # kilobytes on Linux
-    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * unit

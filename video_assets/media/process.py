@@ -28,6 +28,7 @@ from typing import Any
 
 import imageio_ffmpeg
 
+from video_assets import peaks
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.media.watch import Ended, Holdings, ProgressWatch
 from video_assets.media.watch import Progress as Progress
@@ -243,7 +244,9 @@ def _follow(
         selector.register(child.stdout, selectors.EVENT_READ, on_output)
         selector.register(child.stderr, selectors.EVENT_READ, on_error)
         while selector.get_map():
-            for key, _ in selector.select(timeout=0.25):
+            events = selector.select(timeout=0.25)
+            peaks.look_at(child.pid)
+            for key, _ in events:
                 data = os.read(key.fd, 65536)
                 key.data(data) if data else selector.unregister(key.fileobj)
             check()

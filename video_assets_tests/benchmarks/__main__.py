@@ -1,41 +1,56 @@
 """`make bench`: what the system costs beyond the work itself, as ratios of figures taken in this very run.
 
-Prints a table, and writes the same as JSON to `results.json` beside this file.
+    python -m video_assets_tests.benchmarks [--quick] [NAME…]
+
+Prints a table a benchmark, and writes the figures to `results.json` beside this file, each with the day it was taken;
+those of benchmarks that did not run stay as they are. `--quick` takes smaller numbers, to see that everything works,
+and writes nothing.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
 from video_assets_tests.benchmarks import overhead, projection
 
 RESULTS = Path(__file__).with_name("results.json")
+BENCHMARKS = {"overhead": overhead.run, "projection": projection.run}
 
 
-def main() -> None:
-    """Runs every benchmark. `--quick` takes smaller numbers, to see that they work."""
+def main(arguments: list[str]) -> None:
+    """Runs the benchmarks of these names, or all."""
     logging.disable(logging.WARNING)
-    quick = "--quick" in sys.argv[1:]
-    results: dict[str, object] = {"python": platform.python_version(), "machine": platform.machine()}
-    with tempfile.TemporaryDirectory(prefix="video-assets-bench-") as name:
-        folder = Path(name)
-        for title, benchmark in (("overhead", overhead.run), ("projection", projection.run)):
+    quick = "--quick" in arguments
+    names = [argument for argument in arguments if not argument.startswith("-")] or list(BENCHMARKS)
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        sys.exit(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="video-assets-bench-") as folder:
             started = time.monotonic()
-            rows = benchmark(folder / title, quick=quick)
-            results[title] = rows
-            print(f"\n{title} ({time.monotonic() - started:.0f} s)")
-            for what, figure in rows.items():
-                print(f"  {what:<62} {figure:>12}")
-    if not quick:
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        print(f"\nwritten to {RESULTS.name}")
+            figures = BENCHMARKS[name](Path(folder) / name, quick=quick)
+        print(f"\n{name} ({time.monotonic() - started:.0f} s)")
+        for what, figure in figures.items():
+            print(f"  {what:<70} {figure:>12}")
+        if not quick:
+            _keep(name, {"taken": date.today().isoformat(), "on": machine, **figures})
+
+
+def _keep(name: str, figures: dict[str, float | str]) -> None:
+    """Puts one benchmark's figures in the place of its last ones, at once: a later one may take long, or fail."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results = {each: figures if each == name else kept.get(each) for each in BENCHMARKS}
+    RESULTS.write_text(json.dumps({k: v for k, v in results.items() if v}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

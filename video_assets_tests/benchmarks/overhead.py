@@ -15,7 +15,7 @@ from video_assets.defs.platform import Platform
 from video_assets.defs.projecting import Projector
 from video_assets.defs.runner import run_video
 from video_assets.lifecycle.intake import take_in
-from video_assets.media import encode, inspect, ladder, stills
+from video_assets.media import encode, inspect, ladder, stills, subtitles
 from video_assets.media.probe import probe
 from video_assets.settings import Settings
 from video_assets_tests.media.clips import make_clip
@@ -57,8 +57,10 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
         Projector(system).advance(instance, 0)
     with system.database.read() as session:
         for artifact in reading.artifacts(session, video_ids[-1]):
-            figures[f"{artifact.artefact}: peak memory of process or child, MB"] = round(
-                artifact.cost["peak_bytes"] / 1e6
+            cost = artifact.cost
+            figures[f"{artifact.artefact}: peak memory of the worker, MB"] = round(cost["peak_bytes"] / 1e6)
+            figures[f"{artifact.artefact}: peak memory of its largest child, MB"] = round(
+                cost["child_peak_bytes"] / 1e6
             )
         statuses = reading.counts(session)
     figures["statuses at the end"] = ", ".join(f"{status}: {count}" for status, count in statuses.items())
@@ -66,7 +68,7 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
 
 
 def _bare(path: Path, folder: Path, settings: Settings) -> None:
-    """The same work without graph, tables or storage: probe, ladder, stills, verification, hashes."""
+    """The same work without graph, tables or storage: probe, ladder, stills, verification, text track, hashes."""
     folder.mkdir(exist_ok=True)
     limits = {"max_streams": settings.max_streams, "max_pixels": settings.max_pixels}
     probed = probe(path, max_duration=settings.max_duration_seconds, **limits)
@@ -74,6 +76,7 @@ def _bare(path: Path, folder: Path, settings: Settings) -> None:
     encode.encode(plan, probed, path, folder, plan.rungs)
     stills.finish(folder, probed)
     inspect.variants(folder, plan, probed)
+    subtitles.extract_text_track(path, probed, folder)
     for made in [path, *folder.iterdir()]:
         file_sha256(made)
     for made in folder.iterdir():
