@@ -34,7 +34,9 @@ setup(
         "imageio-ffmpeg>=0.6",
         "av>=14",
         "faster-whisper==1.2.1",
-        "openai>=1.60",
+        "openai>=3.50",
+        # What openai speaks HTTP with; its answers are bounded through it.
+        "httpx2>=2.12,<3",
         "elasticsearch>=8.19,<8.20",
         "confluent-kafka>=2.10",
         "redis>=5",

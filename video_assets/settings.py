@@ -84,6 +84,34 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr = Field(
         default=SecretStr(""), description="Key for that server; it is shown and logged nowhere."
     )
+    summary_model: str = Field(
+        default="gpt-4o-mini", min_length=1, description="The model that summarises, where SUMMARIZER is openai."
+    )
+    summary_json: Literal["schema", "object", "prompt"] = Field(
+        default="schema", description="How that server is asked for JSON: by schema, as any object, by words alone."
+    )
+    summary_concurrency: int = Field(
+        default=5, ge=0, le=64, description="Chunks summarised at once; 0: as many as the rate limits below allow."
+    )
+    summary_requests_per_minute: int = Field(
+        default=0, ge=0, description="Most calls of this process in any minute; 0: no limit."
+    )
+    summary_tokens_per_minute: int = Field(
+        default=0, ge=0, description="Most tokens of this process in any minute; 0: no limit."
+    )
+    summary_timeout_seconds: float = Field(default=120, gt=0, description="A call that takes longer is given up.")
+    summary_usd_per_million_prompt_tokens: float = Field(
+        default=0.15, ge=0, allow_inf_nan=False, description="The model's price for what it reads, US dollars."
+    )
+    summary_usd_per_million_completion_tokens: float = Field(
+        default=0.60, ge=0, allow_inf_nan=False, description="The model's price for what it writes, US dollars."
+    )
+    summary_max_usd: float = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="Most that one video's summary may cost; 0: no ceiling."
+    )
+    summary_max_tokens: int = Field(
+        default=2_000_000, ge=0, description="Most tokens that one video's summary may take; 0: no ceiling."
+    )
     ladder: str = Field(default="2160,1440,1080,720,480,360,240", description="Rung heights, comma separated.")
 
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0, description="Largest accepted upload, bytes.")

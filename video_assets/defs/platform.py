@@ -9,10 +9,14 @@ from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
 from video_assets.database.engine import Database
 from video_assets.database.pulse import ProgressPulse
+from video_assets.errors import PermanentError
 from video_assets.events.publisher import Publisher, open_publisher
 from video_assets.search import SearchIndex, open_index
 from video_assets.settings import Settings
 from video_assets.storage import Storage, open_storage
+from video_assets.text.asking import Replies
+from video_assets.text.chat import OPENAI_URL, Server
+from video_assets.text.pace import Rate
 
 
 class Platform:
@@ -57,6 +61,28 @@ class Platform:
     def publisher(self) -> Publisher:
         """The outbox's way out."""
         return open_publisher(self.settings)
+
+    @cached_property
+    def summary_server(self) -> Server:
+        """The language model's server, where summaries are made by one."""
+        settings = self.settings
+        return Server(
+            model=settings.summary_model, base_url=settings.openai_base_url or OPENAI_URL,
+            api_key=settings.openai_api_key, json_mode=settings.summary_json, timeout=settings.summary_timeout_seconds,
+            rate=Rate(settings.summary_requests_per_minute, settings.summary_tokens_per_minute),
+        )  # fmt: skip
+
+    @cached_property
+    def language_model(self) -> Replies:
+        """The model on that server; every run of this process keeps to one pace with it."""
+        from video_assets.text.llm import LanguageModel  # a second, which runs without it need not spend
+
+        if not (self.settings.openai_api_key.get_secret_value() or self.settings.openai_base_url):
+            raise PermanentError(
+                "VIDEO_ASSETS_SUMMARIZER=openai needs VIDEO_ASSETS_OPENAI_API_KEY, or the VIDEO_ASSETS_OPENAI_BASE_URL "
+                "of a server that asks for none"
+            )
+        return LanguageModel(self.summary_server)
 
     @cached_property
     def bench(self) -> Workbench:

@@ -22,6 +22,12 @@ from video_assets.videos import Stage
 REMAKE_LIGHT = "remake_light"
 OP = "remake_videos"
 LIGHT = (Stage.TRANSCRIPTS, Stage.SUMMARIES, Stage.SEARCH_DOCUMENTS)
+CODE_VERSIONS = {
+    Stage.TRANSCRIPTS: transcripts.CODE_VERSION,
+    Stage.SUMMARIES: summaries.CODE_VERSION,
+    Stage.SEARCH_DOCUMENTS: search_documents.CODE_VERSION,
+}
+"""As the assets declare them: Dagster compares with these."""
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +90,7 @@ def _remake_one(context: dg.OpExecutionContext, platform: Platform, video_id: in
         if not artifact.reused:
             publish_or_withdraw(platform, manifest)
         metadata = materialization_metadata(manifest, reused=artifact.reused, described=recipe.describe(manifest))
-        tags = {"dagster/data_version": manifest.fingerprint, "dagster/code_version": manifest.code_version}
+        tags = {"dagster/data_version": manifest.fingerprint, "dagster/code_version": CODE_VERSIONS[stage]}
         context.log_event(dg.AssetMaterialization(key, metadata=metadata, partition=partition, tags=tags))
 
 

@@ -8,6 +8,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from video_assets.text.spoken import Spoken, SpokenSegment
 
@@ -65,6 +66,12 @@ def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
                 found.append(Sentence(text.moment(first + lead), text.moment(last, ending=True), piece))
         begin = end
     return tuple(found)
+
+
+def split(text: str) -> list[str]:
+    """The sentences of a text by its punctuation."""
+    cuts = [0, *_punctuated(text), len(text)]
+    return [piece for first, last in pairwise(cuts) if (piece := text[first:last].strip())]
 
 
 def speech(segments: Iterable[SpokenSegment]) -> list[Sentence]:

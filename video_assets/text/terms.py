@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -58,6 +59,9 @@ _STEMMERS = {
     "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 
+_STEMMING = threading.Lock()
+"""A stemmer keeps the word it works on: threads take turns."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -100,7 +104,7 @@ def terms(texts: Sequence[str], language: str | None) -> list[list[Term]]:
     shortest ones. Scripts without spaces give pairs of characters.
     """
     english = is_english(language, texts)
-    stemmer = _stemmer(_STEMMERS.get("en" if english else (language or "").lower()[:2], ""))
+    stemmer = _STEMMERS.get("en" if english else (language or "").lower()[:2], "")
     found = []
     for text in texts:
         written = _written(text)
@@ -132,11 +136,15 @@ def _without_common(lines: list[list[Term]]) -> list[list[Term]]:
 
 @lru_cache(maxsize=8)
 def _stemmer(name: str) -> Any:
-    return snowballstemmer.stemmer(name) if name else None
+    return snowballstemmer.stemmer(name)
 
 
-def _stem(stemmer: Any, word: str) -> str:
-    return str(stemmer.stemWord(word)) if stemmer is not None else word
+@lru_cache(maxsize=100_000)
+def _stem(stemmer: str, word: str) -> str:
+    if not stemmer:
+        return word
+    with _STEMMING:
+        return str(_stemmer(stemmer).stemWord(word))
 
 
 def _is_wide(character: str) -> bool:

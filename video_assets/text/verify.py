@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from video_assets.artifacts import CheckOutcome
 from video_assets.text.extractive import MOST_SENTENCES, distinct
+from video_assets.text.grounding import Evidence
+from video_assets.text.quarantine import quarantined
 from video_assets.text.sentences import sentences, speech
 from video_assets.text.spoken import Spoken
 from video_assets.text.summary import Summary
@@ -22,10 +24,21 @@ def summary_checks(summary: Summary, transcript: Spoken, duration: float) -> lis
 
 
 def ungrounded(summary: Summary, transcript: Spoken) -> list[str]:
-    """The sentences of the summary that the transcript does not hold word for word."""
+    """The sentences of the summary that the transcript does not hold: word for word where they were chosen from it,
+    else by what `grounding.py` asks for."""
+    if summary.model_info.get("summarizer") != "extractive":
+        return _unsupported(summary, transcript)
     said = [word for segment in speech(transcript.segments) for word in words(segment.text)]
     text = f" {' '.join(said)} "
     return [each.text for each in summary.sentences if f" {' '.join(words(each.text))} " not in text]
+
+
+def _unsupported(summary: Summary, transcript: Spoken) -> list[str]:
+    texts = [sentence.text for sentence in sentences(transcript)]
+    evidence = Evidence(texts, transcript.language, quarantined(texts))
+    cited = summary.model_info.get("evidence") or [()] * len(summary.sentences)
+    judged = zip(summary.sentences, cited, strict=True)
+    return [each.text for each, at in judged if not evidence.support(each.text, at).grounded]
 
 
 def _sentence_count(summary: Summary, transcript: Spoken) -> CheckOutcome:

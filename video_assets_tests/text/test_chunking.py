@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ def test_nothing_is_lost_the_order_is_kept_and_no_chunk_is_too_large(texts: list
 @given(st.lists(any_sentence, min_size=2, max_size=20), st.integers(64, 400))
 def test_each_chunk_is_as_full_as_it_gets(texts: list[str], limit: int) -> None:
     found = chunks(texts, limit)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.tokens + after.lines[0].tokens > limit
 
 

@@ -11,12 +11,15 @@ from video_assets.defs.describe import clock, markdown, plain, table
 from video_assets.defs.making import Events, Recipe, produce
 from video_assets.defs.partitions import videos
 from video_assets.defs.platform import Platform
-from video_assets.errors import PermanentError
 from video_assets.speech.transcript import Transcript
-from video_assets.text import extractive, verify
+from video_assets.text import extractive, mapreduce, verify
+from video_assets.text.asking import Asker
+from video_assets.text.budget import Budget, Ceiling, Prices
+from video_assets.text.summary import Summary
 from video_assets.videos import Stage
 
-CODE_VERSION = extractive.VERSION
+# What Dagster shows; a recipe carries the version of the one that is in use.
+CODE_VERSION = f"{extractive.VERSION} or {mapreduce.VERSION}"
 JSON, TEXT = "summary.json", "summary.txt"
 
 
@@ -30,13 +33,13 @@ def summaries(context: dg.AssetExecutionContext, transcripts: Manifest, platform
 
 
 def recipe(platform: Platform, video_id: int, transcripts: Manifest) -> Recipe:
-    """Made from the transcript alone."""
-    if platform.settings.summarizer != "extractive":
-        raise PermanentError("VIDEO_ASSETS_SUMMARIZER: this release has the extractive summarizer only; unset it")
+    """Made from the transcript alone; by which model and prompts, where by one."""
+    settings = platform.settings
+    by_model = settings.summarizer == "openai"
 
     def make(artifact: Artifact) -> None:
         words = Transcript.model_validate(artifact.read_json(transcripts, TRANSCRIPT))
-        summary = extractive.summarize(words)
+        summary = _by_model(platform, artifact, words) if by_model else extractive.summarize(words)
         (artifact.folder / JSON).write_bytes((summary.model_dump_json(indent=1) + "\n").encode())
         (artifact.folder / TEXT).write_text(summary.text + "\n", encoding="utf-8")
         artifact.add(artifact.folder / JSON, "application/json")
@@ -46,8 +49,22 @@ def recipe(platform: Platform, video_id: int, transcripts: Manifest) -> Recipe:
         )
         artifact.verify(verify.summary_checks(summary, words, words.duration_seconds))
 
-    params = {"summarizer": platform.settings.summarizer}
-    return Recipe({Stage.TRANSCRIPTS.value: transcripts.content_hash}, params, CODE_VERSION, make, _describe)
+    params: dict[str, str] = {"summarizer": settings.summarizer}
+    if by_model:
+        server = platform.summary_server
+        params |= {"model": server.model, "server": server.base_url, "json": server.json_mode}
+    version = mapreduce.VERSION if by_model else extractive.VERSION
+    return Recipe({Stage.TRANSCRIPTS.value: transcripts.content_hash}, params, version, make, _describe)
+
+
+def _by_model(platform: Platform, artifact: Artifact, words: Transcript) -> Summary:
+    settings = platform.settings
+    prices = Prices(settings.summary_usd_per_million_prompt_tokens, settings.summary_usd_per_million_completion_tokens)
+    budget = Budget(prices, Ceiling(settings.summary_max_usd, settings.summary_max_tokens))
+    asker = Asker(platform.language_model, platform.answers, artifact.video_id, budget)
+    summary = mapreduce.summarize(words, asker, at_once=settings.summary_concurrency, on_progress=artifact.progress)
+    artifact.tokens, artifact.usd = budget.tokens, round(budget.usd, 6)
+    return summary
 
 
 def _describe(manifest: Manifest) -> Mapping[str, Any]:
