@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     sensor_seconds: int = Field(default=1, gt=0, description="Pause between ticks of the sensors.")
     reconcile_seconds: int = Field(default=30, gt=0, description="Pause between ticks of reconcile.")
     inbox_settle_seconds: float = Field(default=3, ge=0, description="An inbox file is taken once unchanged this long.")
+    upload_hours: float = Field(default=24, gt=0, description="An upload that has not ended by then is taken back.")
     run_retention_days: float = Field(default=30, gt=0, description="Ended runs are purged after this many days.")
     partitions_max: int = Field(
         default=80_000, gt=0, description="Above it the oldest ready partition keys are retired."

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -116,28 +117,41 @@ def s3_endpoint() -> str:
 
 
 @pytest.fixture
-def s3_client(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def _s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, str]]:
+    with bucket_on(s3_endpoint, monkeypatch) as both:
+        yield both
+
+
+@pytest.fixture
+def s3_client(_s3: tuple[Any, str]) -> Any:
     """A plain client of that server. Its keys are in the environment, where everybody's client finds them."""
+    return _s3[0]
+
+
+@pytest.fixture
+def s3_bucket(_s3: tuple[Any, str]) -> str:
+    """Name of a fresh, empty bucket, removed afterwards with all that is in it."""
+    return _s3[1]
+
+
+@contextmanager
+def bucket_on(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, str]]:
+    """Client and bucket for a while, for fixtures of a wider scope."""
     keys = _server("s3_endpoint")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["TEST_S3_ACCESS_KEY"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["TEST_S3_SECRET_KEY"])
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return boto3.client("s3", endpoint_url=s3_endpoint, config=Config(s3={"addressing_style": "path"}))
-
-
-@pytest.fixture
-def s3_bucket(s3_client: Any) -> Iterator[str]:
-    """Name of a fresh, empty bucket, removed afterwards with all that is in it."""
+    client: Any = boto3.client("s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"}))
     name = f"test-{uuid4().hex}"
-    s3_client.create_bucket(Bucket=name)
-    yield name
-    for upload in s3_client.list_multipart_uploads(Bucket=name).get("Uploads", ()):
-        s3_client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
-    for page in s3_client.get_paginator("list_objects_v2").paginate(Bucket=name):
+    client.create_bucket(Bucket=name)
+    yield client, name
+    for upload in client.list_multipart_uploads(Bucket=name).get("Uploads", ()):
+        client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
         for found in page.get("Contents", ()):
-            s3_client.delete_object(Bucket=name, Key=found["Key"])
-    s3_client.delete_bucket(Bucket=name)
+            client.delete_object(Bucket=name, Key=found["Key"])
+    client.delete_bucket(Bucket=name)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, text, update
+from sqlalchemy import ColumnElement, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from video_assets.artifacts.upload import UploadRecord
@@ -75,6 +75,24 @@ def mark_pending(
 def withdraw(session: Session, video_id: int) -> None:
     """Takes back a video whose file never came whole. Nobody had heard of it, so nothing is told."""
     session.execute(delete(VideoRow).where(VideoRow.id == video_id))
+
+
+def unfinished_since(session: Session, before: datetime) -> list[int]:
+    """Videos whose upload began before this moment and has not ended, rising."""
+    return list(session.scalars(select(VideoRow.id).where(*_unfinished(before)).order_by(VideoRow.id)))
+
+
+def withdraw_unfinished(session: Session, video_id: int, before: datetime) -> bool:
+    """Takes such a video back; False where its upload has ended meanwhile."""
+    row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, *_unfinished(before)).with_for_update())
+    if row is None:
+        return False
+    withdraw(session, video_id)
+    return True
+
+
+def _unfinished(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (VideoRow.status == VideoStatus.UPLOADING.value, VideoRow.updated_at < before)
 
 
 def restore(session: Session, record: UploadRecord, *, size_bytes: int | None = None) -> None:

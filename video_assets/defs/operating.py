@@ -24,6 +24,7 @@ from video_assets.events.publisher import drain
 from video_assets.lifecycle import deletion, rebuild
 from video_assets.lifecycle.dead import RunSeen, Verdict, dead_runs
 from video_assets.lifecycle.failure_record import mirror_failures
+from video_assets.lifecycle.sweeping import sweep_unfinished, sweep_uploads
 from video_assets.storage import NotFound
 from video_assets.videos import Stage, utc_now
 
@@ -56,10 +57,12 @@ def reconcile(
     projector = projector or Projector(platform)
     repaired = [*end_dead_runs(platform, instance, now)]
     repaired += _sweep_deleted(platform, instance, now)
+    repaired += sweep_uploads(platform.database, platform.storage, platform.settings, now)
     repaired += _purge(platform, instance, now)
     repaired += _retire_partitions(platform, instance)
     repaired += _clear_work(platform, instance)
     if thorough:
+        repaired += sweep_unfinished(platform.storage, platform.settings, now)
         repaired += compare(platform, instance, projector)
     return repaired
 

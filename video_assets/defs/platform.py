@@ -37,9 +37,12 @@ class Platform:
     @cached_property
     def storage(self) -> Storage:
         """Where files live."""
-        return open_storage(self.settings.storage, self.s3_client, encryption=self.settings.s3_encryption_words)
+        return open_storage(
+            self.settings.storage, lambda: self.client_of_s3, encryption=self.settings.s3_encryption_words
+        )
 
-    def s3_client(self) -> Any:
+    @cached_property
+    def client_of_s3(self) -> Any:
         """A client of the S3 server of these settings, from dagster-aws's resource."""
         # Imported here: who has no bucket loads neither boto3 nor dagster-aws.
         from video_assets.defs.bucket import bucket_of

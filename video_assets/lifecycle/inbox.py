@@ -1,13 +1,22 @@
-"""The inbox: which dropped files are whole by now. A pure decision over what a look at the folder saw."""
+"""The inbox: which dropped files are whole by now. A pure decision over what a look at the folder, or at the
+bucket prefix, saw."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from video_assets.lifecycle.intake import CAPTION_ENDINGS
+
+if TYPE_CHECKING:  # who has no bucket does not load its library
+    from video_assets.storage.s3_inbox import Dropped
 
 _UNFINISHED = (".part", ".partial", ".crdownload", ".tmp", ".download", ".filepart")
 
@@ -21,6 +30,39 @@ class Seen:
     modified_ns: int
     since: datetime
     """When it was first seen with this size and time."""
+    version: str = ""
+    """Tells this drop from every other, one of the same bytes under the same name too."""
+    left: bool = False
+    """It was taken in, but could not be taken away: the inbox is not ours to clear."""
+
+
+AT_ONCE = 5000
+"""How many are looked at; what is taken in goes away and makes room for the rest."""
+
+
+def message_id(place: str, seen: Seen) -> str:
+    """The name under which a drop is noted as taken, in `processed_messages`."""
+    identity = json.dumps([place, seen.name, seen.bytes, seen.version])
+    return f"inbox:{hashlib.sha256(identity.encode()).hexdigest()}"
+
+
+def version_of(stat: os.stat_result) -> str:
+    """Of a file: no two drops have the same, as nobody can set when an inode was changed."""
+    return f"{stat.st_dev}-{stat.st_ino}-{stat.st_ctime_ns}"
+
+
+def look_at_bucket(dropped: Iterable[Dropped], before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
+    """What lies below the prefix now. An object is whole from its first moment, but captions may follow it."""
+    found: dict[str, Seen] = {}
+    for each in islice(dropped, AT_ONCE):
+        if each.name.startswith(".") or Path(each.name).suffix.lower() in _UNFINISHED:
+            continue
+        modified = int(each.modified.timestamp() * 1e9)
+        seen = Seen(each.name, each.bytes, modified, now, version=f"{each.etag}-{modified}")
+        known = before.get(each.name)
+        same = known is not None and replace(known, since=now, left=False) == seen
+        found[each.name] = known if known is not None and same else seen
+    return found
 
 
 def look(folder: Path, before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
@@ -36,7 +78,8 @@ def look(folder: Path, before: Mapping[str, Seen], now: datetime) -> dict[str, S
         known = before.get(path.name)
         same = known is not None and (known.bytes, known.modified_ns) == (stat.st_size, stat.st_mtime_ns)
         since = known.since if known is not None and same else now
-        found[path.name] = Seen(path.name, stat.st_size, stat.st_mtime_ns, since)
+        left = known is not None and known.left and known.version == version_of(stat)
+        found[path.name] = Seen(path.name, stat.st_size, stat.st_mtime_ns, since, version_of(stat), left)
     return found
 
 
@@ -48,6 +91,7 @@ def settled(seen: Mapping[str, Seen], now: datetime, settle_seconds: float) -> S
         each
         for each in seen.values()
         if Path(each.name).stem not in growing
+        and not each.left
         and each.bytes > 0
         and Path(each.name).suffix.lower() not in CAPTION_ENDINGS
     ]

@@ -34,6 +34,9 @@ class Storage(Protocol):
     refuses (no space, no permission), `NotFound` where a named object is missing.
     """
 
+    keeps_files: bool
+    """Whether `put_file` may keep the very file it is given, so that whoever owns it must give a copy."""
+
     def put_file(
         self, key: str, path: Path, *, content_type: str = "application/octet-stream", sha256: str | None = None
     ) -> None:

@@ -23,6 +23,8 @@ _ATTEMPTS = 20
 class LocalStorage:
     """Objects as files below `root`. Safe for many processes on one machine."""
 
+    keeps_files = True
+
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
 

@@ -57,6 +57,8 @@ def bucket_and_prefix(url: str, setting: str) -> tuple[str, str]:
 class S3Storage:
     """Objects below `prefix` in a bucket. `client` is a boto3 client (storage/s3_client.py)."""
 
+    keeps_files = False
+
     def __init__(
         self, client: Any, bucket: str, prefix: str = "", *, encryption: Mapping[str, str] | None = None
     ) -> None:
