@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from video_assets.database.migrations import HEAD
+from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.errors import PermanentError, TransientError, one_line
 
 BUSY_SECONDS = 30
@@ -150,9 +150,9 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _version(connection: Connection) -> str | None:
-    if not connection.dialect.has_table(connection, "alembic_version"):
+    if not connection.dialect.has_table(connection, VERSION_TABLE):
         return None
-    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    version: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
     return version
 
 
@@ -160,11 +160,28 @@ def _run_migrations(connection: Connection) -> None:
     # Imported here: each run's process opens the database, and nearly none has to change it.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
+    _rename_version_table(connection)
     config = Config()
     config.set_main_option("script_location", "video_assets.database:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise PermanentError(
+            f"the database is of a newer release than this one; install that release ({error})"
+        ) from None
+
+
+def _rename_version_table(connection: Connection) -> None:
+    """The first release kept its revision under Alembic's usual name. A revision there that is not ours belongs
+    to somebody else, and stays."""
+    has_table = connection.dialect.has_table
+    if has_table(connection, VERSION_TABLE) or not has_table(connection, "alembic_version"):
+        return
+    if list(connection.scalars(text("SELECT version_num FROM alembic_version"))) == ["0001"]:
+        connection.execute(text(f"ALTER TABLE alembic_version RENAME TO {VERSION_TABLE}"))
 
 
 @contextmanager

@@ -15,16 +15,19 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from video_assets.database.engine import Database, upgrade
-from video_assets.database.migrations import HEAD
+from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.database.models import Base, DeletedVideoRow, VariantRow
 from video_assets.errors import PermanentError, TransientError
 from video_assets_tests.database import rows
 from video_assets_tests.lifecycle.histories import CREATED
 
+LATER_TABLES: tuple[str, ...] = ()
+"""What came after the first release."""
+
 
 def test_the_migrations_make_what_the_models_say(database: Database) -> None:
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
         assert compare_metadata(context, Base.metadata) == []
 
 
@@ -32,6 +35,42 @@ def test_the_newest_revision_is_the_one_the_fast_path_knows() -> None:
     config = Config()
     config.set_main_option("script_location", "video_assets.database:migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_a_database_of_the_first_release_is_known_by_its_version_under_the_old_name(database: Database) -> None:
+    (video_id,) = rows.add_videos(database, 1)
+    with database.write() as session:
+        session.execute(text(f"ALTER TABLE {VERSION_TABLE} RENAME TO alembic_version"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        for later in LATER_TABLES:
+            session.execute(text(f"DROP TABLE {later}"))
+    database.ensure_schema()
+    assert rows.video(database, video_id).title == "title 0"
+    assert "alembic_version" not in inspect(database.engine).get_table_names()
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_somebody_elses_version_in_the_same_database_is_left_alone(database_url: str) -> None:
+    """Dagster keeps its own there, and the services before kept theirs."""
+    database = Database(database_url)
+    with database.write() as session:
+        session.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        session.execute(text("INSERT INTO alembic_version VALUES ('16e3115a602a')"))
+    database.ensure_schema()
+    with database.read() as session:
+        assert session.scalar(text("SELECT version_num FROM alembic_version")) == "16e3115a602a"
+    assert rows.add_videos(database, 1) == [1]
+    database.dispose()
+
+
+def test_a_database_of_a_newer_release_is_refused_in_a_line(database: Database) -> None:
+    with database.write() as session:
+        session.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(PermanentError, match="newer release") as caught:
+        database.ensure_schema()
+    assert "\n" not in str(caught.value)
 
 
 def test_upgrading_twice_or_at_once_does_no_harm(database_url: str) -> None:

@@ -2,3 +2,7 @@
 
 HEAD = "0001"
 """The newest revision. A database that stands there is left alone without loading Alembic."""
+
+VERSION_TABLE = "video_assets_version"
+"""Where a database says at which revision it stands. Not Alembic's usual name: Dagster keeps its own revision
+under that, and may well live in the same database."""
