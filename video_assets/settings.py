@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         description="More properties of the Kafka client (TLS, SASL), a JSON object.",
     )
     kafka_topic_prefix: str = Field(default="", description="Stands before every topic's name, such as `staging.`.")
+    kafka_group: str = Field(
+        default="video-assets", min_length=1, description="Consumer group in which `video.uploaded` is read."
+    )
     outbox_attempts: int = Field(
         default=5, gt=0, description="An event refused this often is parked, and its video's later ones with it."
     )

@@ -50,7 +50,10 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "client.id": "video-assets",
         "socket.connection.setup.timeout.ms": 5_000,
         "reconnect.backoff.max.ms": 1_000,
+        "reconnect.backoff.ms": 250,
         "logger": log,
+        # What goes wrong we say ourselves, once and in a line; the client would, at every attempt.
+        "log_level": 2,
     }
 
 

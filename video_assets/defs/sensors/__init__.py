@@ -6,6 +6,7 @@ import dagster as dg
 
 from video_assets.defs.platform import Platform
 from video_assets.defs.projecting import Projector
+from video_assets.defs.sensors.arrivals import build_arrivals_sensor
 from video_assets.defs.sensors.inbox import build_inbox_sensor
 from video_assets.defs.sensors.outbox import build_outbox_sensor
 from video_assets.defs.sensors.reconcile import build_reconcile_sensor
@@ -19,6 +20,7 @@ def build_sensors(platform: Platform) -> list[dg.SensorDefinition]:
     return [
         build_uploads_sensor(platform),
         build_inbox_sensor(platform),
+        build_arrivals_sensor(platform),
         build_status_sensor(platform, projector),
         build_outbox_sensor(platform),
         build_reconcile_sensor(platform, projector),

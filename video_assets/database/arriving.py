@@ -1,0 +1,102 @@
+"""Rows about messages from outside: which were taken, what they made, and which were set aside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from video_assets.artifacts.upload import UploadRecord
+from video_assets.database import intake, outbox
+from video_assets.database.models import (
+    DeletedVideoRow,
+    OutboxRow,
+    ProcessedMessageRow,
+    UnappliedRow,
+    UploadMetadataRow,
+    VideoRow,
+)
+from video_assets.database.upsert import upsert
+from video_assets.events import payloads
+from video_assets.events.inbound import Received, Uploaded
+from video_assets.videos import VideoStatus
+
+
+def is_known(session: Session, message_id: str, video_id: int) -> bool:
+    """Whether the message was taken before, is one of our own come back, or is about a video that was deleted."""
+    return (
+        session.get(ProcessedMessageRow, message_id) is not None
+        or _is_ours(session, message_id)
+        or session.get(DeletedVideoRow, video_id) is not None
+    )
+
+
+def _is_ours(session: Session, message_id: str) -> bool:
+    try:
+        identity = UUID(message_id)
+    except ValueError:
+        return False
+    return session.get(OutboxRow, identity) is not None
+
+
+def note(session: Session, message_id: str, *, now: datetime) -> None:
+    """Notes that the message needs nothing more."""
+    upsert(session, ProcessedMessageRow, ("message_id",), [{"message_id": message_id, "processed_at": now}])
+
+
+def video(session: Session, video_id: int) -> VideoRow | None:
+    """The row, held until the end of the transaction."""
+    return session.get(VideoRow, video_id, with_for_update=True)
+
+
+def has_upload(session: Session, video_id: int) -> bool:
+    """Whether intake, ours, has seen to the video's file."""
+    return session.get(UploadMetadataRow, video_id) is not None
+
+
+def newest_id(session: Session) -> int:
+    """The highest id that a video has or had; 0 where there was none."""
+    ids = (session.scalar(select(func.max(column))) for column in (VideoRow.id, DeletedVideoRow.video_id))
+    return max(found or 0 for found in ids)
+
+
+def described(session: Session, record: UploadRecord) -> UploadRecord:
+    """The record with what a row that is there already says of its video."""
+    row = session.get(VideoRow, record.video_id)
+    if row is None:
+        return record
+    return record.model_copy(update={
+        "title": row.title, "description": row.description, "user_id": row.user_id, "user_name": row.user_name,
+        "created_at": row.created_at,
+    })  # fmt: skip
+
+
+def admit(session: Session, message: Uploaded, record: UploadRecord, *, now: datetime, service: str) -> None:
+    """Makes the video pending, and notes the message. Everybody has heard of it, so it is not told again."""
+    intake.restore(session, record, size_bytes=record.size_bytes)
+    row = session.get_one(VideoRow, record.video_id)
+    if row.status == VideoStatus.UPLOADING.value:
+        row.status = VideoStatus.PENDING.value
+    upsert(session, UploadMetadataRow, ("video_id",), [{
+        "video_id": record.video_id, "filename": record.filename, "content_type": record.content_type,
+        "upload_id": message.metadata.upload_id, "size_bytes": record.size_bytes,
+        "location": message.metadata.location, "correlation_id": message.correlation_id,
+        "created_at": record.created_at,
+    }])  # fmt: skip
+    told = payloads.uploaded(
+        record.video_id, user_id=record.user_id, file_key=record.key, filename=record.filename,
+        content_type=record.content_type, upload_id=message.metadata.upload_id, location=message.metadata.location,
+        correlation_id=message.correlation_id, at=message.ts,
+    )  # fmt: skip
+    outbox.add(session, [told], service=service, published=True)
+    note(session, message.message_id, now=now)
+
+
+def set_aside(session: Session, received: Received, reason: str, *, now: datetime) -> None:
+    """Keeps a message that could not be taken, with the reason. Doing it again changes nothing."""
+    upsert(session, UnappliedRow, ("storage_id",), [{
+        "storage_id": received.place, "kind": f"{received.topic} message", "partition": None, "reason": reason,
+        "payload": {"partition": received.partition, "offset": received.offset, "message": received.text}, "at": now,
+    }])  # fmt: skip

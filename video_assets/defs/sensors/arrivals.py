@@ -1,0 +1,47 @@
+"""arrivals_sensor: a file that another service uploaded, and told of over Kafka, becomes a video."""
+
+import threading
+from collections import Counter
+
+import dagster as dg
+
+from video_assets.defs.platform import Platform
+from video_assets.events.inbound import Inbox
+from video_assets.lifecycle.arrival import arrive
+from video_assets.videos import utc_now
+
+TAKEN_PER_TICK = 200
+
+
+def build_arrivals_sensor(platform: Platform) -> dg.SensorDefinition:
+    """The sensor. It keeps no cursor: the broker keeps the group's offsets, which are committed after the rows."""
+    settings = platform.settings
+    configured = bool(settings.kafka_bootstrap_servers)
+    inbox = Inbox(settings)
+    turns = threading.Lock()
+
+    @dg.sensor(
+        name="arrivals_sensor",
+        minimum_interval_seconds=settings.sensor_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING if configured else dg.DefaultSensorStatus.STOPPED,
+        description="Takes in what others say over Kafka that they uploaded. Starts no runs.",
+    )
+    def arrivals_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if not configured:
+            return dg.SkipReason("VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS is not set")
+        outcomes: Counter[str] = Counter()
+        with turns:
+            inbox.take(
+                lambda received: outcomes.update([
+                    arrive(
+                        received, database=platform.database, storage=platform.storage, settings=settings,
+                        now=utc_now(),
+                    )
+                ]),
+                TAKEN_PER_TICK,
+            )  # fmt: skip
+        if outcomes["refused"]:
+            context.log.warning(f"{outcomes['refused']} messages were set aside; see the table unapplied_events")
+        return dg.SkipReason(", ".join(f"{count} {what}" for what, count in outcomes.items()) or "nothing came")
+
+    return arrivals_sensor

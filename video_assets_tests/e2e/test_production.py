@@ -1,0 +1,102 @@
+"""The production profile alone: what consumers hear, workers that stop, cancelling, and servers that die."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from video_assets.database.models import OutboxOrderRow, OutboxRow
+from video_assets.defs.instance import open_instance
+from video_assets.defs.operating import cancel_video, unfinished_runs
+from video_assets.events.payloads import TOPICS
+from video_assets.settings import Settings
+from video_assets_tests.e2e.conftest import house_settings
+from video_assets_tests.e2e.house import House, house, wait_for
+from video_assets_tests.e2e.production import Servers, production
+from video_assets_tests.e2e.test_loop import SLOW_LADDER, attempt_states, encoders, long_clip, made_once, worker_of
+from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, row, topics, wait_until
+from video_assets_tests.events.broker import Heard, heard
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("production")
+    with production(home, Servers.of(request), house_settings, ladder=SLOW_LADDER, stop_grace_seconds=1) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def running(settings: Settings) -> Iterator[House]:
+    with house(settings) as started:
+        yield started
+
+
+def told(running: House, count: int) -> list[Heard]:
+    """What consumers of all topics hear, once it is `count` messages."""
+    settings = running.settings
+    names = [settings.kafka_topic_prefix + topic for topic in TOPICS]
+    return heard(settings.kafka_bootstrap_servers, names, lambda found: len(found) >= count, 20)
+
+
+def outbox(running: House, video_id: int) -> list[OutboxRow]:
+    """The video's messages as the table has them, in their order."""
+    with running.platform.database.read() as session:
+        joined = select(OutboxRow).join(OutboxOrderRow, OutboxOrderRow.event_id == OutboxRow.id)
+        return list(session.scalars(joined.where(OutboxOrderRow.video_id == video_id).order_by(OutboxOrderRow.seq)))
+
+
+def test_consumers_hear_exactly_what_happened_in_order_and_soon(running: House, clip: Path) -> None:
+    videos = [add_video(running.platform, clip, f"Heard {number}") for number in range(2)]
+    for video_id in videos:
+        wait_until(running.platform, video_id, "ready", 120)
+    messages = wait_for("all to be told", lambda: told(running, 10), 5)
+
+    for video_id in videos:
+        rows = outbox(running, video_id)
+        assert [row.topic for row in rows] == ALL_TOPICS
+        ours = sorted((each for each in messages if each.key == str(video_id)), key=lambda each: each.at)
+        assert [each.payload for each in ours] == [json.loads(json.dumps(row.payload)) for row in rows]
+        for message, told_of in zip(ours, rows, strict=True):
+            assert message.topic == running.settings.kafka_topic_prefix + told_of.topic
+            assert message.headers["messageId"] == message.payload["id"] == str(told_of.id)
+        # Told within five seconds of the last of it being known.
+        assert (rows[-1].published_at - rows[-1].created_at).total_seconds() < 5  # type: ignore[operator]
+
+
+def test_a_run_that_is_cancelled_ends_as_canceled(running: House, tmp_path: Path) -> None:
+    video_id = add_video(running.platform, long_clip(tmp_path))
+    encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 60)[0]
+
+    with open_instance(running.settings) as instance:
+        assert cancel_video(running.platform, instance, video_id) == 1
+        wait_for("the run to end", lambda: not unfinished_runs(instance, video_id), 20)
+
+    wait_for("the video to say so", lambda: attempt_states(running, video_id) == ["canceled"], 20)
+    assert not encoder.is_running()
+    found = row(running.platform, video_id)
+    assert found is not None
+    assert (found.status, found.status_message) == ("failed", "canceled")
+
+
+def test_a_worker_told_to_stop_hands_its_run_back(running: House, tmp_path: Path) -> None:
+    video_id = add_video(running.platform, long_clip(tmp_path))
+    encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 60)[0]
+    first, child = running.worker, worker_of(encoder)
+    assert first is not None
+
+    first.send_signal(signal.SIGTERM)
+    running.worker = running.start_worker()
+
+    assert first.wait(timeout=20) == 0
+    assert not child.is_running()
+    wait_until(running.platform, video_id, "ready", 120)
+    assert attempt_states(running, video_id) == ["failed", "succeeded"]
+    assert topics(running.platform, video_id) == ALL_TOPICS
+    made_once(running, video_id)
