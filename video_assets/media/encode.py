@@ -15,7 +15,7 @@ import ffmpeg
 from video_assets.errors import PermanentError
 from video_assets.media import hls, stills
 from video_assets.media.ladder import Ladder, Rung, Sound
-from video_assets.media.probe import Probe
+from video_assets.media.probe import Probe, Video
 from video_assets.media.process import Limits, Progress, input_options, input_url, run_ffmpeg
 
 _BITEXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact"}
@@ -29,6 +29,12 @@ _THREADED_PIXELS = 2**25
 """So many pixels may be in the hands of decoding threads, beside two at least."""
 _GROWTH = 2
 """A picture may become so many times larger half-way."""
+# Sound that has a place of its own: gaps are filled and a late start is padded. Of many channels the middle one, where
+# films have their speech, counts as much as left and right, and those behind half; scaled so that nothing clips.
+_SOUND = {
+    "async": 1, "first_pts": 0, "center_mix_level": 1, "surround_mix_level": 0.5, "lfe_mix_level": 0,
+    "rematrix_maxval": 1,
+}  # fmt: skip
 _TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
 
 
@@ -79,12 +85,13 @@ def command(
     media = ffmpeg.input(input_url(source), **options)
     outputs = []
     pictures = _pictures(plan, probe, media, encoded, folder, with_stills)
-    for rung in rungs:
+    sounds = _sounds(plan, media, len(rungs))
+    for number, rung in enumerate(rungs):
         streams = []
         if rung.height and probe.video is not None:
             streams.append(media[str(probe.video.index)] if rung.copy else pictures[rung.name])
         if plan.audio is not None:
-            streams.append(media[str(plan.audio.index)])
+            streams.append(sounds[number])
         settings = _output(plan, rung, audio_only=probe.video is None)
         outputs.append(ffmpeg.output(*streams, _file(folder / f"{rung.name}.mp4"), **settings))
     if with_stills:
@@ -104,27 +111,54 @@ def _decoder(probe: Probe) -> dict[str, Any]:
     return {"threads": threads, "max_pixels": max(_GROWTH * pixels, 2**21)}
 
 
+def _sounds(plan: Ladder, media: Any, count: int) -> list[Any]:
+    """The sound for each of so many outputs.
+
+    What is encoded is filtered in the one graph beside the picture. As a filter of each output (`-af`) the padding of
+    a late start brings FFmpeg's scheduler to a standstill as soon as there are two outputs and a still.
+    """
+    sound = plan.audio
+    if sound is None or not count:
+        return []
+    stream = media[str(sound.index)]
+    if sound.copy:
+        return [stream] * count
+    layout = "mono" if sound.channels == 1 else "stereo"
+    made = stream.filter("aresample", **_SOUND).filter(
+        "aformat", sample_fmts="fltp", sample_rates=sound.rate, channel_layouts=layout
+    )
+    if count == 1:
+        return [made]
+    branches = made.filter_multi_output("asplit", count)
+    return [branches[number] for number in range(count)]
+
+
 def _pictures(
     plan: Ladder, probe: Probe, media: Any, encoded: Sequence[Rung], folder: Path, with_stills: bool
 ) -> dict[str, Any]:
     """The picture for each encoded rung, for `poster` and for `storyboard`, scaled one from the other."""
     if probe.video is None or not (encoded or with_stills):
         return {}
-    picture = media[str(probe.video.index)]
+    picture = _named_colours(plan, probe.video, media[str(probe.video.index)])
     if plan.deinterlace:
         picture = picture.filter("bwdif", mode="send_frame", deint="interlaced")
     if plan.change_fps and encoded:
         picture = picture.filter("fps", fps=encoded[0].fps)
     if plan.pad_start:
         picture = picture.filter("setpts", "PTS-STARTPTS")
-        picture = picture.filter("tpad", start_mode="clone", start_duration=f"{plan.pad_start:.6f}")
+    if plan.pad_start or (plan.pad_end and encoded):
+        picture = picture.filter(
+            "tpad", start_mode="clone", start_duration=f"{plan.pad_start:.6f}", stop_mode="clone",
+            stop_duration=f"{plan.pad_end:.6f}",
+        )  # fmt: skip
     taken: dict[str, Any] = {}
     poster_from = next((rung for rung in encoded if min(rung.width, rung.height) <= stills.POSTER_SIDE), None)
     for number, rung in enumerate(encoded):
-        picture = picture.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv")
+        matrix = {"out_color_matrix": "bt709"} if number == 0 and probe.video.color_space == "gbr" else {}
+        picture = picture.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv", **matrix)
         if plan.tone_map and number == 0:
             picture = _tone_mapped(picture)
-        picture = picture.filter("format", "yuv420p").filter("setsar", "1")
+        picture = picture.filter("format", "yuv420p").filter("setsar", "1").filter("setparams", range="tv")
         wanted = [rung.name]
         if with_stills and rung is poster_from:
             wanted.append("poster")
@@ -147,6 +181,18 @@ def _pictures(
             branches = picture.filter_multi_output("split", 2)
             taken["poster"], taken["storyboard"] = branches[0], branches[1]
     return taken
+
+
+def _named_colours(plan: Ladder, video: Video, picture: Any) -> Any:
+    """The picture with what it does not say of its colours put in; nothing is converted by this."""
+    said = {
+        "color_primaries": video.color_primaries,
+        "color_trc": video.color_transfer,
+        "colorspace": video.color_space,
+    }
+    taken = dict(zip(said, (plan.colours.primaries, plan.colours.transfer, plan.colours.matrix), strict=True))
+    missing = {name: taken[name] for name in said if not said[name]}
+    return picture.filter("setparams", **missing) if missing and not plan.tone_map else picture
 
 
 def _tone_mapped(picture: Any) -> Any:
@@ -180,7 +226,6 @@ def _x264(plan: Ladder, rung: Rung) -> dict[str, Any]:
         "bufsize": rung.bufsize, "threads:v": _THREADS, "fps_mode": "vfr", "sc_threshold": 0, "forced-idr": 1,
         # Key frames come where they are forced, and nowhere else: on the same times in every rung.
         "g": 100_000, "keyint_min": 1, "force_key_frames": key_frames(plan),
-        **({"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"} if plan.tone_map else {}),
     }  # fmt: skip
 
 
@@ -197,11 +242,7 @@ def _aac(sound: Sound) -> dict[str, Any]:
     if sound.copy:
         # With fragments the muxer adds no filters of its own, and a transport stream's AAC has headers to take off.
         return {"c:a": "copy", "bsf:a": "aac_adtstoasc"}
-    # Gaps are filled and a late start is padded, so that sound keeps its place beside the picture.
-    return {
-        "c:a": "aac", "b:a": sound.bit_rate, "ac": sound.channels, "ar": sound.rate,
-        "af": "aresample=async=1:first_pts=0",
-    }  # fmt: skip
+    return {"c:a": "aac", "b:a": sound.bit_rate}
 
 
 def limits_for(plan: Ladder, probe: Probe, rungs: Sequence[Rung]) -> Limits:

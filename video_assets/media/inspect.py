@@ -13,7 +13,7 @@ from typing import Any
 from video_assets.artifacts import CheckOutcome
 from video_assets.media import hls
 from video_assets.media.hls import Playlist
-from video_assets.media.ladder import Ladder, Rung, padding, source_rate
+from video_assets.media.ladder import Ladder, Rung, outlasting, padding, source_rate
 from video_assets.media.probe import Probe
 from video_assets.media.process import Limits, run_python
 
@@ -144,7 +144,7 @@ def duration_problem(look: Look, probe: Probe) -> str:
     if source is None:
         return ""
     start = source.start - (padding(probe.video) if probe.video else 0.0)
-    wanted, has = source.end - start, look.leading["end"] - look.leading["start"]
+    wanted, has = source.end - start + outlasting(probe), look.leading["end"] - look.leading["start"]
     frame = 2 / max(probe.video.avg_fps, 0.5) if probe.video else 2 * _AAC_FRAME
     if abs(has - wanted) <= max(DURATION_TOLERANCE * wanted, frame):
         return ""
@@ -160,7 +160,7 @@ def drift(look: Look, plan: Ladder, probe: Probe) -> float:
     # Encoded sound is padded to begin at 0, less the encoder's priming, which players cut off.
     sound_start = sound.start if plan.audio.copy else min(0.0, max(-_AAC_FRAME, heard["start"]))
     at_start = abs((heard["start"] - sound_start) - (picture["start"] - video.start + padding(video)))
-    at_end = abs((heard["end"] - sound.end) - (picture["end"] - video.end))
+    at_end = abs((heard["end"] - sound.end) - (picture["end"] - plan.pad_end - video.end))
     return float(max(at_start, at_end - _AAC_FRAME - 1 / max(video.avg_fps, 0.5)))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from video_assets.artifacts import digest
 from video_assets.media.probe import SEGMENT_SECONDS, Audio, Probe, Video
 
-VERSION = "ladder-1"
+VERSION = "ladder-2"
 """Raise it whenever the same plan would give other bytes."""
 
 CRF_FROM = ((720, 22), (360, 23), (0, 24))
@@ -28,6 +28,10 @@ COPY_HEADROOM = 2.0
 """A source is copied up to this many times the cap of an encoded rung of its size."""
 LATE = 0.04
 """Picture or sound that begins later than this, seconds, is padded: players do not agree on what to do before it."""
+OUTLASTS = 0.5
+"""Sound that goes on for longer than this after the picture, seconds, has the last picture held beside it."""
+HD = 720
+"""From this height on, a picture that does not say so is taken to have the colours of high definition."""
 NEAREST = 0.9
 """Rungs between this part of a copied top rung's height and that height would only cost space."""
 
@@ -61,6 +65,18 @@ class Sound:
 
 
 @dataclass(frozen=True)
+class Colours:
+    """What the numbers of a picture mean, in FFmpeg's names. Every encoded rung says it, and is in limited range."""
+
+    primaries: str
+    transfer: str
+    matrix: str
+
+
+BT709 = Colours("bt709", "bt709", "bt709")
+
+
+@dataclass(frozen=True)
 class Ladder:
     """What is to be made of a source. Top rung first."""
 
@@ -77,6 +93,10 @@ class Ladder:
     change_fps: bool
     """The source's frame rate is higher than any rung's."""
     segment_seconds: float = SEGMENT_SECONDS
+    pad_end: float = 0.0
+    """Seconds for which the last picture is held, since the sound goes on."""
+    colours: Colours = BT709
+    """Of the encoded rungs."""
 
     def rung(self, name: str) -> Rung:
         """The rung of this name; KeyError where there is none."""
@@ -90,7 +110,14 @@ class Ladder:
         return {"rungs": [asdict(rung) for rung in self.rungs], **self._shared()}
 
     def part(self, rung: Rung, source_hash: str) -> str:
-        """The fingerprint of one rung alone: the same whichever other rungs are there."""
+        """The fingerprint of one rung alone: the same whichever other rungs are there, so that a rung added to the
+        ladder is all that is made.
+
+        It names what the rung is made from and how it shall be, not every bit of it: in one pass with others a rung
+        is scaled from the one above it, alone from the source itself, and the scaler rounds a little differently.
+        No eye and no VMAF sees it (a test does), and nothing is made from a rung. To have the same bits we would
+        have to scale through heights that nobody asked for.
+        """
         return digest({"version": VERSION, "source": source_hash, "rung": asdict(rung), **self._shared()})
 
     def _shared(self) -> dict[str, Any]:
@@ -99,6 +126,8 @@ class Ladder:
             "keys": "source" if self.key_times is not None else "regular",
             "segment_seconds": self.segment_seconds,
             "pad_start": self.pad_start,
+            "pad_end": self.pad_end,
+            "colours": asdict(self.colours),
             "deinterlace": self.deinterlace,
             "tone_map": self.tone_map,
         }
@@ -126,6 +155,8 @@ def plan(probe: Probe, heights: Sequence[int]) -> Ladder:
         deinterlace=video.interlaced,
         tone_map=video.hdr,
         change_fps=source_rate(video) > MAX_FPS,
+        pad_end=outlasting(probe),
+        colours=colours(video),
     )
 
 
@@ -140,12 +171,14 @@ def why_encoded(probe: Probe, highest: int) -> str:
         (not probe.container.startswith(("mov", "matroska")), f"container {probe.container}"),
         (video.interlaced, "interlaced"),
         (video.rotation != 0, f"rotated by {video.rotation} degrees"),
+        (video.mirrored, "mirrored"),
         (not video.square_pixels, f"pixels of {video.sample_aspect}"),
         (video.width % 2 == 1 or video.height % 2 == 1, "odd size"),
         (video.hdr, "high dynamic range"),
         (not video.clean, "time stamps or packets are not in order"),
         (not video.closed_gops, "open groups of pictures"),
         (video.start > LATE, f"the picture begins {video.start:.1f} s late"),
+        (outlasting(probe) > 0, f"the sound goes on for {outlasting(probe):.1f} s after the picture"),
         (video.longest_gop > LONGEST_COPIED_GOP, f"key frames up to {video.longest_gop:.1f} s apart"),
         (source_rate(video) > MAX_FPS, f"{source_rate(video):.0f} frames a second"),
         (video.short_side > highest, f"larger than the highest rung ({highest})"),
@@ -184,6 +217,26 @@ def frame_rate(video: Video) -> float:
 def padding(video: Video) -> float:
     """Seconds that the picture begins too late."""
     return video.start if video.start > LATE else 0.0
+
+
+def outlasting(probe: Probe) -> float:
+    """Seconds that the sound goes on after the picture; 0 where it is hardly any."""
+    if probe.video is None or probe.sound is None:
+        return 0.0
+    longer = probe.sound.end - probe.video.end
+    return round(longer, 6) if longer > OUTLASTS else 0.0
+
+
+def colours(video: Video) -> Colours:
+    """The colours of the encoded rungs: the source's, as far as it says; high dynamic range is brought to BT.709.
+
+    Players guess what is not said, and by the size of the picture: a ladder would change its colours on the way down.
+    """
+    if video.hdr:
+        return BT709
+    assumed = "bt709" if video.short_side >= HD or video.color_space == "gbr" else "smpte170m"
+    matrix = "bt709" if video.color_space == "gbr" else video.color_space or assumed
+    return Colours(video.color_primaries or assumed, video.color_transfer or assumed, matrix)
 
 
 def size_for(display_width: int, display_height: int, short_side: int) -> tuple[int, int]:

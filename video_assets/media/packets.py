@@ -12,6 +12,8 @@ IDR = 5
 class Track:
     """What one stream's packets say. Times are seconds from the file's start."""
 
+    priming: float = 0.0
+    """What may be cut off before the start, seconds, without the stream counting as cut: a sound encoder's run-up."""
     start: float | None = None
     end: float = 0.0
     packets: int = 0
@@ -22,10 +24,16 @@ class Track:
     steps: set[int] = field(default_factory=set)
 
     def add(self, packet: Any, origin: float) -> float | None:
-        """Counts a packet; its presentation time, None where it has none."""
+        """Counts a packet; its presentation time, None where it has none or is never shown."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        time = None if stamp is None else float(stamp * packet.time_base) - origin
+        if packet.is_discard and (time is None or time < -self.priming):
+            self.clean = False  # cut off by an edit list: there for those that look back at it, but never shown
+            return None
         self.packets += 1
         self.bytes += packet.size
-        if packet.is_corrupt or packet.pts is None or packet.dts is None:
+        # Matroska has no decoding times; what is put there instead begins only after the first reordered pictures.
+        if packet.is_corrupt or packet.pts is None or (packet.dts is None and self.last_dts is not None):
             self.clean = False
         if packet.dts is not None:
             if self.last_dts is not None:
@@ -34,10 +42,8 @@ class Track:
                 elif len(self.steps) < 100:
                     self.steps.add(packet.dts - self.last_dts)
             self.last_dts = packet.dts
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None:
+        if time is None:
             return None
-        time = float(stamp * packet.time_base) - origin
         self.start = time if self.start is None else min(self.start, time)
         self.end = max(self.end, time + float((packet.duration or 0) * packet.time_base))
         return time

@@ -11,7 +11,7 @@ from typing import Any
 from video_assets.errors import PermanentError
 from video_assets.media.process import FORMATS, Limits, run_python
 
-VERSION = "probe-1"
+VERSION = "probe-2"
 SEGMENT_SECONDS = 4.0
 """Segments are at least this long, but for the last."""
 
@@ -57,7 +57,7 @@ class Video:
     start: float
     end: float
     color_transfer: str
-    """FFmpeg's name, empty where unknown; so are the next three."""
+    """FFmpeg's name, or its number for rarer ones; empty where the file does not say. So are the next three."""
     color_primaries: str
     color_space: str
     color_range: str
@@ -70,6 +70,8 @@ class Video:
     """Nothing looks back beyond a key frame."""
     segment_starts: tuple[float, ...]
     """Key frames at which segments of `SEGMENT_SECONDS` can begin, the first one included."""
+    mirrored: bool = False
+    """Left and right are exchanged when it is shown, by its display matrix."""
 
     @property
     def short_side(self) -> int:
@@ -102,6 +104,8 @@ class Audio:
     start: float
     end: float
     clean: bool
+    title: str = ""
+    """What the file calls the track: "Commentary"."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ cutting (key frames, gaps, broken time stamps) is in them, and headers lie.
 from __future__ import annotations
 
 import json
+import struct
 import sys
 from fractions import Fraction
 from typing import Any
@@ -23,8 +24,11 @@ TRANSFERS = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "srgb", 14: "bt2020-10
 PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020", 12: "smpte432"}
 MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}
 RANGES = {1: "tv", 2: "pc"}
+UNSPECIFIED = 2
 # libavcodec's AVFieldOrder: 0 unknown, 1 progressive, above that interlaced.
 PROGRESSIVE = (0, 1)
+PRIMING = 0.1
+"""Longest run-up of a sound encoder, seconds."""
 TEXT_LIMIT = 300
 CHAPTER_LIMIT = 500
 TOO_MUCH_MEMORY = "reading the file takes more memory than is allowed; upload it with smaller frames"
@@ -119,7 +123,7 @@ def walk(
     """Reads every packet of picture and sound."""
     wanted = ([video] if video is not None else []) + sounds
     origin = (container.start_time or 0) / 1e6
-    tracks = {stream.index: Track() for stream in wanted}
+    tracks = {stream.index: Track(0.0 if stream is video else PRIMING) for stream in wanted}
     keys = Keys(given["segment_seconds"])
     h264 = video is not None and video.codec_context.name == "h264"
     length_size = nal_length_size(video.codec_context.extradata) if h264 else 0
@@ -135,8 +139,8 @@ def walk(
             if track.end > given["max_duration"]:
                 raise Refused(f"the video is longer than the {given['max_duration'] / 3600:.1f} h that are taken")
             if video is not None and packet.stream_index == video.index:
-                if packet.is_discard or packet.has_sidedata("new_extradata"):
-                    track.clean = False  # cut by an edit list, or changing its format half-way
+                if packet.has_sidedata("new_extradata"):
+                    track.clean = False  # it changes its format half-way
                 if packet.is_keyframe and time is not None:
                     keys.add(time, h264 and is_idr(packet, length_size), track.bytes - packet.size)
                 elif track.packets == 1:
@@ -168,10 +172,30 @@ def refuse_broken(container: InputContainer, tracks: dict[int, Track]) -> None:
             raise Refused(f"the file breaks off after {track.end:.0f} s{of}; upload it again")
 
 
+def named(names: dict[int, str], code: int) -> str:
+    """FFmpeg's name of a colour property; its number where we know no name, empty where the file says nothing."""
+    return "" if code == UNSPECIFIED else names.get(int(code), str(int(code)))
+
+
+def in_rgb(form: Any) -> bool:
+    """Whether a pixel format has red, green and blue, if need be by way of a palette."""
+    return bool(form.is_rgb or form.has_palette)
+
+
+def orientation(frame: Any) -> tuple[int, bool]:
+    """Degrees by which a picture is turned, and whether it is mirrored too, by its display matrix."""
+    data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
+    if data is None:
+        return 0, False
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
+    mirrored = a * d - b * c < 0
+    return round(frame.rotation) % 360, mirrored
+
+
 def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: InputContainer) -> dict[str, Any]:
     context = stream.codec_context
     sar = ratio(stream.sample_aspect_ratio or context.sample_aspect_ratio, 0.05, 20) or Fraction(1)
-    rotation = round(frame.rotation) % 360
+    rotation, mirrored = orientation(frame)
     width, height = round(context.width * sar), context.height
     if rotation % 180:
         width, height = height, width
@@ -180,7 +204,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
     average = track.packets / length if length > 0 else 0.0
     return {
         "index": stream.index,
-        "codec": context.name,
+        "codec": context.codec.canonical_name,
         "profile": clip(context.profile or "", 60),
         "level": context.level or 0,
         "pix_fmt": frame.format.name,
@@ -191,6 +215,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
         "display_width": max(1, width),
         "display_height": max(1, height),
         "rotation": rotation,
+        "mirrored": mirrored,
         "fps": round(float(nominal) if nominal else min(average, 1000.0) or 25.0, 4),
         "avg_fps": round(average, 4),
         "variable_rate": bool(track.steps) and max(track.steps) > 1.5 * min(track.steps),
@@ -201,9 +226,9 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
         "frames": track.packets,
         "start": round(track.start or 0.0, 6),
         "end": round(track.end, 6),
-        "color_transfer": TRANSFERS.get(int(frame.color_trc), ""),
-        "color_primaries": PRIMARIES.get(int(frame.color_primaries), ""),
-        "color_space": MATRICES.get(int(frame.colorspace), ""),
+        "color_transfer": named(TRANSFERS, int(frame.color_trc)),
+        "color_primaries": named(PRIMARIES, int(frame.color_primaries)),
+        "color_space": "gbr" if in_rgb(frame.format) else named(MATRICES, int(frame.colorspace)),
         "color_range": RANGES.get(int(frame.color_range), ""),
         "clean": track.clean,
         "key_frames": keys.count,
@@ -218,12 +243,13 @@ def audio_facts(stream: Any, track: Track) -> dict[str, Any]:
     length = track.end - (track.start or 0.0)
     return {
         "index": stream.index,
-        "codec": context.name,
+        "codec": context.codec.canonical_name,
         "profile": clip(context.profile or "", 60),
         "channels": context.layout.nb_channels if context.layout else 0,
         "rate": context.sample_rate or 0,
         "bit_rate": round(8 * track.bytes / length) if length > 0 else 0,
         "language": clip(stream.language or "", 20),
+        "title": clip(stream.metadata.get("title") or stream.metadata.get("name") or "", 100),
         "default": bool(stream.disposition & Disposition.default),
         "start": round(track.start or 0.0, 6),
         "end": round(track.end, 6),
@@ -232,7 +258,7 @@ def audio_facts(stream: Any, track: Track) -> dict[str, Any]:
 
 
 def subtitle_facts(stream: Any) -> dict[str, Any]:
-    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
     return {
         "index": stream.index,
         "codec": codec,

@@ -18,7 +18,7 @@ from video_assets.errors import PermanentError
 from video_assets.media.ladder import size_for
 from video_assets.media.probe import Probe
 
-VERSION = "stills-1"
+VERSION = "stills-2"
 FILES = ("poster.jpg", "storyboard.jpg", "storyboard.vtt")
 POSTER_SIDE = 720
 """Short side of the poster at most, pixels."""
@@ -30,6 +30,8 @@ _TILES = 100
 _LEAST_INTERVAL = 1.0
 _BLANK = 0.25
 """A frame whose JPEG is smaller than this part of the largest candidate's shows nothing: black, or a fade."""
+_PICTURE = {"out_range": "pc", "out_color_matrix": "bt601"}
+"""What a JPEG's numbers mean is not written in it: full range, and this matrix."""
 _JPEG = {"fflags": "+bitexact", "flags:v": "+bitexact", "map_metadata": -1, "c:v": "mjpeg", "pix_fmt": "yuvj420p"}
 
 
@@ -69,11 +71,11 @@ def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[An
     step = max(probe.duration, 0.1) / _CANDIDATES
     # fps passes the frame nearest to each moment, the last one at the end whatever the length.
     candidates = poster.filter("fps", fps=f"{1 / step:.6f}", eof_action="pass").filter(
-        "scale", width, height, out_range="pc"
+        "scale", width, height, **_PICTURE
     )
     sprite = (
         storyboard.filter("fps", fps=f"{1 / tiles.interval:.6f}", eof_action="pass")
-        .filter("scale", tiles.width, tiles.height, flags="area", out_range="pc")
+        .filter("scale", tiles.width, tiles.height, flags="area", **_PICTURE)
         .filter("tile", f"{tiles.columns}x{tiles.rows}")
     )
     # In an image pattern a percent sign of the folder's own name must be doubled.
