@@ -95,9 +95,15 @@ def row(look: Look) -> dict[str, Any]:
     return {
         "name": look.rung.name, "width": look.rung.width, "height": look.rung.height, "bytes": look.bytes,
         "bandwidth": look.playlist.bandwidth, "average_bandwidth": look.playlist.average_bandwidth,
-        "codecs": look.codecs, "fps": look.rung.fps, "duration": round(look.playlist.duration, 3),
+        "codecs": look.codecs, "fps": frame_rate(look), "duration": round(look.playlist.duration, 3),
         "copied": look.rung.copy,
     }  # fmt: skip
+
+
+def frame_rate(look: Look) -> float:
+    """The highest frame rate of a rung, as it was found: what a master playlist has to tell."""
+    picture = look.found["video"]
+    return float(picture["rate"] or look.rung.fps) if picture else 0.0
 
 
 def sampled(playlist: Playlist | None) -> list[float]:

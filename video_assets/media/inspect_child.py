@@ -6,6 +6,7 @@ name: for `video` and `audio` what their packets say, and `problem`, a line, emp
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import av
 
 ONLY_THIS_FILE = {"format_whitelist": "mov", "protocol_whitelist": "file"}
+STEADY = 1.5
+"""The longest step between pictures is at most so many times the shortest where they come steadily."""
 SAMPLE_FRAMES = 4
 """Pictures decoded at each sampled place; from the last one on, all to the end."""
 
@@ -23,7 +26,7 @@ def read_stream(path: str, kind: str) -> dict[str, Any] | None:
         stream = next((s for s in container.streams if s.type == kind), None)
         if stream is None:
             return None
-        keys, packets, rising, last = [], 0, True, None
+        keys, times, packets, rising, last = [], [], 0, True, None
         start, end, longest = float("inf"), float("-inf"), 0.0
         for packet in container.demux(stream):
             if not packet.size:
@@ -40,13 +43,31 @@ def read_stream(path: str, kind: str) -> dict[str, Any] | None:
             packets += 1
             time = float(packet.pts * packet.time_base)
             start, end = min(start, time), max(end, time + float((packet.duration or 0) * packet.time_base))
-            if packet.is_keyframe and kind == "video":
-                keys.append(round(time, 6))
+            if kind == "video":
+                times.append(time)
+                keys += [round(time, 6)] if packet.is_keyframe else []
         if not packets:
             return None
         return {
             "packets": packets, "rising": rising, "start": start, "end": end, "longest_step": longest, "keys": keys,
+            "rate": fastest(times),
         }  # fmt: skip
+
+
+def fastest(times: list[float]) -> float:
+    """Pictures a second at their densest: over everything where they come steadily, else in any one second."""
+    if len(times) < 2:
+        return 0.0
+    times = sorted(times)
+    steps = [after - before for before, after in itertools.pairwise(times)]
+    if max(steps) <= STEADY * min(steps):
+        return round(len(steps) / (times[-1] - times[0]), 4)
+    first, most = 0, 0
+    for number, time in enumerate(times):
+        while times[first] <= time - 1:
+            first += 1
+        most = max(most, number - first + 1)
+    return float(most)
 
 
 def decode(rung: dict[str, Any]) -> str:

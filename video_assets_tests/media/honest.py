@@ -126,7 +126,7 @@ def voices(name: str, *tracks: tuple[str, str], default: int = 0) -> Maker:
 
     def make(folder: Path) -> Path:
         inputs, outputs = picture(), ["-map", "0:v"]
-        inputs += tone() + ["-f", "lavfi", "-i", f"anullsrc=r=48000:cl=stereo:d={SECONDS}"]
+        inputs += [*tone(), "-f", "lavfi", "-i", f"anullsrc=r=48000:cl=stereo:d={SECONDS}"]
         for number, (language, title) in enumerate(tracks):
             outputs += ["-map", f"{1 if number == default else 2}:a", f"-metadata:s:a:{number}", f"language={language}"]
             outputs += [f"-metadata:s:a:{number}", f"title={title}", f"-metadata:s:a:{number}", f"handler_name={title}"]
@@ -229,7 +229,9 @@ def with_text(name: str, codec: str) -> Maker:
     def make(folder: Path) -> Path:
         text = folder / "text.srt"
         text.write_text("1\n00:00:00,500 --> 00:00:02,000\nHerons at the harbour.\n", encoding="utf-8")
-        video = COPYABLE if not name.endswith(".webm") else ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8")
+        video = (
+            COPYABLE if not name.endswith(".webm") else ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8")
+        )
         audio = AAC if not name.endswith(".webm") else ("-c:a", "libopus")
         outputs = ["-map", "0:v", "-map", "1:a", "-map", "2:s", *video, *audio, "-c:s", codec]
         ffmpeg(*picture(), *tone(), "-i", str(text), *outputs, "-metadata:s:s:0", "language=eng", str(folder / name))

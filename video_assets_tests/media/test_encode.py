@@ -155,18 +155,6 @@ def test_segments_go_on_regularly_behind_a_gap(tmp_path: Path) -> None:
 
 
 VARIANTS = {
-    "odd size, 4:4:4": ("a.mp4", {"size": (321, 181), "video": ["-profile:v", "high444", "-pix_fmt", "yuv444p"]}),
-    "ten bits": ("a.mp4", {"seconds": 5, "video": ["-profile:v", "high10", "-pix_fmt", "yuv420p10le"]}),
-    "anamorphic": ("a.mp4", {"size": (360, 288), "video": ["-vf", "setsar=16/11"]}),
-    "tiny": ("a.mp4", {"size": (18, 16)}),
-    "120 frames a second": ("a.mp4", {"fps": 120}),
-    "varying frame times": ("a.mkv", {"video": ["-vf", "select='lt(mod(n,7),3)'", "-fps_mode", "vfr"]}),
-    "interlaced": ("a.ts", {"video": ["-vf", "interlace,setfield=tff", "-c:v", "mpeg2video", "-flags", "+ilme+ildct"]}),
-    "silent": ("a.mp4", {"audio": False}),
-    "transport stream": ("a.ts", {}),
-    "fragmented": ("a.mp4", {"video": ["-movflags", "+frag_keyframe+empty_moov"]}),
-    "one picture": ("a.mp4", {"audio": False, "seconds": 0.03}),
-    "portrait": ("a.mov", {"size": (180, 320)}),
     "long groups": ("a.mp4", {"seconds": 10, "gop_seconds": 20, "size": (320, 180)}),
     "irregular key frames": (
         "a.mp4", {"seconds": 12, "size": (320, 180), "gop_seconds": 30, "video": ["-force_key_frames", "1.3,3.7,9"]},
@@ -175,27 +163,12 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("kind", VARIANTS)
-def test_honest_files_of_every_kind_come_through(making: Making, tmp_path: Path, kind: str) -> None:
+def test_key_frames_that_lie_badly_for_segments_are_no_hindrance(making: Making, tmp_path: Path, kind: str) -> None:
     name, options = VARIANTS[kind]
     made = make(making(name, **{"seconds": 2, "size": (320, 180), **options}), tmp_path)
     assert failures(made) == []
     for rung in made.plan.rungs:
         ffmpeg("-v", "error", "-xerror", "-i", str(tmp_path / f"{rung.name}.mp4"), "-f", "null", "-")
-
-
-def test_a_turned_picture_stands_upright_and_square_in_every_rung(clip: Path, tmp_path: Path) -> None:
-    turned = tmp_path / "turned.mp4"
-    ffmpeg("-display_rotation", "90", "-i", str(clip), "-c", "copy", "-sn", str(turned))
-    folder = tmp_path / "made"
-    folder.mkdir()
-    made = make(turned, folder)
-    assert failures(made) == []
-    for rung in made.plan.rungs:
-        with av.open(str(folder / f"{rung.name}.mp4")) as container:
-            frame = next(container.decode(video=0))
-        assert (frame.width, frame.height) == (rung.width, rung.height)
-        assert frame.width < frame.height
-        assert not frame.rotation
 
 
 def test_a_picture_that_begins_late_is_held_from_the_start(clip: Path, tmp_path: Path) -> None:
@@ -208,32 +181,6 @@ def test_a_picture_that_begins_late_is_held_from_the_start(clip: Path, tmp_path:
     assert made.plan.pad_start == pytest.approx(1.5, abs=0.1)
     assert failures(made) == []
     assert frames(folder / "240p.mp4")[0][0] == pytest.approx(0.0, abs=0.001)
-
-
-def test_many_channels_become_two_and_speech_in_the_middle_is_kept(tmp_path: Path) -> None:
-    source = tmp_path / "surround.mp4"
-    ffmpeg(
-        "-f", "lavfi", "-i", "testsrc2=size=320x180:duration=2", "-f", "lavfi", "-i", "sine=duration=2:frequency=800",
-        "-filter_complex", "[1]pan=5.1|c2=c0[a]", "-map", "0:v", "-map", "[a]", "-c:v", "libx264",
-        "-pix_fmt", "yuv420p", "-c:a", "aac", str(source),
-    )  # fmt: skip
-    folder = tmp_path / "made"
-    folder.mkdir()
-    made = make(source, folder)
-    assert failures(made) == []
-    told = ffmpeg("-i", str(folder / "144p.mp4"), "-map", "0:a", "-af", "volumedetect", "-f", "null", "-")
-    assert "stereo" in told
-    assert float(told.split("max_volume: ")[1].split(" dB")[0]) > -30
-
-
-def test_something_only_heard_gets_a_rung_of_sound_and_a_wave_form(tmp_path: Path) -> None:
-    source = tmp_path / "heard.m4a"
-    ffmpeg("-f", "lavfi", "-i", "sine=duration=9", "-c:a", "aac", str(source))
-    folder = tmp_path / "made"
-    folder.mkdir()
-    made = make(source, folder)
-    assert failures(made) == []
-    assert {path.name for path in folder.iterdir()} == {"audio.mp4", "audio.m3u8", "poster.jpg"}
 
 
 def test_a_file_damaged_in_the_middle_is_refused(clip: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from video_assets.errors import PermanentError
 from video_assets.media import encode, ladder, stills
@@ -46,6 +47,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_poster_is_not_black(made: Path) -> None:
     assert luma(made / "poster.jpg") > 60
     assert size(made / "poster.jpg") == (320, 180)
+
+
+def test_the_poster_has_the_colours_of_a_high_definition_picture(tmp_path: Path) -> None:
+    """Read as any JPEG is: with the matrix and the range of JPEG, whatever the video's were."""
+    source = tmp_path / "red.mp4"
+    tags = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+    ffmpeg(
+        "-f", "lavfi", "-i", "color=0xe02010:size=1280x720:duration=1:rate=10", "-vf",
+        "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", "-c:v", "libx264", *tags, str(source),
+    )  # fmt: skip
+    probe = read(source)
+    encode.encode(ladder.plan(probe, (144,)), probe, source, tmp_path, [])
+    stills.finish(tmp_path, probe)
+    for name in ("poster.jpg", "storyboard.jpg"):
+        with Image.open(tmp_path / name) as picture:
+            found = picture.convert("RGB").getpixel((40, 40))
+        assert max(abs(is_ - wanted) for is_, wanted in zip(found, (0xE0, 0x20, 0x10), strict=True)) <= 10, found
 
 
 def test_only_the_finished_stills_are_left(made: Path) -> None:
