@@ -98,6 +98,13 @@ class Database:
         except ProgrammingError as error:
             if getattr(error.orig, "pgcode", None) in ("42P01", "42703"):  # no such table, no such column
                 raise self._no_schema() from error
+            if getattr(error.orig, "pgcode", None) == "42P07":  # such a table is there, and is not ours
+                what = str(error.orig).splitlines()[0]
+                raise PermanentError(
+                    one_line(
+                        f"the database {self._name} has tables of another program ({what}); give us one of our own"
+                    )
+                ) from error
             raise
         except DBAPIError as error:
             if error.connection_invalidated:
@@ -127,7 +134,8 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    options = {"connect_timeout": "10", "application_name": "video-assets"}
+    # In UTC, since columns of the services before have no zone: what is written to them is in the session's.
+    options = {"connect_timeout": "10", "application_name": "video-assets", "options": "-c timezone=UTC"}
     return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=options)
 
 
@@ -180,7 +188,9 @@ def _rename_version_table(connection: Connection) -> None:
     has_table = connection.dialect.has_table
     if has_table(connection, VERSION_TABLE) or not has_table(connection, "alembic_version"):
         return
-    if list(connection.scalars(text("SELECT version_num FROM alembic_version"))) == ["0001"]:
+    if list(connection.scalars(text("SELECT version_num FROM alembic_version"))) == ["0001"] and has_table(
+        connection, "deleted_videos"
+    ):
         connection.execute(text(f"ALTER TABLE alembic_version RENAME TO {VERSION_TABLE}"))
 
 

@@ -259,6 +259,22 @@ class UnappliedRow(Base):
     at: Mapped[datetime]
 
 
+class AdoptedVideoRow(Base):
+    """A video that the services before had made, and how it stood when it was taken over. One that was `ready`
+    stays ready without anything of ours; its results are those in the tables."""
+
+    __tablename__ = "adopted_videos"
+
+    video_id: Mapped[int] = mapped_column(
+        ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    status: Mapped[str]
+    processed_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+    recorded: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """Its upload record has been written, by which it can be made again."""
+
+
 class DeletedVideoRow(Base):
     """A video that was deleted: whatever is heard of it later is dropped."""
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from video_assets.database import states
 from video_assets.database.models import (
+    AdoptedVideoRow,
     ArtifactRow,
     AttemptRow,
     OutboxOrderRow,
@@ -77,6 +78,12 @@ def ledger(session: Session, video_ids: Sequence[int]) -> dict[int, dict[Stage, 
     for row in session.scalars(select(ArtifactRow).where(ArtifactRow.video_id.in_(video_ids))):
         found[row.video_id][Stage(row.artefact)] = states.current_of(row)
     return found
+
+
+def adopted_ready(session: Session, video_ids: Sequence[int]) -> set[int]:
+    """Those of the videos that were taken over ready from the services before."""
+    ready = AdoptedVideoRow.status == VideoStatus.READY.value
+    return set(session.scalars(select(AdoptedVideoRow.video_id).where(AdoptedVideoRow.video_id.in_(video_ids), ready)))
 
 
 def ledger_versions(session: Session) -> dict[tuple[int, str], tuple[str, str]]:

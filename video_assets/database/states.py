@@ -10,10 +10,18 @@ from typing import Any
 from sqlalchemy import Row, delete, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from video_assets.database.models import ArtifactRow, AttemptRow, SummaryRow, TranscriptRow, VariantRow, VideoRow
+from video_assets.database.models import (
+    AdoptedVideoRow,
+    ArtifactRow,
+    AttemptRow,
+    SummaryRow,
+    TranscriptRow,
+    VariantRow,
+    VideoRow,
+)
 from video_assets.database.upsert import insert_all, table_of, update_all, upsert
 from video_assets.lifecycle.events import RunState, SummaryResult, TranscriptResult, VariantsResult
-from video_assets.lifecycle.state import Attempt, Current, Settled, VideoState
+from video_assets.lifecycle.state import Adopted, Attempt, Current, Settled, VideoState
 from video_assets.videos import Stage, VideoStatus
 
 TRANSCRIBED = "completed"
@@ -62,16 +70,28 @@ def load(session: Session, video_ids: Sequence[int], *, lock: bool = False) -> d
     for tried in session.execute(select(table_of(AttemptRow)).where(AttemptRow.video_id.in_(there))):
         attempts[tried.video_id][tried.run_id] = attempt_of(tried)
         numbers[tried.video_id][tried.run_id] = tried.number
+    adopted = _adopted(session, there)
     return {
         row.id: Stored(
             VideoState(
                 row.id, row.created_at, uploading=row.status == VideoStatus.UPLOADING.value,
-                ledger=ledgers[row.id], attempts=attempts[row.id],
+                adopted=adopted.get(row.id), ledger=ledgers[row.id], attempts=attempts[row.id],
             ),
             VideoStatus(row.status), row.status_message, row.processed_at, row.updated_at, numbers[row.id],
         )
         for row in rows
     }  # fmt: skip
+
+
+def _adopted(session: Session, video_ids: Sequence[int]) -> dict[int, Adopted]:
+    query = select(AdoptedVideoRow).where(
+        AdoptedVideoRow.video_id.in_(video_ids), AdoptedVideoRow.status == VideoStatus.READY.value
+    )
+    return {
+        row.video_id: Adopted(row.processed_at, row.updated_at or row.processed_at)
+        for row in session.scalars(query)
+        if row.processed_at is not None
+    }
 
 
 def current_of(row: ArtifactRow | Row[Any]) -> Current:

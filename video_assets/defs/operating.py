@@ -22,6 +22,7 @@ from video_assets.defs.translate import made_from_manifest
 from video_assets.errors import PermanentError, one_line
 from video_assets.events.publisher import drain
 from video_assets.lifecycle import deletion, rebuild
+from video_assets.lifecycle.adoption import record_adopted
 from video_assets.lifecycle.dead import RunSeen, Verdict, dead_runs
 from video_assets.lifecycle.failure_record import mirror_failures
 from video_assets.lifecycle.sweeping import sweep_unfinished, sweep_uploads
@@ -57,6 +58,7 @@ def reconcile(
     projector = projector or Projector(platform)
     repaired = [*end_dead_runs(platform, instance, now)]
     repaired += _sweep_deleted(platform, instance, now)
+    repaired += record_adopted(platform.database, platform.storage)
     repaired += sweep_uploads(platform.database, platform.storage, platform.settings, now)
     repaired += _purge(platform, instance, now)
     repaired += _retire_partitions(platform, instance)

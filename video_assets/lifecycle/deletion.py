@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from video_assets.artifacts.pointer import pointer_key, tombstone
-from video_assets.database import deleting
+from video_assets.database import adopting, deleting
 from video_assets.database.engine import Database
+from video_assets.errors import PermanentError
 from video_assets.search import SearchIndex
 from video_assets.settings import Settings
 from video_assets.storage import Storage
@@ -23,9 +25,13 @@ def delete_video(
     """
     with database.read() as session:
         known = deleting.is_known(session, video_id)
+        old_keys = adopting.old_keys(session, video_id)
     if not known:
         return False
     tombstone(storage, video_id, now)
+    for key in old_keys:  # before the rows, which alone know them
+        with suppress(PermanentError):  # no key of this storage
+            storage.delete(key)
     with database.write() as session:
         deleting.delete_video(session, video_id, now=now, service=settings.outbox_service)
     sweep(video_id, storage=storage, search=search)

@@ -43,7 +43,8 @@ def settle(state: VideoState, *, max_lost_workers: int) -> Settled:
         processed_at=processed_at,
         updated_at=_updated_at(state, processed_at, to_blame),
         numbers={attempt.run_id: number for number, attempt in enumerate(runs, start=1)},
-        outcomes=_outcomes(state.video_id, processed_at, final),
+        # Of one that was adopted ready all was told before; there is no failure before it was ready either.
+        outcomes=_outcomes(state.video_id, processed_at, final) if state.adopted is None else {},
     )
 
 
@@ -162,6 +163,8 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 def _processed_at(state: VideoState) -> datetime | None:
     """The moment from which everything was there once; None while something never was. It does not look at
     runs, so no later failure takes a video out of `ready`."""
+    if state.adopted is not None:
+        return state.adopted.processed_at
     if any(stage not in state.ledger for stage in READY_WHEN_CURRENT):
         return None
     return max(state.ledger[stage].first_made_at for stage in READY_WHEN_CURRENT)
@@ -215,6 +218,8 @@ def _message(blamed: Attempt) -> str:
 
 
 def _updated_at(state: VideoState, processed_at: datetime | None, blamed: Attempt | None) -> datetime:
+    if state.adopted is not None:
+        return state.adopted.updated_at
     if processed_at is not None:
         return processed_at
     if blamed is not None and blamed.finished_at is not None:

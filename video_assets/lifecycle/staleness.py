@@ -31,10 +31,11 @@ class Reason:
     text: str
 
 
-def stale(current: Current | None, wanted: Wanted) -> list[Reason]:
-    """Why it would be made again; empty where it is fresh. The fingerprint alone decides."""
+def stale(current: Current | None, wanted: Wanted, *, adopted: bool = False) -> list[Reason]:
+    """Why it would be made again; empty where it is fresh. The fingerprint alone decides. What a video that was
+    `adopted` ready has of the services before counts as it is: only what we made of it can be stale."""
     if current is None:
-        return [Reason("missing", "was never made")]
+        return [] if adopted else [Reason("missing", "was never made")]
     if current.fingerprint == wanted.fingerprint:
         return []
     reasons = [Reason("input", words) for words in _inputs(current.inputs, wanted.inputs)]

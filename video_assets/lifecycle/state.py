@@ -58,6 +58,14 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Adopted:
+    """When a video was ready that was taken over so from the services before."""
+
+    processed_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
 class VideoState:
     """A video as the projection sees it."""
 
@@ -65,6 +73,8 @@ class VideoState:
     created_at: datetime
     uploading: bool = False
     """Intake has the row but not yet the file."""
+    adopted: Adopted | None = None
+    """It was ready before this system knew it, with nothing of ours; nothing takes it out of that."""
     ledger: Mapping[Stage, Current] = field(default_factory=dict)
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
     """By run id."""

@@ -21,7 +21,7 @@ from video_assets.errors import PermanentError, TransientError
 from video_assets_tests.database import rows
 from video_assets_tests.lifecycle.histories import CREATED
 
-LATER_TABLES: tuple[str, ...] = ()
+LATER_TABLES = ("adopted_videos",)
 """What came after the first release."""
 
 

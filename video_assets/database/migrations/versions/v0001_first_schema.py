@@ -1,10 +1,11 @@
-"""The first schema: the tables of the services before, and our own."""
+"""The first schema: the tables of the services before, taken over where they are there, and our own."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
+from video_assets.database.migrations.adoption import Maker
 from video_assets.database.types import CleanText, UtcDateTime
 
 revision = "0001"
@@ -12,14 +13,15 @@ down_revision = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    make = Maker(op.get_bind())
+    make.table(
         "deleted_videos",
         sa.Column("video_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("title", CleanText(), nullable=True),
         sa.Column("deleted_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("video_id"),
     )
-    op.create_table(
+    make.table(
         "outbox_events",
         sa.Column("id", sa.Uuid(as_uuid=True), nullable=False),
         sa.Column("topic", CleanText(), nullable=False),
@@ -31,14 +33,14 @@ def upgrade() -> None:
         sa.Column("published_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_outbox_events_published", "outbox_events", ["published"], unique=False)
-    op.create_table(
+    make.index("ix_outbox_events_published", "outbox_events", ["published"], unique=False)
+    make.table(
         "processed_messages",
         sa.Column("message_id", sa.String(length=255), nullable=False),
         sa.Column("processed_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("message_id"),
     )
-    op.create_table(
+    make.table(
         "progress",
         sa.Column("run_id", sa.String(length=255), nullable=False),
         sa.Column("video_id", sa.Integer(), nullable=False),
@@ -51,8 +53,8 @@ def upgrade() -> None:
         sa.Column("host", CleanText(), nullable=False),
         sa.PrimaryKeyConstraint("run_id"),
     )
-    op.create_index("ix_progress_video_id", "progress", ["video_id"], unique=False)
-    op.create_table(
+    make.index("ix_progress_video_id", "progress", ["video_id"], unique=False)
+    make.table(
         "unapplied_events",
         sa.Column("storage_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("kind", CleanText(), nullable=False),
@@ -62,7 +64,7 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("storage_id"),
     )
-    op.create_table(
+    make.table(
         "users",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("email", CleanText(), nullable=False),
@@ -73,7 +75,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email"),
     )
-    op.create_table(
+    make.table(
         "videos",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("title", CleanText(), nullable=False),
@@ -89,8 +91,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_videos_status_created_at", "videos", ["status", "created_at", "id"], unique=False)
-    op.create_table(
+    make.index("ix_videos_status_created_at", "videos", ["status", "created_at", "id"], unique=False)
+    make.table(
         "artifacts",
         sa.Column("video_id", sa.Integer(), nullable=False),
         sa.Column("artefact", sa.String(length=32), nullable=False),
@@ -109,7 +111,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("video_id", "artefact"),
     )
-    op.create_table(
+    make.table(
         "attempts",
         sa.Column("video_id", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.String(length=255), nullable=False),
@@ -127,9 +129,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("video_id", "run_id"),
     )
-    op.create_index("ix_attempts_run_id", "attempts", ["run_id"], unique=False)
-    op.create_index("ix_attempts_state", "attempts", ["state"], unique=False)
-    op.create_table(
+    make.index("ix_attempts_run_id", "attempts", ["run_id"], unique=False)
+    make.index("ix_attempts_state", "attempts", ["state"], unique=False)
+    make.table(
         "launches",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("video_id", sa.Integer(), nullable=False),
@@ -145,7 +147,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("run_key"),
     )
-    op.create_index(
+    make.index(
         "ix_launches_open",
         "launches",
         ["video_id"],
@@ -153,8 +155,8 @@ def upgrade() -> None:
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),
     )
-    op.create_index("ix_launches_video_id_number", "launches", ["video_id", "number"], unique=True)
-    op.create_table(
+    make.index("ix_launches_video_id_number", "launches", ["video_id", "number"], unique=True)
+    make.table(
         "outbox_order",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("event_id", sa.Uuid(as_uuid=True), nullable=False),
@@ -165,8 +167,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_outbox_order_video_id_seq", "outbox_order", ["video_id", "seq"], unique=False)
-    op.create_table(
+    make.index("ix_outbox_order_video_id_seq", "outbox_order", ["video_id", "seq"], unique=False)
+    make.table(
         "upload_metadata",
         sa.Column("video_id", sa.Integer(), nullable=False),
         sa.Column("filename", CleanText(), nullable=True),
@@ -179,7 +181,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("video_id"),
     )
-    op.create_table(
+    make.table(
         "video_summaries",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("video_id", sa.Integer(), nullable=False),
@@ -193,7 +195,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("video_id"),
     )
-    op.create_table(
+    make.table(
         "video_transcripts",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("video_id", sa.Integer(), nullable=False),
@@ -208,7 +210,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("video_id"),
     )
-    op.create_table(
+    make.table(
         "video_variants",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("video_id", sa.Integer(), nullable=False),
@@ -218,7 +220,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_video_variants_video_id_quality", "video_variants", ["video_id", "quality"], unique=True)
+    make.index("ix_video_variants_video_id_quality", "video_variants", ["video_id", "quality"], unique=True)
+    make.finish()
 
 
 def downgrade() -> None:
