@@ -31,7 +31,12 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: an SQLite file in HOME.")
     storage_url: str = Field(default="", description="file:///folder or s3://bucket/prefix; empty: HOME/storage.")
     search_url: str = Field(
-        default="", description="sqlite:///file or http(s)://host:9200; empty: an SQLite file in HOME."
+        default="",
+        description="sqlite:///file or http(s)://[user:password@]host:9200[/name]; empty: an SQLite file in HOME.",
+        repr=False,
+    )
+    search_ca: Path | None = Field(
+        default=None, description="File of the authority that vouches for the search server's certificate."
     )
     kafka_bootstrap_servers: str = Field(
         default="", description="host:port list; empty: events go to HOME/events.jsonl."

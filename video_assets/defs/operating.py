@@ -26,6 +26,7 @@ from video_assets.lifecycle.adoption import record_adopted
 from video_assets.lifecycle.dead import RunSeen, Verdict, dead_runs
 from video_assets.lifecycle.failure_record import mirror_failures
 from video_assets.lifecycle.sweeping import sweep_unfinished, sweep_uploads
+from video_assets.search import Document
 from video_assets.storage import NotFound
 from video_assets.videos import Stage, utc_now
 
@@ -249,14 +250,15 @@ def rebuild_database(platform: Platform, instance: dg.DagsterInstance) -> list[s
 
 
 def rebuild_index(platform: Platform) -> int:
-    """The search index again from the documents in storage; returns how many videos it holds now."""
-    platform.search.wipe()
-    for video_id, deleted in rebuild.stored_videos(platform.storage):
-        if deleted:
-            platform.search.remove(video_id, forever=True)
-            continue
-        manifest = current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS)
-        if manifest is not None:
-            document = DOCUMENTS.validate_json(platform.storage.get_bytes(manifest.file(DOCUMENT).key))
-            platform.search.put(document, version=manifest.facts["index_version"])
-    return platform.search.count()
+    """The search index again from the documents in storage; returns how many videos it holds now. Searches are
+    answered meanwhile."""
+    stored = list(rebuild.stored_videos(platform.storage))
+
+    def documents() -> Iterator[tuple[Document, str]]:
+        for video_id, deleted in stored:
+            manifest = None if deleted else current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS)
+            if manifest is not None:
+                document = DOCUMENTS.validate_json(platform.storage.get_bytes(manifest.file(DOCUMENT).key))
+                yield document, manifest.facts["index_version"]
+
+    return platform.search.rebuild(documents(), removed=[video_id for video_id, deleted in stored if deleted])

@@ -58,7 +58,7 @@ class Platform:
     def search(self) -> SearchIndex:
         """The search index."""
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        return open_index(self.settings.search)
+        return open_index(self.settings.search, ca=self.settings.search_ca)
 
     @cached_property
     def publisher(self) -> Publisher:

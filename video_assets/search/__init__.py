@@ -14,8 +14,17 @@ __all__ = [
 ]  # fmt: skip
 
 
-def open_index(url: str) -> SearchIndex:
-    """The index at this URL: `sqlite:///path`. A PermanentError for any other kind."""
+def open_index(url: str, *, ca: Path | None = None) -> SearchIndex:
+    """The index at this URL: `sqlite:///path`, or `http(s)://[user:password@]host:9200[/name]` for Elasticsearch,
+    whose certificate may be vouched for by the authority in the file `ca`. A PermanentError for any other kind;
+    what it says never repeats the URL, which may hold a password."""
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return EmbeddedIndex(Path(url.removeprefix("sqlite:///")))
-    raise PermanentError(f"VIDEO_ASSETS_SEARCH_URL: {one_line(url, 100)} is no search index: give sqlite:///path")
+    if url.startswith(("http://", "https://")):
+        from video_assets.search.elastic import ElasticIndex
+
+        return ElasticIndex(url, ca=ca)
+    kind = one_line(url.partition(":")[0], 20)
+    raise PermanentError(
+        f"VIDEO_ASSETS_SEARCH_URL: {kind} is no search index: give sqlite:///path or http(s)://host:9200"
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import threading
 import time
@@ -38,7 +37,6 @@ _SCHEMA = (
     "CREATE TABLE vocabulary (word TEXT PRIMARY KEY, letters INTEGER NOT NULL, videos INTEGER NOT NULL) WITHOUT ROWID",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-_UNUSABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 
 
 class EmbeddedIndex:
@@ -226,8 +224,8 @@ def _insert(connection: sqlite3.Connection, document: Document, version: str) ->
     connection.execute(
         "INSERT INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            document.video_id, version, digest(document), _usable(document.title),
-            document.language and _usable(document.language), document.user_id,
+            document.video_id, version, digest(document), words.usable(document.title),
+            document.language and words.usable(document.language), document.user_id,
             document.created_at and fts.moment(document.created_at), document.duration, len(document.passages),
         ),
     )  # fmt: skip
@@ -235,7 +233,7 @@ def _insert(connection: sqlite3.Connection, document: Document, version: str) ->
     code = words.language_of(document.language)
     vocabulary: set[str] = set()
     for passage in (about(document), *document.passages):
-        text = _usable(passage.text)
+        text = words.usable(passage.text)
         title = words.split(document.title) if passage.number == ABOUT else []
         said = words.split(text)
         vocabulary.update(title, said)
@@ -265,11 +263,6 @@ def _delete(connection: sqlite3.Connection, video_id: int) -> None:
     connection.execute("DELETE FROM words WHERE rowid >= ? AND rowid < ?", rows)
     connection.execute("DELETE FROM passages WHERE id >= ? AND id < ?", rows)
     connection.execute("DELETE FROM videos WHERE video_id = ?", (video_id,))
-
-
-def _usable(text: str) -> str:
-    """The text with what no database takes as spaces: offsets stay right."""
-    return _UNUSABLE.sub(" ", text)
 
 
 def _schema_version(connection: sqlite3.Connection) -> int:

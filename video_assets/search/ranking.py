@@ -18,7 +18,7 @@ from video_assets.search.queries import Query
 
 PER_VIDEO = 3
 
-K1, B = 1.2, 0.4
+K1, B = 1.6, 0.4
 AVERAGE_WORDS = 80
 """Words in half a minute of speech."""
 TITLE_WEIGHT = 2.0
@@ -27,7 +27,7 @@ SCATTERED = 0.35
 """What a passage keeps of its score where next to none of the terms stand in it; all of it where all do."""
 SIDE_BY_SIDE = 1.0
 """How much more a passage counts in which the terms are neighbours, in the order asked."""
-ABOUT_SHARE = 0.8
+ABOUT_SHARE = 1.2
 """How much of the match of title and summary counts for the video's passages."""
 OTHERS_SHARE = 0.15
 """How much of its second and third passage counts for a video."""

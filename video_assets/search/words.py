@@ -38,6 +38,9 @@ _STEMMERS = {
 STEMMED = frozenset(_STEMMERS)
 
 
+_UNUSABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+
+
 class Found(NamedTuple):
     """A word in a text."""
 
@@ -45,6 +48,11 @@ class Found(NamedTuple):
     end: int
     word: str
     """Folded."""
+
+
+def usable(text: str) -> str:
+    """The text with what no index takes (control characters, halves of characters) as spaces: offsets stay right."""
+    return _UNUSABLE.sub(" ", text)
 
 
 def found(text: str) -> list[Found]:
