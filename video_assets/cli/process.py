@@ -1,4 +1,4 @@
-"""`video-assets process`: a file goes in, and is seen through to the end, in this very process."""
+"""`video-assets process`: a file goes in, and is seen through to the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from video_assets.cli.output import Output, json_option, pass_output
 from video_assets.cli.stopping import INTERRUPTED, Interrupts
 
 if TYPE_CHECKING:
-    from video_assets.cli.processing import Outcome
+    from video_assets.cli.following import Following
+    from video_assets.cli.outcome import Outcome
+    from video_assets.cli.processing import Processing
 
 
 @click.command()
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--captions", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="A .vtt or .srt file; one of the same name beside the video is found by itself.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Make everything again, even what is up to date.")
+@click.option("--here", is_flag=True, help="Work in this process even where workers stand ready.")
 @json_option
 @pass_output
 def process(
@@ -31,10 +34,12 @@ def process(
     title: str | None,
     captions: Path | None,
     force: bool,
+    here: bool,
     as_json: bool,
 ) -> int:
-    """Take each FILE in as a new video, make everything of it here and now, and show how far it is. No daemon
-    is needed, and one that runs does not mind. The exit status is 0 only if every video is ready.
+    """Take each FILE in as a new video, have everything made of it, and show how far it is. It is made here and
+    now, without a daemon, and one that runs does not mind; where VIDEO_ASSETS_CELERY_BROKER_URL names workers, they
+    do it and this command follows them. The exit status is 0 only if every video is ready.
 
     \b
     video-assets process talk.mp4
@@ -42,31 +47,50 @@ def process(
     video-assets process *.mp4 --json > result.json
     video-assets process --video 7          go on where something stopped
 
-    Ctrl-C cancels the run, leaves nothing half-made, and says how to go on; a second one ends at once.
+    Ctrl-C cancels a run that goes here, leaves nothing half-made, and says how to go on; a second one ends at
+    once. Work that is done elsewhere goes on; `cancel` stops it.
     """
     if not files and not video_ids:
         raise click.UsageError("name a FILE, or a video that is there with --video ID")
     if len(files) != 1 and (title or captions):
         raise click.UsageError("--title and --captions belong to one FILE")
+    from video_assets.settings import Settings
+
+    settings = Settings.load()
+    elsewhere = bool(settings.celery_broker_url) and not here
+    if elsewhere and force:
+        raise click.UsageError("--force works with --here; workers make what is missing or stale")
     # First of all: threads that libraries start must not take Ctrl-C either.
     with Interrupts() as interrupts:
-        from video_assets.cli.processing import Processing
+        working: Following | Processing
+        if elsewhere:
+            from video_assets.cli.following import Following
 
-        with Processing(output, interrupts, force=force) as processing:
-            processing.take(files, video_ids, title=title, captions=captions)
-    outcomes = processing.outcomes
+            working = Following(output, settings)
+            working.take(files, video_ids, title=title, captions=captions)
+        else:
+            from video_assets.cli.processing import Processing
+
+            with Processing(output, interrupts, force=force) as working:
+                working.take(files, video_ids, title=title, captions=captions)
+    outcomes = working.outcomes
     if as_json:
         output.document({"videos": [outcome.document() for outcome in outcomes]})
     else:
         for outcome in outcomes:
             output.say(outcome.line())
-    if processing.interrupted:
-        _say_how_to_go_on(output, outcomes)
+    if working.interrupted:
+        _say_how_to_go_on(output, outcomes, elsewhere=elsewhere)
         return INTERRUPTED
     return 0 if all(outcome.status == "ready" and outcome.went_well for outcome in outcomes) else 1
 
 
-def _say_how_to_go_on(output: Output, outcomes: list[Outcome]) -> None:
+def _say_how_to_go_on(output: Output, outcomes: list[Outcome], *, elsewhere: bool) -> None:
+    if elsewhere:
+        going = [str(outcome.id) for outcome in outcomes if outcome.id is not None and outcome.status != "ready"]
+        how = f"; video {', '.join(going)} goes on without it, `video-assets cancel ID` stops one" if going else ""
+        output.note(f"video-assets: interrupted{how}")
+        return
     stopped = outcomes[-1] if outcomes else None
     how = ""
     if stopped is not None and stopped.id is not None and stopped.status != "ready":

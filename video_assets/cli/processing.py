@@ -7,21 +7,18 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from video_assets.cli import rows
+from video_assets.cli.outcome import Outcome
 from video_assets.cli.output import Output
 from video_assets.cli.showing import shown
 from video_assets.cli.stopping import Interrupts
-from video_assets.cli.words import plain
 from video_assets.database import launching, reading
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.lifecycle.events import RunState
 from video_assets.lifecycle.intake import take_in
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
@@ -32,39 +29,6 @@ if TYPE_CHECKING:
     from video_assets.defs.runner import Graph
 
 PUMP_SECONDS = 0.5
-
-
-@dataclass
-class Outcome:
-    """What became of one file."""
-
-    file: str | None
-    id: int | None = None
-    status: str = "failed"
-    status_message: str | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    """What each stage took in this run."""
-    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    went_well: bool = False
-    """Whether the run did. A ready video stays ready when a later run of it fails."""
-
-    def document(self) -> Mapping[str, Any]:
-        """For `--json`."""
-        return {
-            "file": self.file, "id": self.id, "status": self.status, "status_message": self.status_message,
-            "seconds": self.seconds, "artifacts": self.artifacts,
-        }  # fmt: skip
-
-    def line(self) -> str:
-        """For people."""
-        name = f"video {self.id}" if self.id is not None else plain(self.file, 120)
-        message = f": {plain(self.status_message, 500)}" if self.status_message else ""
-        but = ", but this run failed" if self.status == "ready" and not self.went_well else ""
-        stages = ", ".join(
-            f"{stage} {'reused' if self.artifacts.get(stage, {}).get('reused') else f'{seconds:.1f} s'}"
-            for stage, seconds in self.seconds.items()
-        )
-        return f"{name} {self.status}{but}{message}" + (f" ({stages})" if stages else "")
 
 
 class Processing:
@@ -188,25 +152,8 @@ class Processing:
             self._instance.report_run_canceling(run, message="Ctrl-C")
 
     def _tell(self, outcome: Outcome, run_id: str | None) -> None:
-        video_id = outcome.id or 0
         with self._platform.database.read() as session:
-            video, artifacts = rows.one(session, video_id), reading.artifacts(session, video_id)
-            attempt = next((each for each in reading.attempts(session, video_id) if each.run_id == run_id), None)
-        if video is None:
-            outcome.status_message = "deleted meanwhile"
-            return
-        outcome.status, outcome.status_message = video.status, video.status_message
-        outcome.went_well = attempt is not None and attempt.state == RunState.SUCCEEDED.value
-        if attempt is not None and not outcome.went_well and outcome.status_message is None:
-            outcome.status_message = f"{attempt.error_stage or attempt.state}: {attempt.error or attempt.error_kind}"
-        outcome.artifacts = {
-            row.artefact: {
-                "fingerprint": row.fingerprint,
-                "prefix": row.manifest_key.rpartition("/")[0] + "/",
-                "reused": row.run_id != run_id,
-            }
-            for row in artifacts
-        }
+            outcome.read(session, run_id)
         for step in self._instance.get_run_step_stats(run_id) if run_id else ():
             made = step.status is not None and step.status.value == "SUCCESS"
             if made and step.start_time is not None and step.end_time is not None:

@@ -1,0 +1,67 @@
+"""What became of a file that was given to `process`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from video_assets.cli.words import plain
+from video_assets.database import reading
+from video_assets.lifecycle.events import RunState
+
+
+@dataclass
+class Outcome:
+    """What became of one file."""
+
+    file: str | None
+    id: int | None = None
+    status: str = "failed"
+    status_message: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What each stage took in this run."""
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    went_well: bool = False
+    """Whether the run did. A ready video stays ready when a later run of it fails."""
+
+    def document(self) -> Mapping[str, Any]:
+        """For `--json`."""
+        return {
+            "file": self.file, "id": self.id, "status": self.status, "status_message": self.status_message,
+            "seconds": self.seconds, "artifacts": self.artifacts,
+        }  # fmt: skip
+
+    def line(self) -> str:
+        """For people."""
+        name = f"video {self.id}" if self.id is not None else plain(self.file, 120)
+        message = f": {plain(self.status_message, 500)}" if self.status_message else ""
+        but = ", but this run failed" if self.status == "ready" and not self.went_well else ""
+        stages = ", ".join(
+            f"{stage} {'reused' if self.artifacts.get(stage, {}).get('reused') else f'{seconds:.1f} s'}"
+            for stage, seconds in self.seconds.items()
+        )
+        return f"{name} {self.status}{but}{message}" + (f" ({stages})" if stages else "")
+
+    def read(self, session: Session, run_id: str | None) -> None:
+        """Takes from the tables how the video stands after this run; None where there was none."""
+        video_id = self.id or 0
+        video, artifacts = reading.video(session, video_id), reading.artifacts(session, video_id)
+        attempt = next((each for each in reading.attempts(session, video_id) if each.run_id == run_id), None)
+        if video is None:
+            self.status_message = "deleted meanwhile"
+            return
+        self.status, self.status_message = video.status, video.status_message
+        self.went_well = attempt is not None and attempt.state == RunState.SUCCEEDED.value
+        if attempt is not None and not self.went_well and self.status_message is None:
+            self.status_message = f"{attempt.error_stage or attempt.state}: {attempt.error or attempt.error_kind}"
+        self.artifacts = {
+            row.artefact: {
+                "fingerprint": row.fingerprint,
+                "prefix": row.manifest_key.rpartition("/")[0] + "/",
+                "reused": row.run_id != run_id,
+            }
+            for row in artifacts
+        }
