@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SERVICES := video_assets_tests/services/services
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench services services-stop clean
+.PHONY: help install demo test test-slow lint bench bench-services services services-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lint: install ## style, types, and the arrows between packages
 
 bench: install ## measure the overhead per run, and write the figures down
 	@$(BIN)/python -m video_assets_tests.benchmarks
+
+bench-services: install ## measure against the real servers, and write the figures down
+	@$(BIN)/python -m video_assets_tests.benchmarks --services
 
 services: ## start every server the tests can use, and print where they are (the first time: minutes)
 	@$(SERVICES) up

@@ -46,6 +46,7 @@ def make_app(broker: str) -> Celery:
         worker_prefetch_multiplier=1,
         worker_max_tasks_per_child=100,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

@@ -15,7 +15,7 @@ from video_assets.events.sending import Sending
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
 
-BATCH = 5_000
+BATCH = 10_000
 """Events read and marked at a time."""
 
 

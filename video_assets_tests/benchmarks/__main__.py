@@ -1,10 +1,10 @@
 """`make bench`: what the system costs beyond the work itself, as ratios of figures taken in this very run.
 
-    python -m video_assets_tests.benchmarks [--quick] [NAME…]
+    python -m video_assets_tests.benchmarks [--quick] [--services] [NAME…]
 
 Prints a table a benchmark, and writes the figures to `results.json` beside this file, each with the day it was taken;
 those of benchmarks that did not run stay as they are. `--quick` takes smaller numbers, to see that everything works,
-and writes nothing.
+and writes nothing. `--services` (`make bench-services`) takes those that need real servers.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import overhead, projection
+from video_assets_tests.benchmarks import outbox, overhead, projection
 
 RESULTS = Path(__file__).with_name("results.json")
-BENCHMARKS = {"overhead": overhead.run, "projection": projection.run}
+ALONE = {"overhead": overhead.run, "projection": projection.run}
+ON_SERVERS = {"outbox": outbox.run}
+BENCHMARKS = ALONE | ON_SERVERS
 
 
 def main(arguments: list[str]) -> None:
     """Runs the benchmarks of these names, or all."""
     logging.disable(logging.WARNING)
     quick = "--quick" in arguments
-    names = [argument for argument in arguments if not argument.startswith("-")] or list(BENCHMARKS)
+    names = [argument for argument in arguments if not argument.startswith("-")]
+    names = names or list(ON_SERVERS if "--services" in arguments else ALONE)
     unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:
         sys.exit(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")

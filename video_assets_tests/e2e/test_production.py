@@ -38,11 +38,12 @@ def running(settings: Settings) -> Iterator[House]:
         yield started
 
 
-def told(running: House, count: int) -> list[Heard]:
-    """What consumers of all topics hear, once it is `count` messages."""
+def told(running: House, count: int, seconds: float = 20) -> list[Heard]:
+    """What consumers of all topics hear; none before it is `count` messages."""
     settings = running.settings
     names = [settings.kafka_topic_prefix + topic for topic in TOPICS]
-    return heard(settings.kafka_bootstrap_servers, names, lambda found: len(found) >= count, 20)
+    found = heard(settings.kafka_bootstrap_servers, names, lambda found: len(found) >= count, seconds)
+    return found if len(found) >= count else []
 
 
 def outbox(running: House, video_id: int) -> list[OutboxRow]:
@@ -56,7 +57,8 @@ def test_consumers_hear_exactly_what_happened_in_order_and_soon(running: House, 
     videos = [add_video(running.platform, clip, f"Heard {number}") for number in range(2)]
     for video_id in videos:
         wait_until(running.platform, video_id, "ready", 120)
-    messages = wait_for("all to be told", lambda: told(running, 10), 5)
+    # `ready` stands in the tables since the transaction that put the last messages into the outbox.
+    messages = wait_for("all to be told", lambda: told(running, 10, 1), 5)
 
     for video_id in videos:
         rows = outbox(running, video_id)
@@ -66,8 +68,6 @@ def test_consumers_hear_exactly_what_happened_in_order_and_soon(running: House, 
         for message, told_of in zip(ours, rows, strict=True):
             assert message.topic == running.settings.kafka_topic_prefix + told_of.topic
             assert message.headers["messageId"] == message.payload["id"] == str(told_of.id)
-        # Told within five seconds of the last of it being known.
-        assert (rows[-1].published_at - rows[-1].created_at).total_seconds() < 5  # type: ignore[operator]
 
 
 def test_a_run_that_is_cancelled_ends_as_canceled(running: House, tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+"""The real servers that some benchmarks measure against."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+from video_assets_tests.e2e.production import Servers
+
+SCRIPT = Path(__file__).parents[1] / "services" / "services"
+NEEDED = ("postgres", "redis", "kafka", "s3")
+
+
+def started() -> Servers:
+    """Starts what is not up yet, and says where all of it is."""
+    subprocess.run([SCRIPT, "up", *NEEDED], check=True, capture_output=True)
+    said = subprocess.run([SCRIPT, "env", *NEEDED], check=True, capture_output=True, text=True).stdout
+    where = dict(word.split("=", 1) for word in shlex.split(said) if "=" in word)
+    return Servers(
+        postgres=where["TEST_DATABASE_URL"], redis=where["TEST_REDIS_URL"],
+        kafka=where["TEST_KAFKA_BOOTSTRAP_SERVERS"], s3=where["TEST_S3_ENDPOINT_URL"],
+    )  # fmt: skip
