@@ -7,6 +7,8 @@ unknown: tried once more, then reported in general words.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class PermanentError(Exception):
     """Bad input or bad set-up: trying again cannot help.
@@ -24,8 +26,20 @@ class TransientError(Exception):
         """Seconds the other side asked us to wait, where it said so."""
 
 
+_SHORTEST_SECRET = 6
+_secrets: set[str] = set()
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """From now on these are made unreadable in whatever `one_line` says: libraries put into their messages what
+    they were given, and nobody knows all of them. Those too short to be told from ordinary words are left out."""
+    _secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+
+
 def one_line(error: BaseException | str, limit: int = 500) -> str:
     """The error as one line of printable text of at most `limit` characters, for users and columns."""
     text = error if isinstance(error, str) else (str(error) or type(error).__name__)
+    for secret in _secrets:
+        text = text.replace(secret, "***")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

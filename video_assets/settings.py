@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from video_assets.errors import PermanentError, one_line
+from video_assets.errors import PermanentError, hide, one_line
 
 
 class Settings(BaseSettings):
@@ -208,6 +208,27 @@ class Settings(BaseSettings):
         # Passwords stand within URLs, and a repr ends in logs.
         for name, value in super().__repr_args__():
             yield name, without_passwords(value) if isinstance(value, str) else value
+
+    def model_post_init(self, _: object) -> None:
+        """Whoever has made settings shows none of their secrets."""
+        hide(self.secrets())
+
+    def secrets(self) -> Iterator[str]:
+        """What must be shown to nobody: keys, and passwords within URLs, as written and as meant."""
+        plain: set[str] = set()
+        hidden: set[str] = set()
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                hidden.add(value.get_secret_value())
+            elif isinstance(value, str) and "://" in value:
+                parts = urlsplit(value)
+                plain |= {parts.username or "", parts.hostname or "", *parts.path.split("/")}
+                hidden |= {parts.password or "", unquote(parts.password or "")}
+        hidden |= {value for key, value in self.kafka_properties.items() if "password" in key or "secret" in key}
+        hidden |= {os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
+        # A password that is the user's own name is no secret, and would make every message unreadable.
+        yield from hidden - plain - {""}
 
     @classmethod
     def load(cls) -> Settings:

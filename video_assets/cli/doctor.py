@@ -34,6 +34,9 @@ def doctor(output: Output, as_json: bool) -> int:
         picture = table("", "what", ">ms", "found")
         for finding in findings:
             mark = safe("ok", style="green") if finding.ok else safe("WRONG", style="bold red")
-            picture.add_row(mark, finding.name, f"{finding.milliseconds:.0f}", safe(finding.found, 500))
+            # How soon it answers once connected, where that was measured; else how long the look at it took.
+            taken = finding.milliseconds if finding.latency_ms is None else finding.latency_ms
+            found = f"{finding.version}: {finding.found}" if finding.version else finding.found
+            picture.add_row(mark, finding.name, f"{taken:.1f}", safe(found, 500))
         output.say(picture)
     return 0 if all(finding.ok for finding in findings) else 1

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,9 +16,16 @@ from video_assets.cli.words import size
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.settings import Settings
-from video_assets.storage import NotFound
 
-DAEMON_SILENT_SECONDS = 120
+
+@dataclass(frozen=True)
+class Answer:
+    """What an examination found in order."""
+
+    found: str
+    version: str = ""
+    latency_ms: float | None = None
+    """Of one small request to an open connection."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +37,18 @@ class Finding:
     found: str
     """What is there; or what is wrong and what to do."""
     milliseconds: float
+    """Of the whole examination, connecting included."""
+    version: str = ""
+    latency_ms: float | None = None
+
+
+Examination = Callable[[], "str | Answer"]
 
 
 def examine(settings: Settings) -> list[Finding]:
     """Every examination, in the order in which trouble is best put right."""
+    from video_assets.cli.examining_servers import of_servers, of_the_rest
+
     platform = Platform(settings)
     return [
         _tried(name, examination)
@@ -43,25 +58,36 @@ def examine(settings: Settings) -> list[Finding]:
             ("disk", lambda: _disk(settings)),
             ("ffmpeg", _ffmpeg),
             ("confinement", _confinement),
-            ("database", lambda: _database(platform)),
-            ("storage", lambda: _storage(platform)),
-            ("search", lambda: _search(platform)),
-            ("inbox", lambda: _writable(settings.inbox_folder, "VIDEO_ASSETS_INBOX")),
-            ("events", lambda: _events(platform)),
-            ("dagster", lambda: _dagster(settings)),
+            *of_servers(platform),
+            ("inbox", lambda: _inbox(platform)),
+            *of_the_rest(platform),
         )
     ]
 
 
-def _tried(name: str, examination: Callable[[], str]) -> Finding:
+def must_answer(platform: Platform) -> None:
+    """Raises what is wrong with the first server that does not do what it should, in the words of `doctor`, so
+    that what cannot work does not start."""
+    from video_assets.cli.examining_servers import of_servers
+
+    for name, examination in of_servers(platform):
+        finding = _tried(name, examination)
+        if not finding.ok:
+            raise PermanentError(f"{finding.name}: {finding.found}")
+
+
+def _tried(name: str, examination: Examination) -> Finding:
     begun = time.perf_counter()
+    answer = Answer("")
     try:
-        ok, found = True, examination()
+        given = examination()
+        ok, answer = True, given if isinstance(given, Answer) else Answer(given)
     except (PermanentError, TransientError) as error:
-        ok, found = False, one_line(error)
+        ok, answer = False, Answer(str(error))
     except Exception as error:  # whatever a library raises: here it is a finding
-        ok, found = False, one_line(f"{type(error).__name__}: {error}")
-    return Finding(name, ok, found, round((time.perf_counter() - begun) * 1000, 1))
+        ok, answer = False, Answer(f"{type(error).__name__}: {error}")
+    milliseconds = round((time.perf_counter() - begun) * 1000, 1)
+    return Finding(name, ok, one_line(answer.found), milliseconds, one_line(answer.version), answer.latency_ms)
 
 
 def _python() -> str:
@@ -116,54 +142,12 @@ def _confinement() -> str:
     return "all protections" if not missing else "works; this machine does not offer: " + "; ".join(missing)
 
 
-def _database(platform: Platform) -> str:
-    from sqlalchemy import text
+def _inbox(platform: Platform) -> str | Answer:
+    settings = platform.settings
+    if settings.inbox_url is None:
+        return _writable(settings.inbox_folder, "VIDEO_ASSETS_INBOX")
+    from video_assets.storage.s3_inbox import BucketInbox
 
-    database = platform.database
-    with database.write() as session:
-        session.execute(text("SELECT 1 FROM videos LIMIT 1"))
-    return database.url.render_as_string(hide_password=True)
-
-
-def _storage(platform: Platform) -> str:
-    key, data = f"doctor/{uuid4().hex}", b"probe"
-    storage = platform.storage
-    try:
-        storage.put_if(key, data, None)
-        if storage.get_bytes(key) != data:
-            raise PermanentError("the storage gave back something else than was stored; check what is behind it")
-    except NotFound:
-        raise PermanentError("the storage lost what was just stored; check what is behind it") from None
-    finally:
-        storage.delete(key)
-    return platform.settings.storage
-
-
-def _search(platform: Platform) -> str:
-    platform.search.ping()
-    return f"{platform.search.count()} videos in the index"
-
-
-def _events(platform: Platform) -> str:
-    from video_assets.database import publishing
-
-    found = platform.publisher.ping()
-    parked: list[publishing.Parked] = []
-    with suppress(TransientError), platform.database.read() as session:  # that it does not answer was said above
-        parked = publishing.parked_messages(session)
-    if parked:
-        first = f"video {parked[0].video_id}, {parked[0].topic}: {parked[0].reason}"
-        count = f"{len(parked)} event{' is' if len(parked) == 1 else 's are'} parked"
-        raise PermanentError(f"{count} ({first}); see `video-assets events`")
-    return found
-
-
-def _dagster(settings: Settings) -> str:
-    from video_assets.defs.instance import open_instance
-
-    with open_instance(settings) as instance:
-        runs = instance.get_runs_count()
-        beats = instance.get_daemon_heartbeats().values()
-        alive = any(time.time() - beat.timestamp < DAEMON_SILENT_SECONDS for beat in beats)
-    daemon = "the daemon is running" if alive else "no daemon is running (`video-assets up` starts it)"
-    return f"{settings.dagster_home}, {runs} runs; {daemon}"
+    inbox = BucketInbox(platform.client_of_s3, settings.inbox_url)
+    count = sum(1 for _ in islice(inbox.dropped(), 1000))
+    return f"{inbox.name}, {count if count < 1000 else 'a thousand or more'} files there"

@@ -53,19 +53,22 @@ def up(output: Output, port: int, open_browser: bool) -> None:
 
 
 def prepare(settings: Settings) -> Platform:
-    """Folders, schema and Dagster's home, so that what is wrong with them is said before anything starts."""
+    """Folders, schema, Dagster's home and every server, so that what is wrong with them is said before anything
+    starts, in the words of `doctor`."""
+    from video_assets.cli.examining import must_answer
     from video_assets.defs.instance import prepare_dagster_home
     from video_assets.defs.platform import Platform
     from video_assets.errors import PermanentError, one_line
 
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        settings.inbox_folder.mkdir(parents=True, exist_ok=True)
+        if settings.inbox_url is None:
+            settings.inbox_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         what = f"cannot write {error.filename}: {error.strerror}; set VIDEO_ASSETS_HOME"
         raise PermanentError(one_line(what)) from None
     platform = Platform(settings)
-    platform.database.ensure_schema()
+    must_answer(platform)
     prepare_dagster_home(settings)
     return platform
 
@@ -75,7 +78,7 @@ def addresses(services: Services, platform: Platform) -> str:
     settings = platform.settings
     return (
         f"Dagster UI   {services.address}\n"
-        f"inbox        {settings.inbox_folder}\n"
+        f"inbox        {settings.inbox_url or settings.inbox_folder}\n"
         f"data         {settings.home.absolute()}\n"
         f"log          {services.log}"
     )

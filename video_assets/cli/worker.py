@@ -31,8 +31,11 @@ def worker(output: Output, slots: int | None, queues: tuple[str, ...]) -> int:
     settings = Settings.load()
     if not settings.celery_broker_url:
         raise PermanentError("VIDEO_ASSETS_CELERY_BROKER_URL is not set; give redis://host:6379/0")
+    from video_assets.cli.examining import must_answer
+    from video_assets.defs.platform import Platform
     from video_assets.defs.worker import work
 
+    must_answer(Platform(settings))
     count = slots or settings.max_concurrent_runs
     output.note(f"{count} slot{'' if count == 1 else 's'} for runs; Ctrl-C or SIGTERM stops")
     chosen = {"queues": queues} if queues else {}

@@ -17,6 +17,8 @@ Instance = dg.DagsterInstance
 Run = dg.DagsterRun
 """The types, for those who hold one without knowing Dagster."""
 
+DAGSTER_VERSION = dg.__version__
+
 CONFIGURATION = Path(video_assets.__file__).parent.parent / "dagster.yaml"
 
 

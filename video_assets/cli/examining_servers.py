@@ -1,0 +1,170 @@
+"""What `doctor` tries of the systems behind the settings, and what must answer before anything starts."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from video_assets.cli.examining import Answer, Examination
+from video_assets.database import publishing, reading
+from video_assets.defs.platform import Platform
+from video_assets.errors import PermanentError, TransientError
+from video_assets.settings import without_passwords
+from video_assets.storage import Conflict, NotFound, Storage
+
+DAEMON_SILENT_SECONDS = 120
+
+
+def of_servers(platform: Platform) -> Iterator[tuple[str, Examination]]:
+    """What nothing works without: tables, files, index, and the servers that the settings name."""
+    settings = platform.settings
+    yield "database", lambda: _database(platform)
+    yield "storage", lambda: _storage(platform)
+    yield "search", lambda: _search(platform)
+    yield "events", lambda: _events(platform)
+    if settings.celery_broker_url:
+        yield "redis", lambda: _redis(settings.celery_broker_url)
+
+
+def of_the_rest(platform: Platform) -> Iterator[tuple[str, Examination]]:
+    """What may be wrong or missing while everything starts: parked events, Dagster's storage, its daemon, workers."""
+    yield "outbox", lambda: _outbox(platform)
+    yield "dagster", lambda: _dagster(platform)
+    if platform.settings.celery_broker_url:
+        yield "workers", lambda: _workers(platform.settings.celery_broker_url)
+
+
+def _timed(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return round((time.perf_counter() - begun) * 1000, 2)
+
+
+def _database(platform: Platform) -> Answer:
+    database = platform.database
+    with database.write() as session:
+        session.execute(text("SELECT 1 FROM videos LIMIT 1"))
+        latency = _timed(lambda: session.execute(text("SELECT 1")).scalar_one())
+        version = (
+            f"SQLite {sqlite3.sqlite_version}"
+            if database.is_sqlite
+            else f"PostgreSQL {session.scalar(text('SHOW server_version'))}"
+        )
+    return Answer(database.url.render_as_string(hide_password=True), version, latency)
+
+
+def _storage(platform: Platform) -> Answer:
+    storage, key, data = platform.storage, f"doctor/{uuid4().hex}", b"probe"
+    try:
+        storage.put_if(key, data, None)
+        latency = _timed(lambda: _same(storage.get_bytes(key), data))
+        _refuses_a_second_winner(storage, key)
+    except NotFound:
+        raise PermanentError("the storage lost what was just stored; check what is behind it") from None
+    finally:
+        storage.delete(key)
+    return Answer(without_passwords(platform.settings.storage), _kind_of(platform), latency)
+
+
+def _same(given: bytes, stored: bytes) -> None:
+    if given != stored:
+        raise PermanentError("the storage gave back something else than was stored; check what is behind it")
+
+
+def _refuses_a_second_winner(storage: Storage, key: str) -> None:
+    """Some servers that speak S3 pass over the condition of a conditional write, and answer that all is well."""
+    try:
+        storage.put_if(key, b"another", None)
+    except Conflict:
+        return
+    raise PermanentError("the storage does not heed conditions (If-None-Match): two runs could both win; use another")
+
+
+def _kind_of(platform: Platform) -> str:
+    if not platform.settings.storage.startswith("s3://"):
+        return "local folder"
+    from video_assets.storage.s3 import bucket_and_prefix
+    from video_assets.storage.s3_client import in_words
+
+    bucket, _ = bucket_and_prefix(platform.settings.storage, "VIDEO_ASSETS_STORAGE_URL")
+    with in_words(f"bucket {bucket}"):
+        headers = platform.client_of_s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+    return f"S3 ({headers.get('server', 'unnamed server')}, region {headers.get('x-amz-bucket-region', 'not said')})"
+
+
+def _search(platform: Platform) -> Answer:
+    latency = _timed(platform.search.ping)
+    told = getattr(platform.search, "version", None)
+    version = told() if callable(told) else f"SQLite {sqlite3.sqlite_version}"
+    return Answer(f"{platform.search.count()} videos in the index", version, latency)
+
+
+def _events(platform: Platform) -> Answer:
+    found = platform.publisher.ping()
+    latency = _timed(platform.publisher.ping)
+    if not platform.settings.kafka_bootstrap_servers:
+        return Answer(found, "JSON lines", latency)
+    from confluent_kafka import libversion
+
+    return Answer(found, f"librdkafka {libversion()[0]}", latency)
+
+
+def _outbox(platform: Platform) -> str:
+    try:
+        with platform.database.read() as session:
+            parked, waiting = publishing.parked_messages(session), reading.unpublished_count(session)
+    except TransientError:
+        return "not known while the database does not answer"
+    if parked:
+        first = f"video {parked[0].video_id}, {parked[0].topic}: {parked[0].reason}"
+        count = f"{len(parked)} event{' is' if len(parked) == 1 else 's are'} parked"
+        raise PermanentError(f"{count} ({first}); see `video-assets events`")
+    return f"{waiting} events to be published"
+
+
+def _redis(url: str) -> Answer:
+    import redis
+
+    address = without_passwords(url)
+    client = redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5)
+    try:
+        version = str(client.info("server")["redis_version"])
+        latency = _timed(client.ping)
+    except redis.AuthenticationError:
+        raise PermanentError(f"Redis at {address} does not take our password; correct it in the URL") from None
+    except redis.RedisError as error:
+        raise TransientError(f"Redis at {address} did not answer: {error}") from None
+    finally:
+        client.close()
+    return Answer(address, f"Redis {version}", latency)
+
+
+def _workers(url: str) -> str:
+    from video_assets.defs.queues import make_app
+
+    app = make_app(url)
+    try:
+        answered = app.control.inspect(timeout=1.0).ping() or {}
+    except Exception as error:
+        raise TransientError(f"the workers cannot be asked: {error}") from None
+    finally:
+        app.close()
+    return f"{len(answered)} answer" + ("" if answered else " (`video-assets worker` starts one)")
+
+
+def _dagster(platform: Platform) -> Answer:
+    from video_assets.defs.instance import DAGSTER_VERSION, open_instance
+
+    settings = platform.settings
+    with open_instance(settings) as instance:
+        runs = instance.get_runs_count()
+        latency = _timed(instance.get_daemon_heartbeats)
+        beats = instance.get_daemon_heartbeats().values()
+        alive = any(time.time() - beat.timestamp < DAEMON_SILENT_SECONDS for beat in beats)
+    daemon = "the daemon is running" if alive else "no daemon is running (`video-assets up` starts it)"
+    where = without_passwords(settings.dagster_database_url) or str(settings.dagster_home)
+    return Answer(f"{where}, {runs} runs; {daemon}", f"Dagster {DAGSTER_VERSION}", latency)
