@@ -82,7 +82,29 @@ class Settings(BaseSettings):
     transcriber: Literal["auto", "captions", "whisper", "openai"] = Field(
         default="auto", description="Where words come from; auto: captions if there are any, else speech recognition."
     )
-    whisper_model: str = Field(default="", description="Folder or name of a faster-whisper model.")
+    whisper_model: str = Field(
+        default="", description="Folder or name of a faster-whisper model; empty: small, fetched where it is missing."
+    )
+    whisper_device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="What the model runs on.")
+    whisper_compute_type: Literal[
+        "default", "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16",
+        "float32",
+    ] = Field(default="default", description="Numbers the model computes in; default: as it was saved.")  # fmt: skip
+    whisper_language: str = Field(
+        default="", pattern="^([a-z]{2,3})?$", description="Language spoken (en, de, …); empty: heard from excerpts."
+    )
+    whisper_batch_size: int = Field(
+        default=0, ge=0, le=64, description="Half-minutes recognised at once; 0: 8 on a GPU, 2 on a processor."
+    )
+    whisper_threads: int = Field(
+        default=0, ge=0, description="Threads of the model on a processor; 0: this run's share of the cores, 8 at most."
+    )
+    transcription_model: str = Field(
+        default="whisper-1", min_length=1, description="Model on the OpenAI-compatible server that hears speech."
+    )
+    transcription_max_bytes: int = Field(
+        default=25_000_000, ge=1_000_000, description="Largest file that server takes, bytes."
+    )
     summarizer: Literal["extractive", "openai"] = Field(
         default="extractive", description="How summaries are made; extractive: sentences chosen from the transcript."
     )
@@ -244,6 +266,12 @@ class Settings(BaseSettings):
     def heights(self) -> tuple[int, ...]:
         """The ladder's rung heights, falling."""
         return tuple(int(height) for height in self.ladder.split(","))
+
+    @property
+    def speech_threads(self) -> int:
+        """Threads for the speech model: with more than a run's share of the cores they mostly wait for each other."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.whisper_threads or max(1, min(8, cores // self.max_concurrent_runs))
 
     @property
     def database(self) -> str:

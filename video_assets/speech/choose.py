@@ -6,19 +6,14 @@ from video_assets.errors import PermanentError
 
 CAPTIONS, EMBEDDED, WHISPER, OPENAI, NONE = "captions", "embedded captions", "whisper", "openai", "none"
 
-_ADVICE = (
-    "give the video captions (.vtt or .srt), set VIDEO_ASSETS_WHISPER_MODEL to a faster-whisper model, "
-    "or set an OpenAI API key"
-)
 
-
-def choose(
-    setting: str, *, captions: bool, embedded: bool, whisper_model: str, remote_key: bool, has_audio: bool
-) -> str:
+def choose(setting: str, *, captions: bool, embedded: bool, model_set: bool, key_set: bool, has_audio: bool) -> str:
     """The transcript's source: one of the five names above.
 
-    `setting`: auto, captions, whisper or openai. Captions that came along win under `auto`; a video
-    without audio and captions gets an empty transcript; a PermanentError says what is missing otherwise.
+    `setting`: auto, captions, whisper or openai. Under `auto` captions that came along win; then a speech model that
+    was set; then the remote service, if there is a key; then the default speech model, which is fetched. All of these
+    are the settings' and the video's, so that the answer does not depend on what a hub or a cache has at the moment.
+    A video without audio and captions gets an empty transcript. PermanentError where captions are all that is allowed.
     """
     if setting in ("auto", "captions"):
         if captions:
@@ -29,12 +24,6 @@ def choose(
         return NONE
     if setting == "captions":
         raise PermanentError("the video has no captions: add a .vtt or .srt file, or set VIDEO_ASSETS_TRANSCRIBER=auto")
-    if setting in ("auto", "whisper") and whisper_model:
-        return WHISPER
-    if setting in ("auto", "openai") and remote_key:
+    if setting == "openai" or (setting == "auto" and key_set and not model_set):
         return OPENAI
-    if setting == "whisper":
-        raise PermanentError("no speech model: set VIDEO_ASSETS_WHISPER_MODEL to a model's folder or name")
-    if setting == "openai":
-        raise PermanentError("no key for remote transcription: set an OpenAI API key, or VIDEO_ASSETS_TRANSCRIBER=auto")
-    raise PermanentError(f"nothing can transcribe this video: {_ADVICE}")
+    return WHISPER

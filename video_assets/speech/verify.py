@@ -15,6 +15,10 @@ STUCK_SEGMENTS = 8
 STUCK_PHRASE = 6
 """More repeats in a row than people make on purpose: of whole segments, of a phrase within one."""
 
+REFUSED_SHARE = 0.1
+"""Of the speech heard, so much may have been refused because the recogniser only repeated itself there."""
+
+_BETTER = "give the video captions, or set a better model (VIDEO_ASSETS_WHISPER_MODEL)"
 _PHRASE = re.compile(rf"(?<!\w)(\w[\w' ,.!?-]{{0,80}}?\W)\1{{{STUCK_PHRASE - 1},}}", re.IGNORECASE)
 _LONGEST_SCANNED = 5_000
 MISSED_SPEECH = 10.0
@@ -67,8 +71,19 @@ def _inside(segments: tuple[Segment, ...], duration: float) -> CheckOutcome:
 
 def _not_stuck(transcript: Transcript) -> CheckOutcome:
     stuck = repeated(transcript.segments) if transcript.source in ("whisper", "openai") else None
-    summary = "no stuck repetition" if stuck is None else f"the recogniser repeats itself: {stuck[:60]}"
-    return CheckOutcome(name="no_stuck_repetition", passed=stuck is None, summary=summary)
+    refused = sum(end - start for start, end in transcript.model_info.get("refused", ()))
+    heard = transcript.model_info.get("voice_seconds", 0.0)
+    if stuck is not None:
+        summary = f"the recogniser repeats itself ({stuck[:60]}); {_BETTER}"
+    elif refused > REFUSED_SHARE * heard:
+        summary = f"the recogniser only repeats itself in {refused:.0f} of {heard:.0f} s of speech; {_BETTER}"
+    elif refused:
+        summary = f"{refused:.0f} of {heard:.0f} s of speech left out, where the recogniser only repeats itself"
+    else:
+        summary = "no stuck repetition"
+    passed = stuck is None and refused <= REFUSED_SHARE * heard
+    metadata = {"refused_seconds": round(refused, 1)}
+    return CheckOutcome(name="no_stuck_repetition", passed=passed, summary=summary, metadata=metadata)
 
 
 def _speech_found(transcript: Transcript, has_audio: bool) -> CheckOutcome:

@@ -1,172 +1,249 @@
 """Speech recognised by faster-whisper, with the guards that keep it from inventing text.
 
-The audio is read in windows, cut where it is quiet, so that ten hours need no more memory than ten minutes.
+The sound is heard in windows, cut where it is quiet, so that ten hours need no more memory than ten minutes. Each is
+recognised in stretches of at most half a minute, cut in pauses, several at once. That way knows no second thoughts,
+so what it is unsure of is heard again the library's other way, one stretch after the other at rising temperatures;
+and where the recogniser is caught in a loop, in small pieces with repetitions forbidden. What it repeats even then is
+refused: those seconds are left out of the transcript and named in it.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import wave
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from video_assets.errors import PermanentError, one_line
 from video_assets.speech.clean import clean_text
+from video_assets.speech.language import agreed
+from video_assets.speech.model import SpeechModel, load
+from video_assets.speech.shorten import shortened
+from video_assets.speech.sound import VOICE, Sound, Window, opened, stretch_cut
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
 from video_assets.speech.verify import repeated
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-VERSION = "whisper-1"
+VERSION = "whisper-2"
 
-RATE = 16_000
-WINDOW_SECONDS = 300.0
-QUIET_SEARCH_SECONDS = 20.0
-"""A window ends at the quietest moment of its last so many seconds."""
+WINDOW_SECONDS = 60.0
+STRETCH_SECONDS = 30.0
+"""What the model hears at once."""
+GPU_BATCH, CPU_BATCH = 8, 2
+"""Stretches recognised at once where no number is set."""
+LANGUAGE_EXCERPTS = 5
 COMPRESSION_LIMIT = 2.4
 NO_SPEECH_LIMIT = 0.6
 LOG_PROBABILITY_LIMIT = -1.0
 
-_UNSTUCK: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.2, "temperature": (0.2, 0.6)}
+_COMMON: dict[str, Any] = {
+    # One wrong window would otherwise talk the following ones into repeating it.
+    "condition_on_previous_text": False,
+    "word_timestamps": True,
+    "vad_filter": True,
+    "compression_ratio_threshold": COMPRESSION_LIMIT,
+    "no_speech_threshold": NO_SPEECH_LIMIT,
+    "log_prob_threshold": LOG_PROBABILITY_LIMIT,
+}
+_UNSTUCK: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.2}
 
 _log = logging.getLogger(__name__)
 
-Samples = np.ndarray[Any, np.dtype[np.float32]]
+
+@dataclass(frozen=True)
+class Recognition:
+    """How to recognise."""
+
+    model: SpeechModel = field(default_factory=SpeechModel)
+    language: str = ""
+    """ISO 639-1 code; empty: heard from excerpts."""
+    batch_size: int = 0
+    """Stretches recognised at once; 0: as many as suit the device."""
 
 
-def transcribe(
-    audio: Path, *, model: str, on_progress: Callable[[float], None] | None = None, language: str | None = None
-) -> Transcript:
-    """The transcript of a 16 kHz mono 16-bit WAV file.
+def transcribe(audio: Path, how: Recognition, *, on_progress: Callable[[float], None] | None = None) -> Transcript:
+    """The transcript of a 16 kHz mono 16-bit WAV file. `on_progress` is called with the fraction done.
 
-    `model`: folder of a faster-whisper model, or the name of one (cached, else fetched from its hub);
-    `on_progress` is called with the fraction done; `language`: ISO 639-1 code, None to detect it.
     A PermanentError says what is wrong with the model or the audio.
     """
-    recogniser = load_model(model)
-    heard = _Heard(language=language)
-    with _open(audio) as sound:
-        total = sound.getnframes() / RATE
-        for start, samples in windows(sound):
-            for reached in _hear(recogniser, samples, start, heard):
+    recogniser = load(how.model)
+    batch = how.batch_size or (GPU_BATCH if recogniser.model.device == "cuda" else CPU_BATCH)
+    with opened(audio) as sound, _trouble_in_words(how.model):
+        language, probability = spoken_language(recogniser, sound, how.language)
+        heard = _Heard(recogniser, language, batch)
+        cut = partial(stretch_cut, longest=STRETCH_SECONDS)
+        for window in sound.windows(max(WINDOW_SECONDS, (batch + 1) * STRETCH_SECONDS), cut):
+            for reached in heard.listen(window):
                 if on_progress is not None:
-                    on_progress(min(1.0, reached / total))
+                    on_progress(min(1.0, reached / sound.seconds))
+        total = sound.seconds
     segments = tuple(heard.segments)
+    anything = heard.voice_seconds > 0
     return Transcript(
-        segments=segments, language=heard.language, language_probability=heard.language_probability,
-        source="whisper", duration_seconds=total, speech_seconds=covered_seconds(segments),
-        model_info={"recogniser": VERSION, "model": Path(model).name, "voice_seconds": round(heard.voice_seconds, 3)},
+        segments=segments, source="whisper", duration_seconds=total, speech_seconds=covered_seconds(segments),
+        language=language if anything else None, language_probability=probability if anything else None,
+        model_info={
+            "recogniser": VERSION, "model": Path(how.model.name).name, "device": recogniser.model.device,
+            "compute_type": recogniser.model.compute_type, "voice_seconds": round(heard.voice_seconds, 3),
+            "refused": [[round(start, 3), round(end, 3)] for start, end in heard.refused],
+        },
     )  # fmt: skip
 
 
-def is_available(model: str) -> bool:
-    """Whether the model is on this machine already: a folder with one, or a cached name."""
-    return bool(model) and _local_folder(model) is not None
+def spoken_language(recogniser: WhisperModel, sound: Sound, wanted: str) -> tuple[str | None, float | None]:
+    """The language and its probability: what is wanted, or what excerpts from the whole length agree on.
 
-
-@lru_cache(maxsize=1)
-def load_model(model: str) -> WhisperModel:
-    """The recogniser, loaded once a process."""
-    # Imported here: it brings seconds of start-up that only this stage should pay.
-    from faster_whisper import WhisperModel, download_model
-
-    folder = _local_folder(model)
-    if folder is None and _looks_like_path(model):
-        raise PermanentError(f"no speech model in {one_line(model, 200)}: set VIDEO_ASSETS_WHISPER_MODEL to its folder")
-    try:
-        return WhisperModel(folder or download_model(model), device="auto", compute_type="default")
-    except Exception as error:
-        raise PermanentError(
-            f"speech model {one_line(model, 100)} can neither be loaded nor fetched ({one_line(error, 120)}): "
-            "set VIDEO_ASSETS_WHISPER_MODEL to a faster-whisper model's folder or name"
-        ) from error
-
-
-def _local_folder(model: str) -> str | None:
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return str(folder) if (folder / "model.bin").is_file() and (folder / "tokenizer.json").is_file() else None
-    if _looks_like_path(model):
-        return None
-    from faster_whisper import download_model
-
-    try:
-        return str(download_model(model, local_files_only=True))
-    except Exception:  # the hub's client has no one type for "not in the cache"
-        return None
-
-
-def _looks_like_path(model: str) -> bool:
-    return model.startswith((".", "/", "~")) or model.count("/") > 1 or "\\" in model or Path(model).exists()
+    None where nobody speaks in any of them: then each window is left to its own judgement."""
+    if not recogniser.model.is_multilingual:
+        return "en", None if wanted else 1.0
+    if wanted:
+        return wanted, None
+    votes = []
+    for excerpt in sound.excerpts(LANGUAGE_EXCERPTS, STRETCH_SECONDS):
+        if excerpt.voice_seconds >= 1.0:
+            _, _, probabilities = recogniser.detect_language(
+                audio=excerpt.samples, vad_filter=True, language_detection_segments=1
+            )
+            votes.append((excerpt.voice_seconds, dict(probabilities)))
+    return agreed(votes) or (None, None)
 
 
 @dataclass
 class _Heard:
-    """What was understood so far."""
+    """What was understood so far, and how the rest is listened to."""
 
+    recogniser: WhisperModel
     language: str | None
-    language_probability: float | None = None
+    batch: int
     voice_seconds: float = 0.0
     segments: list[Segment] = field(default_factory=list)
+    refused: list[tuple[float, float]] = field(default_factory=list)
 
-
-def _hear(recogniser: WhisperModel, samples: Samples, offset: float, heard: _Heard) -> Iterator[float]:
-    """Recognises one window, which begins at `offset` (seconds), and adds what it says; yields how far it is.
-
-    A window in which the recogniser got stuck is tried once more, with repetitions forbidden.
-    """
-    before, end = len(heard.segments), offset + len(samples) / RATE
-    attempts: tuple[dict[str, Any], ...] = ({}, _UNSTUCK)
-    for options in attempts:
-        del heard.segments[before:]
-        found, info = _recognised(recogniser, samples, heard.language, options)
+    def listen(self, window: Window) -> Iterator[float]:
+        """Recognises one window and adds what is said in it; yields how far it is, in seconds."""
+        found, info = self._at_once(window)
+        raw = []
         for segment in found:
-            heard.segments += _kept(segment, offset, heard.segments[-1].start if heard.segments else 0.0, end)
-            yield min(offset + segment.end, end)
-        if repeated(tuple(heard.segments[before:])) is None:
-            break
-        _log.warning("the recogniser repeats itself between %.0f and %.0f s", offset, end)
-    if heard.language is None and info.duration_after_vad > 0:
-        heard.language, heard.language_probability = info.language, min(1.0, float(info.language_probability))
-    heard.voice_seconds += float(info.duration_after_vad)
-    yield end
+            raw.append(segment)
+            yield min(window.start + segment.end, window.end)
+        if info.duration_after_vad > 0:
+            self.voice_seconds += float(info.duration_after_vad)
+            self.language = self.language or info.language
+            self._judge(window, raw)
+        yield window.end
+
+    def _judge(self, window: Window, raw: list[Any]) -> None:
+        segments = ours(raw, window)
+        if any(map(is_doubtful, stretches(raw))) or repeated(segments) is not None:
+            _log.info("heard again, more slowly: %.0f to %.0f s", window.start, window.end)
+            raw = self._one_by_one(window)
+            segments = ours(raw, window)
+        if repeated(segments) is None and not any(map(is_looping, stretches(raw))):
+            self.segments += segments
+        else:
+            self._piece_by_piece(window)
+
+    def _piece_by_piece(self, window: Window) -> None:
+        """A window in which the recogniser is stuck, tried in pieces with repetitions forbidden. A piece where it is
+        stuck all the same, or no longer sure of what it says, is refused."""
+        for piece in window.pieces(STRETCH_SECONDS):
+            found, _ = self._at_once(piece, **_UNSTUCK)
+            raw = list(found)
+            segments = ours(raw, piece)
+            if repeated(segments) is None and not any(map(is_doubtful, stretches(raw))):
+                self.segments += segments
+            else:
+                _log.warning("the recogniser repeats itself; refused: %.0f to %.0f s", piece.start, piece.end)
+                self.refused.append((piece.start, piece.end))
+
+    def _at_once(self, window: Window, **options: Any) -> tuple[Iterable[Any], Any]:
+        """Stretches cut in pauses, several at a time; with time stamps, or a stretch would be one segment."""
+        from faster_whisper import BatchedInferencePipeline
+
+        answer: tuple[Iterable[Any], Any] = BatchedInferencePipeline(self.recogniser).transcribe(
+            window.samples, language=self.language, batch_size=self.batch, **(at_once() | options)
+        )
+        return answer
+
+    def _one_by_one(self, window: Window) -> list[Any]:
+        """One stretch after the other, each at rising temperatures until the model is sure. Ends early where it goes
+        round in circles: a model that is stuck may also not move on in the sound."""
+        raw, _ = self.recogniser.transcribe(window.samples, language=self.language, **_COMMON)
+        found: list[Any] = []
+        for segment in raw:
+            found.append(segment)
+            if is_looping(stretches(found)[-1]) or repeated(ours(found, window)) is not None:
+                break
+        return found
 
 
-def _recognised(
-    recogniser: WhisperModel, samples: Samples, language: str | None, options: dict[str, Any]
-) -> tuple[Any, Any]:
-    found: tuple[Any, Any] = recogniser.transcribe(
-        samples,
-        language=language,
-        language_detection_segments=4,
-        # One wrong window would otherwise talk the following ones into repeating it.
-        condition_on_previous_text=False,
-        vad_filter=True,
-        vad_parameters={"min_silence_duration_ms": 1000, "speech_pad_ms": 200},
-        word_timestamps=True,
-        compression_ratio_threshold=COMPRESSION_LIMIT,
-        no_speech_threshold=NO_SPEECH_LIMIT,
-        log_prob_threshold=LOG_PROBABILITY_LIMIT,
-        **options,
-    )
-    return found
+def at_once() -> dict[str, Any]:
+    """Options of the first hearing, beside language and batch size."""
+    return _COMMON | {"without_timestamps": False, "vad_parameters": dict(VOICE)}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What the model said of one stretch: the figures are of the whole."""
+
+    text: str
+    log_probability: float
+    no_speech: float
+
+
+def stretches(raw: Iterable[Any]) -> list[Stretch]:
+    """The library's segments, put together again by the stretch they were recognised in."""
+    return [
+        Stretch("".join(each.text for each in group), group[0].avg_logprob, group[0].no_speech_prob)
+        for group in (list(members) for _, members in groupby(raw, key=lambda segment: segment.seek))
+    ]
+
+
+def is_doubtful(stretch: Stretch) -> bool:
+    """Whether the model was unsure of what it heard, or said suspiciously little in many words."""
+    unsure = stretch.log_probability < LOG_PROBABILITY_LIMIT
+    if unsure and stretch.no_speech > NO_SPEECH_LIMIT:
+        return False  # silence taken for speech by the voice detector: `ours` leaves it out
+    return unsure or is_looping(stretch)
+
+
+def is_looping(stretch: Stretch) -> bool:
+    """Whether it says the same again and again."""
+    return compression(stretch.text) > COMPRESSION_LIMIT
+
+
+def compression(text: str) -> float:
+    """How many times smaller the text becomes when it is packed; repetitions pack well."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def ours(raw: Iterable[Any], window: Window) -> tuple[Segment, ...]:
+    """The library's segments as ours, in order, inside the window, none too long to follow."""
+    found: list[Segment] = []
+    for segment in raw:
+        for each in _kept(segment, window.start, found[-1].start if found else window.start, window.end):
+            found += shortened(each)
+    return tuple(found)
 
 
 def _kept(segment: Any, offset: float, earliest: float, end: float) -> Iterator[Segment]:
-    """The recogniser's segment as ours; none where it is empty or text invented out of nothing."""
+    """The segment, unless it is empty or text invented out of nothing."""
     text, unsure = clean_text(segment.text), segment.avg_logprob < LOG_PROBABILITY_LIMIT
     invented = segment.no_speech_prob > NO_SPEECH_LIMIT or segment.compression_ratio > COMPRESSION_LIMIT
     if text and not (unsure and invented):
         start = _clamped(segment.start + offset, earliest, end)
         words = tuple(_words(segment.words or [], offset, start, end))
-        yield Segment(start=start, end=_clamped(segment.end + offset, start, end), text=text, words=words)
+        last = max((_clamped(segment.end + offset, start, end), *(word.end for word in words)))
+        yield Segment(start=start, end=last, text=text, words=words)
 
 
 def _words(words: Any, offset: float, start: float, end: float) -> Iterator[Word]:
@@ -186,35 +263,20 @@ def _clamped(value: float, low: float, high: float) -> float:
     return min(max(value, low), max(low, high)) if math.isfinite(value) else low
 
 
-def _open(audio: Path) -> wave.Wave_read:
+@contextmanager
+def _trouble_in_words(model: SpeechModel) -> Iterator[None]:
+    """What the device says when it cannot, as a line that tells which setting helps."""
     try:
-        sound = wave.open(str(audio), "rb")  # noqa: SIM115  (the caller closes it)
-    except (OSError, EOFError, wave.Error) as error:
-        raise PermanentError(f"the audio cannot be read: {one_line(error, 200)}") from error
-    if (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) != (RATE, 1, 2):
-        sound.close()
-        raise PermanentError("the audio is not 16 kHz mono 16-bit WAV: convert it first")
-    return sound
-
-
-def windows(sound: wave.Wave_read) -> Iterator[tuple[float, Samples]]:
-    """The audio in windows of at most WINDOW_SECONDS, cut at quiet moments: (start in seconds, samples in ±1)."""
-    size, begun = int(WINDOW_SECONDS * RATE), 0
-    rest = np.zeros(0, dtype=np.float32)
-    while True:
-        raw = np.frombuffer(sound.readframes(size - len(rest)), dtype="<i2")
-        samples = np.concatenate([rest, raw.astype(np.float32) / 32768.0])
-        if not len(samples):
-            return
-        cut = quiet_cut(samples) if len(samples) == size else len(samples)
-        yield begun / RATE, samples[:cut]
-        begun, rest = begun + cut, samples[cut:].copy()
-
-
-def quiet_cut(samples: Samples) -> int:
-    """Where to cut a full window: the middle of the quietest half second of its last seconds."""
-    block = RATE // 20
-    tail = samples[-int(QUIET_SEARCH_SECONDS * RATE) :]
-    energy = np.square(tail[: len(tail) // block * block]).reshape(-1, block).sum(axis=1)
-    quiet = np.convolve(energy, np.ones(10), mode="valid")
-    return len(samples) - len(tail) + (int(np.argmin(quiet)) + 5) * block
+        yield
+    except RuntimeError as error:
+        said = one_line(error, 200)
+        if "out of memory" in said.lower():
+            raise PermanentError(
+                f"speech model {one_line(model.name, 100)} does not fit this device's memory: set "
+                "VIDEO_ASSETS_WHISPER_BATCH_SIZE to 1, a smaller VIDEO_ASSETS_WHISPER_MODEL, or _DEVICE to cpu"
+            ) from error
+        if "cannot be loaded" in said or "CUDA" in said:
+            raise PermanentError(
+                f"the GPU cannot be used for speech ({said}): set VIDEO_ASSETS_WHISPER_DEVICE to cpu"
+            ) from error
+        raise

@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from video_assets.speech.model import SpeechModel
+from video_assets.speech.whisper import Recognition
+from video_assets_tests.fixtures import make_looping_whisper
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 MODEL = FIXTURES / "tiny-whisper" / "model"
 
@@ -21,9 +25,28 @@ class Talk:
     sentences: list[dict]
 
 
+def recognition(folder: Path = MODEL, **more: object) -> Recognition:
+    """How to recognise with a model in a folder. One thread: such small models only wait for each other in more."""
+    return Recognition(SpeechModel(str(folder), device="cpu"), **more)
+
+
 @pytest.fixture(scope="session")
-def model() -> str:
-    return str(MODEL)
+def tiny() -> Recognition:
+    """The tiny model that really listens."""
+    return recognition()
+
+
+@pytest.fixture(scope="session")
+def looping(tmp_path_factory: pytest.TempPathFactory) -> Recognition:
+    """A model that says one word for ever."""
+    return recognition(make_looping_whisper.write(tmp_path_factory.mktemp("looping") / "model"))
+
+
+def write_wav(path: Path, samples: np.ndarray, *, rate: int = 16_000, channels: int = 1) -> Path:
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((channels, 2, rate, 0, "NONE", ""))
+        sound.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +54,5 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Talk:
     from faster_whisper import decode_audio
 
     samples = decode_audio(str(FIXTURES / "speech" / "talk.ogg"))
-    path = tmp_path_factory.mktemp("talk") / "talk.wav"
-    with wave.open(str(path), "wb") as sound:
-        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
-        sound.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    path = write_wav(tmp_path_factory.mktemp("talk") / "talk.wav", samples)
     return Talk(path, samples, json.loads((FIXTURES / "speech" / "talk.json").read_text())["sentences"])

@@ -1,27 +1,32 @@
-"""Real recognition by the tiny model of the fixtures: nothing is mocked, nothing is downloaded."""
+"""Real recognition by the models of the fixtures: nothing is mocked, nothing is downloaded."""
 
 from __future__ import annotations
 
-import wave
-from pathlib import Path
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from faster_whisper import BatchedInferencePipeline
+from hypothesis import given
+from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError
 from video_assets.speech import whisper
+from video_assets.speech.model import SpeechModel, load
+from video_assets.speech.sound import RATE, Window, opened
 from video_assets.speech.verify import transcript_checks
+from video_assets.speech.whisper import Stretch, is_doubtful, transcribe
+from video_assets_tests.speech.conftest import write_wav
+from video_assets_tests.speech.measuring import timestamp_error, word_error_rate
 
 
-def write_wav(path: Path, samples: np.ndarray, *, rate: int = 16_000, channels: int = 1) -> Path:
-    with wave.open(str(path), "wb") as sound:
-        sound.setparams((channels, 2, rate, 0, "NONE", ""))
-        sound.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return path
+def text(found) -> str:
+    return " ".join(segment.text for segment in found.segments)
 
 
-def test_every_sentence_is_heard_where_it_is_said(talk, model):
-    found = whisper.transcribe(talk.path, model=model)
+def test_every_sentence_is_heard_where_it_is_said(talk, tiny):
+    found = transcribe(talk.path, tiny)
     assert [segment.text for segment in found.segments] == [sentence["text"] for sentence in talk.sentences]
     for segment, sentence in zip(found.segments, talk.sentences, strict=True):
         assert abs(segment.start - sentence["start"]) < 0.15
@@ -29,133 +34,187 @@ def test_every_sentence_is_heard_where_it_is_said(talk, model):
         assert segment.words
         assert [word.text for word in segment.words] == sentence["text"].split()
         assert segment.start <= segment.words[0].start <= segment.words[-1].end <= segment.end
-    assert (found.language, found.source) == ("en", "whisper")
-    assert found.duration_seconds == pytest.approx(len(talk.samples) / 16_000, abs=0.001)
+    assert (found.language, found.language_probability, found.source) == ("en", 1.0, "whisper")
+    assert found.duration_seconds == pytest.approx(len(talk.samples) / RATE, abs=0.001)
     assert 0.7 < found.speech_seconds / found.duration_seconds <= 1
     assert all(check.passed for check in transcript_checks(found, found.duration_seconds, has_audio=True))
 
 
-def test_a_long_recording_is_read_in_windows_and_keeps_its_times(talk, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(whisper, "WINDOW_SECONDS", 25.0)
-    pause = np.zeros(16_000 * 3, dtype=np.float32)
-    long = write_wav(tmp_path / "long.wav", np.concatenate([talk.samples, pause, talk.samples, pause, talk.samples]))
+def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(talk, tiny, tmp_path):
+    """Near three minutes, heard in windows, against the library given all of it at once."""
+    pause = np.zeros(int(RATE * 0.4), dtype=np.float32)
+    turn = np.concatenate([talk.samples, pause])
+    samples = np.tile(turn, 8)
+    path = write_wav(tmp_path / "long.wav", samples)
+    period = len(turn) / RATE
+    said = [
+        (sentence["start"] + period * number, sentence["end"] + period * number, sentence["text"])
+        for number in range(8)
+        for sentence in talk.sentences
+    ]
     reached: list[float] = []
-    found = whisper.transcribe(long, model=model, on_progress=reached.append)
-    period = (len(talk.samples) + len(pause)) / 16_000
-    said = [(sentence["start"] + period * turn, sentence["text"]) for turn in range(3) for sentence in talk.sentences]
-    assert [segment.text for segment in found.segments] == [text for _, text in said]
-    assert max(abs(segment.start - start) for segment, (start, _) in zip(found.segments, said, strict=True)) < 0.3
+    ours = transcribe(path, tiny, on_progress=reached.append)
+    with opened(path) as sound:
+        whole = next(sound.windows(3600.0)).samples
+    raw, _ = BatchedInferencePipeline(load(tiny.model)).transcribe(
+        whole, language="en", batch_size=2, **whisper.at_once()
+    )
+    theirs = list(raw)
+
+    words = " ".join(sentence for _, _, sentence in said)
+    assert len(ours.segments) == len(theirs) == len(said)
+    assert word_error_rate(words, text(ours)) == word_error_rate(words, " ".join(each.text for each in theirs)) == 0
+    times = [(start, end) for start, end, _ in said]
+    our_error = timestamp_error(times, [(each.start, each.end) for each in ours.segments])
+    assert our_error == pytest.approx(timestamp_error(times, [(each.start, each.end) for each in theirs]), abs=0.005)
+    assert our_error < 0.05
+    assert max(segment.end - segment.start for segment in ours.segments) < 5, "no half-minute blocks"
     assert reached == sorted(reached)
     assert reached[-1] == 1.0
-    assert len(reached) > 20
+    assert len(reached) > len(said)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_how_many_are_recognised_at_once_changes_no_word(batch_size, talk, tiny):
+    assert text(transcribe(talk.path, replace(tiny, batch_size=batch_size))) == text(transcribe(talk.path, tiny))
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "hum"])
-def test_where_nobody_speaks_no_words_are_invented(kind, model, tmp_path):
-    moments = np.arange(16_000 * 8) / 16_000
+def test_where_nobody_speaks_no_words_are_invented(kind, tiny, tmp_path):
+    moments = np.arange(RATE * 8) / RATE
     samples = {
         "silence": np.zeros_like(moments),
         "noise": 0.05 * np.random.default_rng(1).standard_normal(len(moments)),
         "hum": 0.2 * np.sin(2 * np.pi * 50 * moments),
     }[kind]
-    found = whisper.transcribe(write_wav(tmp_path / "quiet.wav", samples), model=model)
+    found = transcribe(write_wav(tmp_path / "quiet.wav", samples), tiny)
     assert found.segments == ()
-    assert found.speech_seconds == 0
+    assert (found.speech_seconds, found.language) == (0, None)
     assert all(check.passed for check in transcript_checks(found, found.duration_seconds, has_audio=True))
 
 
-def test_audio_without_a_single_sample_gives_an_empty_transcript(model, tmp_path):
-    found = whisper.transcribe(write_wav(tmp_path / "none.wav", np.zeros(0)), model=model)
+def test_audio_without_a_single_sample_gives_an_empty_transcript(tiny, tmp_path):
+    found = transcribe(write_wav(tmp_path / "none.wav", np.zeros(0)), tiny)
     assert (found.segments, found.duration_seconds) == ((), 0.0)
 
 
-def test_the_windows_hold_every_sample_once_and_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(whisper, "WINDOW_SECONDS", 30.0)
-    samples = np.random.default_rng(2).uniform(-0.5, 0.5, 16_000 * 100).astype(np.float32)
-    samples[16_000 * 22 : 16_000 * 23] = 0
-    with wave.open(str(write_wav(tmp_path / "noise.wav", samples)), "rb") as sound:
-        found = list(whisper.windows(sound))
-    assert np.allclose(np.concatenate([window for _, window in found]), samples, atol=1e-4)
-    assert [start for start, _ in found] == pytest.approx(
-        [0.0, *np.cumsum([len(window) / 16_000 for _, window in found])[:-1]]
-    )
-    assert 22 <= found[1][0] <= 23, "the first window ends in the quiet second"
-
-
-def test_the_model_is_loaded_once_a_process(model):
-    assert whisper.load_model(model) is whisper.load_model(model)
-
-
-def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path, talk):
-    with pytest.raises(PermanentError, match=r"no speech model in .*VIDEO_ASSETS_WHISPER_MODEL") as raised:
-        whisper.transcribe(talk.path, model=str(tmp_path))
-    assert "\n" not in str(raised.value)
-    assert not whisper.is_available(str(tmp_path))
-
-
-def test_a_name_that_can_neither_be_found_nor_fetched_is_refused_in_one_line(talk, monkeypatch):
-    import faster_whisper
-
-    def unreachable(name: str, **options: object) -> str:
-        raise OSError("no route to host\nanother line")
-
-    monkeypatch.setattr(faster_whisper, "download_model", unreachable)
-    with pytest.raises(PermanentError, match="neither be loaded nor fetched") as raised:
-        whisper.transcribe(talk.path, model="no-such-size")
-    assert "\n" not in str(raised.value)
-
-
-def test_a_model_folder_is_available(model):
-    assert whisper.is_available(model)
-    assert not whisper.is_available("")
-
-
-@pytest.mark.parametrize(("rate", "channels"), [(44_100, 1), (16_000, 2)])
-def test_audio_of_another_kind_is_refused(rate, channels, model, tmp_path):
-    path = write_wav(tmp_path / "other.wav", np.zeros(1000), rate=rate, channels=channels)
-    with pytest.raises(PermanentError, match="not 16 kHz mono"):
-        whisper.transcribe(path, model=model)
-
-
-def test_a_file_that_is_no_audio_is_refused(model, tmp_path):
-    path = tmp_path / "text.wav"
-    path.write_text("hello")
-    with pytest.raises(PermanentError, match="cannot be read"):
-        whisper.transcribe(path, model=model)
-
-
-class _Stuck:
-    """A recogniser caught in a loop until repetitions are forbidden, or for ever."""
-
-    def __init__(self, *, for_ever: bool) -> None:
-        self.for_ever = for_ever
-        self.options: list[dict] = []
-
-    def transcribe(self, samples, **options):
-        from faster_whisper.transcribe import Segment
-
-        self.options.append(options)
-        looping = self.for_ever or "no_repeat_ngram_size" not in options
-        texts = ["Thank you."] * 12 if looping else ["The tide rises."]
-        found = [
-            Segment(
-                id=at, seek=0, start=float(at), end=at + 1.0, text=text, tokens=[], avg_logprob=-0.2,
-                compression_ratio=1.0, no_speech_prob=0.0, words=None, temperature=0.0,
-            )
-            for at, text in enumerate(texts)
-        ]  # fmt: skip
-        info = type("Info", (), {"duration_after_vad": 20.0, "language": "en", "language_probability": 1.0})
-        return iter(found), info
-
-
-@pytest.mark.parametrize("for_ever", [False, True])
-def test_a_window_in_which_the_recogniser_is_stuck_is_tried_again_and_then_refused(for_ever, talk, monkeypatch):
-    stuck = _Stuck(for_ever=for_ever)
-    monkeypatch.setattr(whisper, "load_model", lambda name: stuck)
-    found = whisper.transcribe(talk.path, model="stuck")
-    assert len(stuck.options) == 2
-    assert all(options["condition_on_previous_text"] is False for options in stuck.options)
+def test_a_model_that_says_one_word_for_ever_is_refused(talk, looping):
+    found = transcribe(talk.path, looping)
+    assert found.segments == ()
+    assert found.model_info["refused"] == [[0.0, pytest.approx(len(talk.samples) / RATE, abs=0.01)]]
     checks = {check.name: check for check in transcript_checks(found, found.duration_seconds, has_audio=True)}
-    assert checks["no_stuck_repetition"].passed is not for_ever
-    if not for_ever:
-        assert [segment.text for segment in found.segments] == ["The tide rises."]
+    assert not checks["no_stuck_repetition"].passed
+    assert "only repeats itself in 20 of 20 s" in checks["no_stuck_repetition"].summary
+
+
+def test_a_window_where_the_model_is_stuck_is_heard_again_in_pieces_and_the_rest_is_kept(
+    talk, tiny, looping, tmp_path, monkeypatch
+):
+    """Three talks; in the second the real model is replaced by the looping one until repetitions are forbidden."""
+    monkeypatch.setattr(whisper, "WINDOW_SECONDS", 22.0)
+    pause = np.zeros(RATE * 2, dtype=np.float32)
+    path = write_wav(tmp_path / "three.wav", np.tile(np.concatenate([talk.samples, pause]), 3))
+    good, stuck = load(tiny.model), load(looping.model)
+    forbidden: list[bool] = []
+    at_once, one_by_one = whisper._Heard._at_once, whisper._Heard._one_by_one
+
+    def switched(window: Window, options: dict) -> object:
+        looping_here = 15 < window.start + window.seconds / 2 < 40 and not options
+        if 15 < window.start + window.seconds / 2 < 40:
+            forbidden.append("no_repeat_ngram_size" in options)
+        return stuck if looping_here else good
+
+    def first(self, window, **options):
+        self.recogniser = switched(window, options)
+        return at_once(self, window, **options)
+
+    def second(self, window):
+        self.recogniser = switched(window, {})
+        return one_by_one(self, window)
+
+    monkeypatch.setattr(whisper, "load", lambda model: good)
+    monkeypatch.setattr(whisper._Heard, "_at_once", first)
+    monkeypatch.setattr(whisper._Heard, "_one_by_one", second)
+    found = transcribe(path, replace(tiny, batch_size=1))
+    assert forbidden[:3] == [False, False, True], "heard, heard again more slowly, then with repetitions forbidden"
+    assert text(found).count("The tide rises at seven.") == 3
+    assert "tide tide" not in text(found)
+    assert found.model_info["refused"] == []
+
+
+@pytest.mark.parametrize(
+    ("stretch", "doubtful"),
+    [
+        (Stretch("The tide rises at seven.", -0.3, 0.0), False),
+        (Stretch("The tide rises at seven.", -1.2, 0.0), True),
+        (Stretch("Thank you.", -1.2, 0.9), False),
+        (Stretch("Thank you. " * 12, -0.1, 0.0), True),
+        (Stretch("", -0.1, 0.0), False),
+    ],
+)
+def test_what_the_model_is_unsure_of_or_repeats_is_heard_again(stretch, doubtful):
+    assert is_doubtful(stretch) is doubtful
+
+
+class _Polyglot:
+    """A multilingual model as far as the language is concerned: sure of Welsh where little is said, else rather
+    sure of English."""
+
+    model = SimpleNamespace(is_multilingual=True)
+
+    def detect_language(self, audio, **options):
+        said = np.count_nonzero(np.abs(audio) > 0.02) / RATE
+        answer = {"cy": 0.95, "en": 0.05} if said < 2 else {"en": 0.7, "de": 0.3}
+        return max(answer, key=answer.get), max(answer.values()), list(answer.items())
+
+
+def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk, tmp_path):
+    """The first excerpt, a greeting, is taken for Welsh with more certainty than any other has."""
+    samples = np.zeros(RATE * 300, dtype=np.float32)
+    samples[RATE * 30 : RATE * 32] = talk.samples[: RATE * 2]
+    for start in (85, 139, 193, 247):
+        samples[RATE * start : RATE * start + len(talk.samples)] = talk.samples
+    with opened(write_wav(tmp_path / "long.wav", samples)) as sound:
+        language, probability = whisper.spoken_language(_Polyglot(), sound, "")
+    assert language == "en"
+    assert probability == pytest.approx(0.7 * 80 / 82, abs=0.03)
+
+
+def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk, tmp_path):
+    with opened(write_wav(tmp_path / "quiet.wav", np.zeros(RATE * 40))) as sound:
+        assert whisper.spoken_language(_Polyglot(), sound, "") == (None, None)
+        assert whisper.spoken_language(_Polyglot(), sound, "de") == ("de", None)
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [
+        ("CUDA failed with error out of memory", "VIDEO_ASSETS_WHISPER_BATCH_SIZE"),
+        ("Library libcublas.so.12 is not found or cannot be loaded", "VIDEO_ASSETS_WHISPER_DEVICE"),
+    ],
+)
+def test_what_a_gpu_cannot_is_said_with_the_setting_that_helps(said, setting):
+    with pytest.raises(PermanentError, match=setting), whisper._trouble_in_words(SpeechModel("m")):
+        raise RuntimeError(said)
+
+
+number = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@given(st.lists(st.tuples(number, number, st.text(max_size=20), number, number), max_size=6))
+def test_whatever_times_the_library_gives_segments_are_in_order_and_inside_the_window(raw):
+    window = Window(10.0, np.zeros(RATE * 5, dtype=np.float32))
+    found = whisper.ours(
+        [
+            SimpleNamespace(
+                start=start, end=end, text=words, avg_logprob=-0.1, no_speech_prob=0.0, compression_ratio=1.0,
+                words=[SimpleNamespace(start=first, end=last, word=words, probability=2.0)],
+            )
+            for start, end, words, first, last in raw
+        ],
+        window,
+    )  # fmt: skip
+    starts = [segment.start for segment in found]
+    assert starts == sorted(starts)
+    assert all(10.0 <= segment.start <= segment.end <= 15.0 for segment in found)
+    assert all(segment.start <= word.start <= word.end <= segment.end for segment in found for word in segment.words)

@@ -15,10 +15,13 @@ from video_assets.defs.partitions import videos
 from video_assets.defs.platform import Platform
 from video_assets.media import audio, subtitles
 from video_assets.media.probe import Probe
+from video_assets.settings import Settings
 from video_assets.speech import captions as caption_files
 from video_assets.speech import transcript, verify, whisper
 from video_assets.speech.choose import CAPTIONS, EMBEDDED, WHISPER, choose
+from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
 from video_assets.speech.transcript import Transcript
+from video_assets.speech.whisper import Recognition
 from video_assets.videos import Stage
 
 CODE_VERSION = f"{transcript.VERSION}/{caption_files.VERSION}/{whisper.VERSION}"
@@ -40,14 +43,14 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     captions = current_captions(platform.storage, video_id)
     how = choose(
         settings.transcriber, captions=captions is not None, embedded=subtitles.has_text_track(probe),
-        whisper_model=settings.whisper_model, remote_key=False, has_audio=bool(probe.audio),
+        model_set=bool(settings.whisper_model), key_set=bool(settings.openai_api_key.get_secret_value()),
+        has_audio=bool(probe.audio),
     )  # fmt: skip
     inputs = {Stage.UPLOADS.value: uploads.content_hash} | ({"captions": captions.sha256} if captions else {})
-    params = {"source": how} | ({"model": settings.whisper_model} if how == WHISPER else {})
 
     def make(artifact: Artifact) -> None:
         source = artifact.fetch(uploads, SOURCE)
-        found = _transcribe(how, artifact, probe, source, captions, settings.whisper_model)
+        found = _transcribe(how, artifact, probe, source, captions, platform)
         for name, data, content_type in (
             (JSON, transcript.to_json(found), "application/json"),
             (VTT, transcript.to_vtt(found).encode(), "text/vtt"),
@@ -61,11 +64,21 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
         )  # fmt: skip
         artifact.verify(verify.transcript_checks(found, probe.duration, bool(probe.audio)))
 
-    return Recipe(inputs, params, CODE_VERSION, make, _describe)
+    return Recipe(inputs, {"source": how} | _params(how, settings), CODE_VERSION, make, _describe)
+
+
+def _params(how: str, settings: Settings) -> dict[str, Any]:
+    """The settings that decide what is understood; on what machine it is, does not."""
+    if how == WHISPER:
+        return {
+            "model": settings.whisper_model or DEFAULT_MODEL, "compute_type": settings.whisper_compute_type,
+            "language": settings.whisper_language, "batch_size": settings.whisper_batch_size,
+        }  # fmt: skip
+    return {}
 
 
 def _transcribe(
-    how: str, artifact: Artifact, probe: Probe, source: Path, captions: Captions | None, model: str
+    how: str, artifact: Artifact, probe: Probe, source: Path, captions: Captions | None, platform: Platform
 ) -> Transcript:
     if how == CAPTIONS and captions:
         data = artifact.storage.get_bytes(captions.key)
@@ -74,8 +87,16 @@ def _transcribe(
         found = caption_files.read_captions(track.read_bytes(), track.name, probe.duration)
         return found.model_copy(update={"source": EMBEDDED})
     if how == WHISPER and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
-        return whisper.transcribe(speech, model=model, on_progress=artifact.progress)
+        return whisper.transcribe(speech, _recognition(platform.settings), on_progress=artifact.progress)
     return transcript.empty(probe.duration)
+
+
+def _recognition(settings: Settings) -> Recognition:
+    model = SpeechModel(
+        settings.whisper_model or DEFAULT_MODEL, settings.whisper_device, settings.whisper_compute_type,
+        settings.speech_threads,
+    )  # fmt: skip
+    return Recognition(model, settings.whisper_language, settings.whisper_batch_size)
 
 
 def _opening(found: Transcript) -> str:

@@ -1,0 +1,160 @@
+"""The speech model: found on this machine or fetched within bounded time, and loaded once a process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from video_assets.errors import PermanentError, one_line
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+DEFAULT_MODEL = "small"
+"""Taken where no model is set: 480 MB, understands a hundred languages, keeps up with speech on four cores."""
+FIRST_BYTE_SECONDS = 20.0
+STALL_SECONDS = 60.0
+"""A hub that shows no sign of life for so long (at first; later on) is given up."""
+ADVICE = (
+    "set VIDEO_ASSETS_WHISPER_MODEL to a faster-whisper model's folder, give the video captions (.vtt or .srt), "
+    "or set VIDEO_ASSETS_OPENAI_API_KEY"
+)
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_log = logging.getLogger(__name__)
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True)
+class SpeechModel:
+    """Which model, and on what it runs."""
+
+    name: str = DEFAULT_MODEL
+    """Folder of a faster-whisper model, or the name of one (in the hub's cache, else fetched)."""
+    device: Device = "auto"
+    compute_type: str = "default"
+    """One of CTranslate2's; `default`: as the weights were saved, or the nearest that the device can do."""
+    threads: int = 1
+    """On a processor."""
+
+
+def load(model: SpeechModel) -> WhisperModel:
+    """The recogniser, loaded once a process. A PermanentError says why there is none and what to do."""
+    with _loading:
+        return _loaded(model)
+
+
+def is_local(name: str) -> bool:
+    """Whether the model is on this machine: a folder with one, or a name in the hub's cache."""
+    return bool(name) and local_folder(name) is not None
+
+
+def local_folder(name: str) -> str | None:
+    """Where the model lies, whole, on this machine; None where it does not. Asks no hub."""
+    if _looks_like_path(name):
+        folder = Path(name).expanduser()
+        return str(folder) if _is_whole(folder) else None
+    from faster_whisper import download_model
+
+    try:
+        folder = Path(download_model(name, local_files_only=True))
+    except Exception:  # the hub's client has no one type for "not in the cache"
+        return None
+    return str(folder) if _is_whole(folder) else None
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: SpeechModel) -> WhisperModel:
+    # Imported here: it brings seconds of start-up that only this stage should pay.
+    from faster_whisper import WhisperModel
+
+    shown = one_line(model.name, 200)
+    folder = local_folder(model.name)
+    if folder is None and _looks_like_path(model.name):
+        raise PermanentError(f"no speech model (model.bin, tokenizer.json) in {shown}: {ADVICE}")
+    folder = folder or _fetched(model.name)
+    try:
+        return WhisperModel(
+            folder, device=model.device, compute_type=model.compute_type, cpu_threads=model.threads
+        )  # fmt: skip
+    except Exception as error:
+        raise PermanentError(
+            f"speech model {shown} cannot be loaded ({one_line(error, 200)}): "
+            "see VIDEO_ASSETS_WHISPER_MODEL, _DEVICE and _COMPUTE_TYPE"
+        ) from error
+
+
+def _fetched(name: str) -> str:
+    """Has the hub's client fetch the model, for as long as bytes come."""
+    from faster_whisper import available_models, download_model
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    if "/" not in name and name not in available_models():
+        raise PermanentError(f"there is no speech model {one_line(name, 100)}: {ADVICE}")
+    _log.info("fetching speech model %s", name)
+    cache = Path(HF_HUB_CACHE)
+    try:
+        return str(
+            watched(lambda: download_model(name), lambda: _bytes_below(cache, name), FIRST_BYTE_SECONDS, STALL_SECONDS)
+        )
+    except Exception as error:
+        why = one_line(error, 160)
+        raise PermanentError(
+            f"speech model {name} is not on this machine and not to be had ({why}): {ADVICE}"
+        ) from error
+
+
+def watched(fetch: Callable[[], object], arrived: Callable[[], int], first: float, stall: float) -> object:
+    """What `fetch` returns or raises; TimeoutError once `arrived` (bytes) has not changed for `first` seconds at
+    the start, for `stall` seconds later. `fetch` is then left behind: the hub's client, asked by a server that
+    accepts and says nothing, waits for ever and cannot be interrupted."""
+    outcome: list[object] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            outcome.append(fetch())
+        except Exception as error:
+            failed.append(error)
+
+    worker = threading.Thread(target=work, name="model-fetch", daemon=True)
+    seen, moved, patience = arrived(), time.monotonic(), first
+    worker.start()
+    while worker.is_alive():
+        worker.join(0.2)
+        now = arrived()
+        if now != seen:
+            seen, moved, patience = now, time.monotonic(), stall
+        if worker.is_alive() and time.monotonic() - moved > patience:
+            raise TimeoutError(f"no answer from the hub for {patience:.0f} s")
+    if failed:
+        raise failed[0]
+    return outcome[0]
+
+
+def _bytes_below(cache: Path, name: str) -> int:
+    """Bytes in the hub's cache of this model, whole or not; of everything where the name does not tell its folder."""
+    folder = cache / f"models--{name.replace('/', '--')}" if "/" in name else cache
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size
+        except OSError:  # moved to its final name meanwhile
+            continue
+    return total
+
+
+def _is_whole(folder: Path) -> bool:
+    # Without tokenizer.json the library would ask a hub for one.
+    return (folder / "model.bin").is_file() and (folder / "tokenizer.json").is_file()
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or Path(name).is_dir()

@@ -1,0 +1,58 @@
+"""Long segments cut where a listener would: at a sentence's end, in a pause."""
+
+from __future__ import annotations
+
+from video_assets.speech.transcript import Segment, Word
+
+LONGEST_SECONDS = 15.0
+"""A recogniser's segment that lasts longer is cut."""
+_SENTENCE_END = tuple(".!?…。") + tuple("\uff01\uff1f\u0964\u061f\u06d4")
+_CLAUSE_END = tuple(",:;、") + tuple("\uff0c\uff1b")
+_CLOSING = "\"')]»”」』\u2019"
+
+
+def shortened(segment: Segment, longest: float = LONGEST_SECONDS) -> list[Segment]:
+    """The segment in pieces of at most so many seconds, words whole; itself where it is short enough or its words'
+    times are not known. Nothing that is said is lost."""
+    words = segment.words or ()
+    if segment.end - segment.start <= longest or len(words) < 2:
+        return [segment]
+    cut = max(range(1, len(words)), key=lambda at: _goodness(words, at))
+    first, second = words[:cut], words[cut:]
+    texts = _texts(segment.text, first, second)
+    if texts is None:
+        return [segment]
+    return [
+        *shortened(segment.model_copy(update={"end": _end(first, second), "text": texts[0], "words": first}), longest),
+        *shortened(segment.model_copy(update={"start": second[0].start, "text": texts[1], "words": second}), longest),
+    ]
+
+
+def _goodness(words: tuple[Word, ...], at: int) -> float:
+    """How well it can be cut before word `at`: 3 for a sentence's end, 1 for a comma, its pause in seconds (2 at
+    most), and up to 2 for being near the middle."""
+    before, after = words[at - 1], words[at]
+    last = before.text.rstrip(_CLOSING)
+    marks = 3.0 if last.endswith(_SENTENCE_END) else 1.0 if last.endswith(_CLAUSE_END) else 0.0
+    pause = min(max(after.start - before.end, 0.0), 2.0)
+    span = words[-1].end - words[0].start or 1.0
+    middle = 1 - abs((before.end - words[0].start) / span - 0.5) * 2
+    return marks + pause + 2 * middle
+
+
+def _end(first: tuple[Word, ...], second: tuple[Word, ...]) -> float:
+    return min(max(word.end for word in first), second[0].start)
+
+
+def _texts(text: str, first: tuple[Word, ...], second: tuple[Word, ...]) -> tuple[str, str] | None:
+    """The text, parted as the words are, by their letters, for spaces are the text's own affair; None where the
+    words do not spell the text."""
+    letters = ["".join("".join(word.text for word in part).split()) for part in (first, second)]
+    if "".join(text.split()) != "".join(letters) or not all(letters):
+        return None
+    passed = 0
+    for position, character in enumerate(text):
+        passed += not character.isspace()
+        if passed == len(letters[0]):
+            return text[: position + 1].strip(), text[position + 1 :].strip()
+    return None
