@@ -13,7 +13,7 @@ import elasticsearch
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.search import elastic_mapping as mapping
-from video_assets.search.elastic_server import PAUSES, Server
+from video_assets.search.elastic_server import PAUSES, IndexGone, Server
 
 FRESH = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
 """While an index is filled nobody searches it."""
@@ -33,17 +33,18 @@ class Names:
     def using(self, *, writing: bool) -> Iterator[elasticsearch.Elasticsearch]:
         """The client, once the alias is in place. Where it was removed meanwhile, the next use puts it up again."""
         with self.server.speaking():
-            found = self._mapping()
-            if writing and found < mapping.VERSION:
+            if self._mapping() < mapping.VERSION and writing:
+                self._known = None  # it may have been rebuilt since we looked
+            if self._mapping() < mapping.VERSION and writing:
                 raise PermanentError(
                     f"the search index {self.alias} is laid out for an earlier release: "
                     "run video-assets rebuild --index; searches are answered meanwhile"
                 )
             try:
                 yield self.server.client
-            except elasticsearch.NotFoundError as error:
+            except (elasticsearch.NotFoundError, IndexGone) as error:
                 self._known = None
-                raise TransientError(f"the search index {self.alias} was removed just now") from error
+                raise IndexGone(f"the search index {self.alias} was removed just now") from error
 
     def current(self) -> str | None:
         """The name of the index behind the alias; None where there is none yet."""

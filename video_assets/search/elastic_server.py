@@ -34,6 +34,10 @@ _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 Action = dict[str, Any]
 
 
+class IndexGone(TransientError):
+    """The index was removed beneath us; the next use makes it anew."""
+
+
 class Server:
     """One server, or one address of a cluster. Safe in threads, and after a fork."""
 
@@ -111,7 +115,9 @@ class Server:
         if "error" in answer:
             status = int(answer.get("status", 500))
             said = one_line(_reason(answer["error"]), 200)
-            if status in (404, 408, 429) or status >= 500:
+            if status == 404:
+                raise IndexGone(f"the search index {self.alias} was removed just now")
+            if status in (408, 429) or status >= 500:
                 raise TransientError(f"the search server {self.shown} is not ready ({status}): {said}")
             raise PermanentError(f"the search server {self.shown} refuses ({status}): {said}")
 
