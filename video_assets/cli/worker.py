@@ -33,10 +33,10 @@ def worker(output: Output, slots: int | None, queues: tuple[str, ...]) -> int:
         raise PermanentError("VIDEO_ASSETS_CELERY_BROKER_URL is not set; give redis://host:6379/0")
     from video_assets.cli.examining import must_answer
     from video_assets.defs.platform import Platform
+    from video_assets.defs.queues import QUEUES
     from video_assets.defs.worker import work
 
     must_answer(Platform(settings))
     count = slots or settings.max_concurrent_runs
     output.note(f"{count} slot{'' if count == 1 else 's'} for runs; Ctrl-C or SIGTERM stops")
-    chosen = {"queues": queues} if queues else {}
-    return work(settings, slots=count, grace_seconds=settings.stop_grace_seconds, **chosen)
+    return work(settings, slots=count, queues=queues or QUEUES, grace_seconds=settings.stop_grace_seconds)

@@ -17,6 +17,8 @@ from video_assets.videos import Stage
 TRANSIENT_RETRIES = 4
 UNKNOWN_RETRIES = 1
 FIRST_PAUSE_SECONDS = 2.0
+STORAGE_ERRORS = frozenset({"OperationalError", "InterfaceError", "DagsterPostgresException"})
+"""Names of what Dagster raises where its storage is away; by name, as a failure that was kept has only that."""
 
 
 def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
@@ -33,18 +35,27 @@ def reported(stage: Stage, retry_number: int, log: logging.Logger) -> Iterator[N
         raise
     except PermanentError as error:
         raise failure("permanent", stage, one_line(error)) from error
-    except TransientError as error:
-        if retry_number < TRANSIENT_RETRIES:
-            log.warning("%s: %s; trying again", stage.value, one_line(error))
-            pause = pause_before_retry(retry_number, error.retry_after)
-            raise dg.RetryRequested(max_retries=TRANSIENT_RETRIES, seconds_to_wait=pause) from error
-        raise failure("transient", stage, one_line(error)) from error
     except Exception as error:
+        if (transient := as_transient(error)) is not None:
+            if retry_number < TRANSIENT_RETRIES:
+                log.warning("%s: %s; trying again", stage.value, one_line(transient))
+                pause = pause_before_retry(retry_number, transient.retry_after)
+                raise dg.RetryRequested(max_retries=TRANSIENT_RETRIES, seconds_to_wait=pause) from error
+            raise failure("transient", stage, one_line(transient)) from error
         log.exception("%s: unexpected", stage.value)
         if retry_number < UNKNOWN_RETRIES:
             pause = pause_before_retry(retry_number, None)
             raise dg.RetryRequested(max_retries=UNKNOWN_RETRIES, seconds_to_wait=pause) from error
         raise failure("unknown", stage, plain_words(error)) from error
+
+
+def as_transient(error: Exception) -> TransientError | None:
+    """The error if it is the world's; Dagster's own storage says in words of its own that it is away."""
+    if isinstance(error, TransientError):
+        return error
+    if any(each.__name__ in STORAGE_ERRORS for each in type(error).__mro__):
+        return TransientError(f"Dagster's storage did not answer: {one_line(error, 200)}")
+    return None
 
 
 def plain_words(error: Exception) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, EventLogRecord
+from dagster_shared.error import SerializableErrorInfo
 
 from video_assets.database import projected
 from video_assets.defs.event_log import OVERLAP, PAGE, newest_storage_id, read_page, run_records
+from video_assets.defs.failures import STORAGE_ERRORS
 from video_assets.defs.platform import Platform
-from video_assets.defs.translate import STATES, Gone, made, run_changed
+from video_assets.defs.translate import STATES, WORKER_LOST, Gone, made, run_changed
 from video_assets.errors import one_line
 from video_assets.lifecycle.events import Event
 from video_assets.lifecycle.failure_record import mirror_failures
@@ -97,8 +99,18 @@ def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[Mapping[str
         elif event is not None:
             error = event.step_failure_data.error
             words = one_line(error.message, 200) if error else "no reason was given"
-            said.append({"stage": event.step_key, "message": f"{words}; the run's log has the details"})
+            kind = {"kind": WORKER_LOST} if _storage_was_away(error) else {}
+            said.append({"stage": event.step_key, "message": f"{words}; the run's log has the details", **kind})
     return said
+
+
+def _storage_was_away(error: SerializableErrorInfo | None) -> bool:
+    """Whether a step failed on the way to Dagster's storage, which is no fault of the step or its video."""
+    while error is not None:
+        if error.cls_name in STORAGE_ERRORS:
+            return True
+        error = error.cause
+    return False
 
 
 def _type(record: EventLogRecord) -> DagsterEventType | None:

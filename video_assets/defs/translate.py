@@ -42,6 +42,8 @@ WORKER_LOST, LAUNCH_LOST = "worker_lost", "launch_lost"
 _DIED = "marked as failed from outside the execution context"
 # What a run says that was stopped by a signal nobody asked Dagster for (a worker told to go, a machine going down).
 _INTERRUPTED = "Execution was interrupted unexpectedly"
+# What a run says that broke off between its steps: its storage, or its machine, gave way under it.
+_BROKE_OFF = "An exception was thrown during execution"
 
 _TOLD = ("source", "language", "speech_seconds")
 """Facts of a transcript that its table keeps beside the model's own."""
@@ -162,6 +164,8 @@ def explain(message: str, failures: Sequence[Mapping[str, Any]]) -> tuple[str, S
     for kind in (WORKER_LOST, LAUNCH_LOST):
         if message.startswith(f"{kind}: "):
             return kind, None, one_line(message.removeprefix(f"{kind}: "))
+    if _BROKE_OFF in message:
+        return WORKER_LOST, None, "the run broke off; try again, its log has the details"
     if _DIED in message:
         return WORKER_LOST, None, "the worker died; try again"
     return "launch", None, one_line(message) or "the run could not be started; see its log"

@@ -7,6 +7,7 @@ child executes one run at a time, and looks at the run's state meanwhile, for so
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -25,8 +26,10 @@ from celery.signals import task_failure, worker_shutting_down
 from dagster import DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 
+from video_assets.database.engine import Database
 from video_assets.defs.queues import EXECUTE_RUN, QUEUES, make_app
 from video_assets.defs.translate import WORKER_LOST
+from video_assets.errors import TransientError
 from video_assets.settings import Settings
 
 T = TypeVar("T")
@@ -38,13 +41,19 @@ _TO_BEGIN = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
 _TO_STOP = (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE)
 
 
-def work(settings: Settings, *, slots: int, queues: Sequence[str] = QUEUES, grace_seconds: float) -> int:
+GRAPH = "video_assets.definitions"
+"""The module that is loaded beforehand."""
+
+
+def work(
+    settings: Settings, *, slots: int, grace_seconds: float, queues: Sequence[str] = QUEUES, graph: str = GRAPH
+) -> int:
     """Works until told to stop (SIGTERM or Ctrl-C); returns the exit status. Then it takes no more runs, and
     those under way have `grace_seconds` to end; after that they are interrupted, which hands them back: their
     videos are launched again, and what was finished is not made again."""
     app = make_app(settings.celery_broker_url)
     app.task(name=EXECUTE_RUN)(execute_run)
-    preload()
+    preload(graph)
     with settings.exported():
         worker = app.Worker(
             concurrency=slots, queues=list(queues), hostname=f"video-assets-{os.getpid()}@{socket.gethostname()}",
@@ -55,12 +64,10 @@ def work(settings: Settings, *, slots: int, queues: Sequence[str] = QUEUES, grac
     return int(worker.exitcode or 0)
 
 
-def preload() -> None:
+def preload(graph: str) -> None:
     """Loads the graph with all its jobs, once, for every child to come."""
-    from video_assets.definitions import defs
-
-    for job in defs.get_repository_def().get_all_jobs():
-        job.get_subset  # noqa: B018  (resolved by being asked for)
+    definitions: dg.Definitions = importlib.import_module(graph).defs
+    definitions.get_repository_def().get_all_jobs()  # resolved by being asked for
     gc.collect()
     gc.freeze()  # what is never collected is never written to either, and stays shared between the children
 
@@ -69,14 +76,29 @@ def execute_run(run_id: str) -> None:
     """Executes a run that waits to be begun. Any other is passed over: its message came twice, it was canceled
     on the way here, or it was given up."""
     instance = _instance()
-    run = _patiently(lambda: instance.get_run_by_id(run_id))
-    if run is None or run.status not in _TO_BEGIN:
-        log.warning("run %s is not begun: it is %s", run_id, run.status.value.lower() if run else "gone")
-        return
-    with _stopped_on_demand(instance, run_id):
-        _execute_run_command_body(
-            run_id=run_id, instance=instance, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
-        )
+    with _alone(run_id) as alone:
+        run = _patiently(lambda: instance.get_run_by_id(run_id)) if alone else None
+        if run is None or run.status not in _TO_BEGIN:
+            log.warning("run %s is not begun: %s", run_id, run.status.value.lower() if run else "gone, or another's")
+            return
+        with _stopped_on_demand(instance, run_id):
+            _execute_run_command_body(
+                run_id=run_id, instance=instance, write_stream_fn=lambda _: None, set_exit_code_on_failure=False
+            )
+
+
+@contextmanager
+def _alone(run_id: str) -> Iterator[bool]:
+    """Whether we are the only one at this run, for the block. Two daemons may both have put it into the queue."""
+    with ExitStack() as held:
+        yield _patiently(lambda: held.enter_context(_database().only_one(f"run {run_id}")))
+        with suppress(TransientError):  # a lock that went with its connection needs no giving back
+            held.close()
+
+
+@cache
+def _database() -> Database:
+    return Database(Settings.load().database)
 
 
 @cache

@@ -19,11 +19,11 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import outbox, overhead, projection
+from video_assets_tests.benchmarks import launching, outbox, overhead, projection
 
 RESULTS = Path(__file__).with_name("results.json")
 ALONE = {"overhead": overhead.run, "projection": projection.run}
-ON_SERVERS = {"outbox": outbox.run}
+ON_SERVERS = {"outbox": outbox.run, "launching": launching.run}
 BENCHMARKS = ALONE | ON_SERVERS
 
 

@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -18,6 +17,7 @@ from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 
+from video_assets.database.engine import Database
 from video_assets.defs import worker
 from video_assets.defs.launcher import WAITING_TAG, WarmRunLauncher
 from video_assets.defs.queues import BACKFILL, QUEUES, RUNS, queue_of
@@ -149,18 +149,43 @@ def test_cancelling_needs_no_broker(
      DagsterRunStatus.SUCCESS],
 )  # fmt: skip
 def test_a_message_that_comes_twice_begins_nothing(
-    instance: dg.DagsterInstance, state: DagsterRunStatus, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, begun: list[str], state: DagsterRunStatus
 ) -> None:
-    begun: list[Any] = []
-    monkeypatch.setattr(worker, "_instance", lambda: instance)
-    monkeypatch.setattr(worker, "_execute_run_command_body", lambda **given: begun.append(given))
     run = create_run_for_test(instance, "process_video", status=state)
     worker.execute_run(run.run_id)
     worker.execute_run("00000000-0000-0000-0000-000000000000")
     assert begun == []
     assert status(instance, run) is state, "Dagster itself would have failed it"
-    worker.execute_run(starting(instance).run_id)
-    assert len(begun) == 1
+    fresh = starting(instance)
+    worker.execute_run(fresh.run_id)
+    assert begun == [fresh.run_id]
+
+
+def test_of_two_messages_at_once_one_begins_the_run(
+    instance: dg.DagsterInstance, begun: list[str], tables: Database
+) -> None:
+    run = starting(instance)
+    with tables.only_one(f"run {run.run_id}") as another_worker:
+        assert another_worker
+        worker.execute_run(run.run_id)
+    assert begun == []
+    worker.execute_run(run.run_id)
+    assert begun == [run.run_id]
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path / 'tables.db'}")
+
+
+@pytest.fixture
+def begun(instance: dg.DagsterInstance, tables: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of the runs that this process, as a worker, has begun."""
+    ids: list[str] = []
+    monkeypatch.setattr(worker, "_instance", lambda: instance)
+    monkeypatch.setattr(worker, "_database", lambda: tables)
+    monkeypatch.setattr(worker, "_execute_run_command_body", lambda **given: ids.append(given["run_id"]))
+    return ids
 
 
 def test_the_production_instance_is_what_it_should_be(

@@ -6,6 +6,8 @@ import logging
 
 import dagster as dg
 import pytest
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import OperationalError
 
 from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
 from video_assets.defs.translate import explain
@@ -38,6 +40,9 @@ def test_bad_input_is_final_at_once_and_keeps_its_words() -> None:
     ("error", "retries", "kind"),
     [
         (TransientError("the server is down"), TRANSIENT_RETRIES, "transient"),
+        # As Dagster's own storage says that it is away: through SQLAlchemy, or after tries of its own.
+        (OperationalError("SELECT 1", {}, OSError("refused")), TRANSIENT_RETRIES, "transient"),
+        (DagsterPostgresException("too many retries for DB connection"), TRANSIENT_RETRIES, "transient"),
         (KeyError("x"), UNKNOWN_RETRIES, "unknown"),
     ],
 )
@@ -70,6 +75,7 @@ def test_what_a_step_said_comes_before_what_the_run_says() -> None:
     [
         "worker_lost: the worker has not been heard of for 61 s",
         "This run has been marked as failed from outside the execution context.",
+        "An exception was thrown during execution.",
         "Execution was interrupted unexpectedly. No user initiated termination request was found, treating as failure.",
     ],
 )

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from video_assets.settings import Settings
 
 T = TypeVar("T")
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+WORKER = (sys.executable, "-m", "video_assets.cli", "worker")
 
 
 def wait_for(what: str, condition: Callable[[], T | bool | None], seconds: float, pause: float = 0.2) -> T:
@@ -63,13 +64,12 @@ class House:
         heads = [psutil.Process(each.pid) for each in (self.process, self.worker) if each and each.poll() is None]
         return [process for head in heads for process in (head, *head.children(recursive=True))]
 
-    def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, command: Sequence[str] = WORKER, **environment: str) -> subprocess.Popen[bytes]:
         """`video-assets worker`, as a process of its own."""
         with (self.settings.home / "worker.log").open("ab") as out:
             return subprocess.Popen(
-                [sys.executable, "-m", "video_assets.cli", "worker", *arguments], stdout=out, stderr=out,
-                stdin=subprocess.DEVNULL, start_new_session=True, env=self.settings.environment(),
-                cwd=self.settings.home,
+                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
+                env=self.settings.environment() | environment, cwd=self.settings.home,
             )  # fmt: skip
 
     def kill_everything(self) -> None:
@@ -91,24 +91,32 @@ def ffmpeg_processes(below: str) -> list[psutil.Process]:
 
 
 @contextmanager
-def house(settings: Settings) -> Iterator[House]:
-    """Starts everything, waits until it answers, and leaves no process behind."""
+def house(
+    settings: Settings,
+    *,
+    workspace: Path = WORKSPACE,
+    worker: Sequence[str] | None = WORKER,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[House]:
+    """Starts everything, waits until it answers, and leaves no process behind. A worker only where runs go to
+    workers."""
+    more = dict(environment or {})
     prepare_dagster_home(settings)
     Platform(settings).database  # noqa: B018  (makes the schema)
     port = _free_port()
     log = settings.home / "house.log"
     command = [
-        sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port),
+        sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port),
         "--log-level", "warning",
     ]  # fmt: skip
     with log.open("ab") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
-            env=settings.environment(), cwd=settings.home,
+            env=settings.environment() | more, cwd=settings.home,
         )  # fmt: skip
     running = House(settings, port, process, log)
-    if settings.celery_broker_url:
-        running.worker = running.start_worker()
+    if settings.celery_broker_url and worker:
+        running.worker = running.start_worker(worker, **more)
     try:
         wait_for(f"the webserver (see {log})", lambda: _answers(running), 180)
         yield running
