@@ -119,7 +119,7 @@ class StandIn:
         self.behave, self.latency, self.idempotent = behave, latency, idempotent
         self.calls: list[Call] = []
         self.in_flight = self.most_in_flight = 0
-        self.replayed = 0
+        self.replayed = self.asked = self.tokens = 0
         self._known: dict[str, Reaction] = {}
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -219,6 +219,9 @@ class StandIn:
     def _completion(self, call: Call, reaction: Reaction) -> bytes:
         message = {"role": "assistant", "content": reaction.content, "refusal": reaction.refusal}
         asked = sum(len(message["content"]) for message in call.body["messages"]) // 4
+        with self._lock:
+            self.asked += asked
+            self.tokens += asked + len(reaction.content or "") // 4
         used = {"prompt_tokens": asked, "completion_tokens": len(reaction.content or "") // 4}
         return json.dumps({
             "id": f"chatcmpl-{call.number}", "object": "chat.completion", "created": 0, "model": call.body["model"],
