@@ -15,11 +15,11 @@ from collections.abc import Sequence
 REACH = 2
 """Sentences after one that speaks to the machine that are kept back too: they hold what it is to write."""
 
-_MACHINE = (
-    r"(?:a\.?i\.?|llms?|chat ?gpt|gpt(?:-?\d\w*)?|chatbots?|bots?|language models?|assistants?"
-    r"|summari[sz](?:er|ation)s?|ki|sprachmodelle?|assistent(?:en)?|zusammenfasser|mod[eè]les? de langage"
-    r"|modelos? de lenguaje|ia)"
+_MODEL = (
+    r"(?:a\.?i\.?|llms?|chat ?gpt|gpt(?:-?\d\w*)?|chatbots?|language models?|summari[sz](?:er|ation)s?|ki"
+    r"|sprachmodelle?|zusammenfasser|mod[eè]les? de langage|modelos? de lenguaje|ia)"
 )
+_MACHINE = rf"(?:{_MODEL}|bots?|assistants?|assistent(?:en)?)"
 _RULES = (
     r"(?:instructions?|prompts?|rules|guidelines|directives|context|anweisung(?:en)?|vorgaben|regeln|consignes"
     r"|instrucciones|istruzioni|instru[cç][oõ]es|инструкци\w*)"
@@ -40,10 +40,10 @@ _PATTERNS = (
     rf"\b(?:system|developer|new|hidden|secret|neue)\b.{{0,12}}\b{_RULES}\b",
     r"\b(?:system|assistant|user|developer)\s*(?:prompt|message|role)?\s*[:>\]]",
     rf"\byou(?:['’]| a)re (?:now|no longer)\b.{{0,60}}\b(?:{_MACHINE}|summari[sz]\w*|dan|unrestricted)\b",
-    rf"\b(?:act|pretend|behave)\b.{{0,20}}\bas\b.{{0,40}}\b{_MACHINE}\b",
+    rf"\b(?:act|pretend|behave)\b.{{0,20}}\b(?:as|to be)\b.{{0,40}}\b{_MACHINE}\b",
     r"\b(?:dear|hey|hello|attention|note (?:to|for)|message (?:to|for)|if you are|liebe[rs]?|achtung|cher|querid[oa])\b"
     rf".{{0,30}}\b{_MACHINE}\b",
-    rf"\b{_MACHINE}\b.{{0,60}}\b{_MUST}\b.{{0,40}}\b{_WRITE}\b",
+    rf"\b{_MODEL}\b.{{0,60}}\b{_MUST}\b.{{0,40}}\b{_WRITE}\b",
     rf"\b{_WRITE}\b.{{0,60}}\b(?:in|into|to|for|of|with) (?:the|your|this|any|every|deine\w*|die|ton|tu)\b"
     rf".{{0,20}}\b{_ANSWER}\b",
     rf"\b(?:your|the|this|die|le|el) {_ANSWER}\b.{{0,40}}\b{_MUST}\b",
