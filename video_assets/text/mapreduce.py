@@ -44,20 +44,20 @@ def summarize(
     `at_once`: chunks at once; 0: as many as the server's rate allows. A transcript of a few sentences needs no model
     and gets none.
     """
-    base = extractive.summarize(transcript)
     said = sentences(transcript)
     texts = [sentence.text for sentence in said]
     held_back = quarantined(texts)
     if len(extractive.distinct([text for at, text in enumerate(texts) if at not in held_back])) < TOO_SHORT:
-        return base
+        return extractive.summarize(transcript)
     work = _Work(asker, Evidence(texts, transcript.language, held_back))
     parts = _shown(chunks(texts, chunk_tokens), held_back)
     shape = plan(len(parts))
     work.afford(parts, shape)
-    notes = work.notes(parts, shape, at_once or MOST_AT_ONCE, on_progress)
-    chosen = work.written(notes)
+    with ThreadPoolExecutor(1, "chapters") as beside:  # while the model answers
+        base = beside.submit(extractive.summarize, transcript)
+        chosen = work.written(work.notes(parts, shape, at_once or MOST_AT_ONCE, on_progress))
     on_progress(1.0)
-    return _summary(base, said, work, chosen, shape)
+    return _summary(base.result(), said, work, chosen, shape)
 
 
 @dataclass

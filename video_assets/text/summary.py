@@ -37,9 +37,10 @@ class Summary(_Record):
     chapters: tuple[Chapter, ...] = ()
     tags: tuple[str, ...] = ()
     quality_score: float | None = None
-    """0 to 1: the share of the transcript's meaningful words (each weighted by how often it is said) that
-    the summary mentions. It measures coverage: neither whether the summary reads well nor whether the
-    talk itself is right. None where nothing was said."""
+    """0 to 1: the share of the transcript's meaningful words (each weighted by how often it is said) that the summary
+    mentions, times the mean grounding score of its sentences (1 for the transcript's own). It measures coverage and
+    closeness: neither whether the summary reads well nor whether the talk itself is right. None where nothing was said.
+    `docs/summaries.md` has more."""
     model_info: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +19,8 @@ from video_assets.settings import Settings
 from video_assets.text import mapreduce
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import Studio
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "text"))
-
-from making import GROUNDING
-from standin import Call, Reaction, StandIn, honest
+from video_assets_tests.text.making import GROUNDING
+from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
 
 pytestmark = pytest.mark.timeout(300)
 

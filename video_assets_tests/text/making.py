@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from standin import StandIn
 
 from video_assets.artifacts.answers import Answers
 from video_assets.storage.local import LocalStorage
@@ -17,6 +16,7 @@ from video_assets.text.budget import Budget, Ceiling, Prices
 from video_assets.text.chat import Server
 from video_assets.text.llm import LanguageModel
 from video_assets.text.pace import Pace
+from video_assets_tests.text.standin import StandIn
 
 KEY = "sk-not-to-be-seen-4711"
 GROUNDING = json.loads((Path(__file__).parents[1] / "fixtures" / "grounding" / "talks.json").read_text())

@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from making import lecture
 from pydantic import SecretStr
 
 from video_assets.artifacts.answers import Answers
@@ -17,6 +14,7 @@ from video_assets.text.budget import Budget, Ceiling, Prices
 from video_assets.text.chat import Server
 from video_assets.text.llm import LanguageModel
 from video_assets.text.mapreduce import summarize
+from video_assets_tests.text.making import lecture
 
 if __name__ == "__main__":
     url, folder, count, size = sys.argv[1:]

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import asker
-from standin import Call, Reaction, StandIn, answer, honest
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.text.asking import Unusable, parsed, strict_schema, usable
@@ -20,6 +18,8 @@ from video_assets.text.budget import Budget, Ceiling, Prices
 from video_assets.text.chat import Reply
 from video_assets.text.chunking import chunks
 from video_assets.text.prompts import Draft, Notes, map_prompt
+from video_assets_tests.text.making import asker
+from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest
 
 PROMPT = map_prompt(chunks(["Boats leave the harbour at dawn.", "The tide falls at seven."])[0], 1, 1, "en")
 GOOD = '{"points": [{"says": "Boats leave at dawn.", "at": [0]}]}'

@@ -7,11 +7,11 @@ import pytest
 import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
-from talks import talk
 
 from video_assets.text.extractive import summarize, wanted_sentences
 from video_assets.text.summary import Chapter, Summary, SummarySentence, chapters_to_vtt, to_json
 from video_assets.text.verify import CHECKS, summary_checks
+from video_assets_tests.text.talks import talk
 
 
 @dataclass

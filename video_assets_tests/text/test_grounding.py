@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import GROUNDING
-from talks import talk
 
 from video_assets.text import extractive
 from video_assets.text.grounding import GROUNDED, Evidence
 from video_assets.text.numbers import number_parts, numbers
 from video_assets.text.sentences import sentences
+from video_assets_tests.text.making import GROUNDING
+from video_assets_tests.text.talks import talk
 
 EVERY = [(each["name"], kind, text) for each in GROUNDING for kind in ("honest", "invented") for text in each[kind]]
 EVIDENCE = {each["name"]: Evidence(each["said"], each["language"]) for each in GROUNDING}

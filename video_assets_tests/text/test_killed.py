@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from making import lecture
-from standin import Call, Reaction, StandIn, honest
 
-CHILD = Path(__file__).with_name("summarising_child.py")
+from video_assets_tests.text.making import lecture
+from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
+
+ROOT = Path(__file__).parents[2]
+CHILD = "video_assets_tests.text.summarising_child"
 SENTENCES, SIZE, CALLS = 200, 250, 26
 
 
@@ -33,8 +35,8 @@ class Holding:
 
 
 def child(standin: StandIn, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, str(CHILD), standin.url, str(folder), str(SENTENCES), str(SIZE)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    command = [sys.executable, "-m", CHILD, standin.url, str(folder), str(SENTENCES), str(SIZE)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

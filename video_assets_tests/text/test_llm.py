@@ -14,12 +14,12 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import KEY, model
-from standin import Call, Reaction, StandIn, honest
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.text.chat import OPENAI_URL, Reply, Server, request
 from video_assets.text.llm import MOST_BYTES, TRIES, TimedOut, retry_after, understood
+from video_assets_tests.text.making import KEY, model
+from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
 
 BODY = {"messages": [{"role": "system", "content": "You take notes"}, {"role": "user", "content": "[0] Boats leave."}]}
 

@@ -11,9 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from making import GROUNDING, Said, asker, lecture, said
-from standin import Call, Reaction, StandIn, answer, honest, picked, said_differently
-from talks import TOPICS, talk
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.text import extractive
@@ -25,6 +22,9 @@ from video_assets.text.prompts import NOTE_TOKENS
 from video_assets.text.sentences import sentences
 from video_assets.text.tokens import count_tokens
 from video_assets.text.verify import summary_checks
+from video_assets_tests.text.making import GROUNDING, Said, asker, lecture, said
+from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest, picked, said_differently
+from video_assets_tests.text.talks import TOPICS, talk
 
 FORTY = lecture(379)
 SIZE = 250

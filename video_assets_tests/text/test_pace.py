@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import asker, lecture
-from standin import StandIn
 
 from video_assets.errors import PermanentError
 from video_assets.text.llm import LanguageModel
 from video_assets.text.mapreduce import summarize
 from video_assets.text.pace import MARGIN, Pace, Rate, earliest
+from video_assets_tests.text.making import asker, lecture
+from video_assets_tests.text.standin import StandIn
 
 
 def scheduled(sizes: Sequence[int], rate: Rate, window: float = 60.0) -> list[float]:

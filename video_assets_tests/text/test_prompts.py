@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import GROUNDING, Said, asker, said
-from standin import Call, Reaction, StandIn, answer, honest
-from talks import talk
 
 from video_assets.errors import PermanentError
 from video_assets.text.asking import Asker
@@ -19,6 +16,9 @@ from video_assets.text.chunking import chunks
 from video_assets.text.mapreduce import summarize
 from video_assets.text.prompts import Point, final_prompt, map_prompt, reduce_prompt, repair
 from video_assets.text.quarantine import quarantined, speaks_to_machine
+from video_assets_tests.text.making import GROUNDING, Said, asker, said
+from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest
+from video_assets_tests.text.talks import talk
 
 ATTEMPTS = json.loads((Path(__file__).parents[1] / "fixtures" / "injections.json").read_text())
 """What speakers said to a machine (one string or several sentences), and what they wanted it to write."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from talks import TOPICS, boundary_f1, talk
 
 from video_assets.text import topics
 from video_assets.text.extractive import summarize
+from video_assets_tests.text.talks import TOPICS, boundary_f1, talk
 
 TUNING = range(100, 120)
 TESTING = range(500, 520)
