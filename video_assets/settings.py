@@ -326,8 +326,11 @@ class Settings(BaseSettings):
         child = dict(os.environ if base is None else base)
         for name in type(self).model_fields:
             value = getattr(self, name)
+            if value is None:  # an empty one would be read as something: as a path it is "."
+                child.pop(f"VIDEO_ASSETS_{name.upper()}", None)
+                continue
             shown = value.get_secret_value() if isinstance(value, SecretStr) else value
-            child[f"VIDEO_ASSETS_{name.upper()}"] = "" if shown is None else str(shown)
+            child[f"VIDEO_ASSETS_{name.upper()}"] = str(shown)
         child["VIDEO_ASSETS_HOME"] = str(self.home.absolute())
         child["DAGSTER_HOME"] = str(self.dagster_home)
         return child
