@@ -80,7 +80,8 @@ def write_instance(settings: Settings) -> None:
 @contextmanager
 def databases(server_url: str, *names: str) -> Iterator[list[str]]:
     """Fresh databases, dropped afterwards."""
-    server = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    # The server may have been killed meanwhile; a connection from before is no use then.
+    server = create_engine(server_url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     try:
         with server.connect() as connection:
             for name in names:

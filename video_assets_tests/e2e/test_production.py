@@ -24,7 +24,7 @@ from video_assets_tests.e2e.production import Servers, production
 from video_assets_tests.e2e.test_graphql import QUERIES, finished_backfill
 from video_assets_tests.e2e.test_loop import SLOW_LADDER, attempt_states, encoders, long_clip, made_once, worker_of
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, row, status, topics, wait_until
-from video_assets_tests.events.broker import Heard, heard
+from video_assets_tests.events.broker import Heard, heard, heard_in_order
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -63,14 +63,16 @@ def test_consumers_hear_exactly_what_happened_in_order_and_soon(running: House, 
         wait_until(running.platform, video_id, "ready", 120)
     # `ready` stands in the tables since the transaction that put the last messages into the outbox.
     messages = wait_for("all to be told", lambda: told(running, 10, 1), 5)
+    prefix = running.settings.kafka_topic_prefix
 
     for video_id in videos:
         rows = outbox(running, video_id)
         assert [row.topic for row in rows] == ALL_TOPICS
-        ours = sorted((each for each in messages if each.key == str(video_id)), key=lambda each: each.at)
-        assert [each.payload for each in ours] == [json.loads(json.dumps(row.payload)) for row in rows]
-        for message, told_of in zip(ours, rows, strict=True):
-            assert message.topic == running.settings.kafka_topic_prefix + told_of.topic
+        assert heard_in_order(messages, [prefix + topic for topic in ALL_TOPICS], str(video_id))
+        ours = {each.topic.removeprefix(prefix): each for each in messages if each.key == str(video_id)}
+        for told_of in rows:
+            message = ours[told_of.topic]
+            assert message.payload == json.loads(json.dumps(told_of.payload))
             assert message.headers["messageId"] == message.payload["id"] == str(told_of.id)
 
 
@@ -150,8 +152,7 @@ def test_two_daemons_do_no_harm(running: House, clip: Path) -> None:
         second.wait()
     prefix = running.settings.kafka_topic_prefix
     for video_id in videos:
-        ours = sorted((each for each in messages if each.key == str(video_id)), key=lambda each: each.at)
-        assert list(dict.fromkeys(each.topic.removeprefix(prefix) for each in ours)) == ALL_TOPICS
+        assert heard_in_order(messages, [prefix + topic for topic in ALL_TOPICS], str(video_id))
 
 
 def backfilled(running: House, videos: list[int]) -> bool:

@@ -20,7 +20,7 @@ from video_assets_tests.e2e.house import House, house, wait_for
 from video_assets_tests.e2e.production import Servers, production
 from video_assets_tests.e2e.test_loop import made_once
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, status, topics
-from video_assets_tests.events.broker import Heard, heard
+from video_assets_tests.events.broker import Heard, heard, heard_in_order
 from video_assets_tests.services.test_services import SCRIPT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -39,7 +39,7 @@ def script(request: pytest.FixtureRequest) -> Iterator[Script]:
     home = Path(tempfile.mkdtemp(prefix="dying-"))
     home.chmod(0o755)
     ports = {f"{name.upper()}_PORT": str(port) for name, port in PORTS.items()}
-    environment = {**os.environ, "SERVICES_HOME": str(home), **ports}
+    environment = {**os.environ, "SERVICES_HOME": str(home), "POSTGRES_COMMIT": "on", **ports}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run([SCRIPT, *words], env=environment, capture_output=True, text=True, timeout=120)
@@ -84,14 +84,17 @@ def test_a_server_that_dies_and_comes_back_costs_nothing_but_time(
 
     wait_for(f"all {COUNT} to be ready", lambda: settled(running, videos), 600, pause=1)
     for video_id in videos:
-        assert topics(running.platform, video_id) == ALL_TOPICS
         made_once(running, video_id)
     wait_for("all to be told", lambda: unpublished(running, videos) == 0, 60)
     messages = everything_told(running)
     for video_id in videos:
-        ours = sorted((each for each in messages if each.key == str(video_id)), key=lambda each: each.at)
-        first = list(dict.fromkeys(each.topic.removeprefix(running.settings.kafka_topic_prefix) for each in ours))
-        assert first == ALL_TOPICS, "each at least once, and in order"
+        # What was made just before the server died may be heard of only from the run after, so not in the usual
+        # order; but `ready` is the last word, and consumers hear what the outbox says, as it says it.
+        told = topics(running.platform, video_id)
+        assert sorted(told) == sorted(ALL_TOPICS)
+        assert (told[0], told[-1]) == (ALL_TOPICS[0], ALL_TOPICS[-1])
+        prefix = running.settings.kafka_topic_prefix
+        assert heard_in_order(messages, [prefix + topic for topic in told], str(video_id))
 
 
 def settled(running: House, videos: list[int]) -> bool:

@@ -51,6 +51,17 @@ def heard(servers: str, topics: list[str], until: Callable[[list[Heard]], bool],
     return found
 
 
+def heard_in_order(messages: list[Heard], topics: list[str], key: str) -> bool:
+    """Whether each of these topics has a message of this key, and the first ones came in this order. Messages of
+    one millisecond are in any order, as nothing tells which came first."""
+    first: dict[str, int] = {}
+    for each in messages:
+        if each.key == key:
+            first[each.topic] = min(each.at, first.get(each.topic, each.at))
+    moments = [first.get(topic, 0) for topic in topics]
+    return set(topics) == set(first) and moments == sorted(moments)
+
+
 def _heard(message: Message) -> Heard:
     headers = {name: (value or b"").decode() for name, value in message.headers() or ()}
     return Heard(

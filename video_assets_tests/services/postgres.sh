@@ -1,6 +1,8 @@
 # PostgreSQL from the Debian package, with a data directory of its own and trust for whoever is on this machine.
-# Durability is off: a test database that a power cut ruins is made anew. A killed server still recovers.
+# Durability is off: a test database that a power cut ruins is made anew. A killed server still recovers, all but
+# the last half second; POSTGRES_COMMIT=on is for tests that kill it and count rows.
 POSTGRES_PORT=${POSTGRES_PORT:-39432}
+POSTGRES_COMMIT=${POSTGRES_COMMIT:-off}
 
 postgres_bin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
 
@@ -20,7 +22,7 @@ postgres_start() {
   fi
   spawn postgres $(as_user postgres) "$bin/postgres" -D "$data" -p "$POSTGRES_PORT" \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
-    -c fsync=off -c synchronous_commit=off -c full_page_writes=off
+    -c fsync=off -c "synchronous_commit=$POSTGRES_COMMIT" -c full_page_writes=off
 }
 
 postgres_ready() { "$(postgres_bin)/pg_isready" -q -h 127.0.0.1 -p "$POSTGRES_PORT"; }
