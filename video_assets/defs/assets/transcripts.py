@@ -1,6 +1,7 @@
 """transcripts: what is said, when."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ from video_assets.media import audio, subtitles
 from video_assets.media.probe import Probe
 from video_assets.settings import Settings
 from video_assets.speech import captions as caption_files
-from video_assets.speech import transcript, verify, whisper
-from video_assets.speech.choose import CAPTIONS, EMBEDDED, WHISPER, choose
+from video_assets.speech import remote, transcript, verify, whisper
+from video_assets.speech.choose import CAPTIONS, EMBEDDED, OPENAI, WHISPER, choose
+from video_assets.speech.endpoint import OPENAI_URL, Endpoint
 from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
 from video_assets.speech.transcript import Transcript
 from video_assets.speech.whisper import Recognition
 from video_assets.videos import Stage
 
-CODE_VERSION = f"{transcript.VERSION}/{caption_files.VERSION}/{whisper.VERSION}"
+CODE_VERSION = f"{transcript.VERSION}/{caption_files.VERSION}/{whisper.VERSION}/{remote.VERSION}"
 JSON, VTT, TEXT = "transcript.json", "transcript.vtt", "transcript.txt"
 
 
@@ -74,6 +76,9 @@ def _params(how: str, settings: Settings) -> dict[str, Any]:
             "model": settings.whisper_model or DEFAULT_MODEL, "compute_type": settings.whisper_compute_type,
             "language": settings.whisper_language, "batch_size": settings.whisper_batch_size,
         }  # fmt: skip
+    if how == OPENAI:
+        where = _endpoint(settings)
+        return {"model": where.model, "server": where.base_url, "language": where.language}
     return {}
 
 
@@ -88,6 +93,9 @@ def _transcribe(
         return found.model_copy(update={"source": EMBEDDED})
     if how == WHISPER and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
         return whisper.transcribe(speech, _recognition(platform.settings), on_progress=artifact.progress)
+    if how == OPENAI and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
+        once = partial(platform.answers.once, artifact.video_id)
+        return remote.transcribe(speech, _endpoint(platform.settings), once, on_progress=artifact.progress)
     return transcript.empty(probe.duration)
 
 
@@ -97,6 +105,13 @@ def _recognition(settings: Settings) -> Recognition:
         settings.speech_threads,
     )  # fmt: skip
     return Recognition(model, settings.whisper_language, settings.whisper_batch_size)
+
+
+def _endpoint(settings: Settings) -> Endpoint:
+    return Endpoint(
+        settings.transcription_model, settings.openai_base_url or OPENAI_URL, settings.openai_api_key,
+        settings.whisper_language, settings.transcription_max_bytes,
+    )  # fmt: skip
 
 
 def _opening(found: Transcript) -> str:
