@@ -63,6 +63,7 @@ def variants(
             {
                 "name": rung.name, "path": str(paths[rung.name].absolute()), "width": rung.width,
                 "height": rung.height, "seek": sampled(playlists[rung.name]),
+                "end": playlist.duration if (playlist := playlists[rung.name]) else 0.0,
             }
             for rung in plan.rungs if paths[rung.name].exists()
         ]

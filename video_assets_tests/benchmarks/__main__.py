@@ -19,10 +19,10 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import launching, outbox, overhead, projection, text
+from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, text
 
 RESULTS = Path(__file__).with_name("results.json")
-ALONE = {"overhead": overhead.run, "projection": projection.run, "text": text.run}
+ALONE = {"overhead": overhead.run, "projection": projection.run, "text": text.run, "media": media.run}
 ON_SERVERS = {"outbox": outbox.run, "launching": launching.run}
 BENCHMARKS = ALONE | ON_SERVERS
 

@@ -17,7 +17,7 @@ CAPTIONS = "WEBVTT\n\n00:00:00.500 --> 00:00:02.000\nHerons at the harbour.\n\n0
 
 def read(path: Path) -> Probe:
     """The probe of a file, with generous limits."""
-    return probing.probe(path, max_streams=64, max_pixels=8192 * 4320, max_duration=3600)
+    return probing.probe(path, max_streams=64, max_pixels=8192 * 4320, max_duration=12 * 3600)
 
 
 def video_facts(**changes: Any) -> Video:

@@ -1,0 +1,279 @@
+"""The ladder against other ways to make it, and the whole stage against the bare ladder; quality beside two presets.
+
+Every figure is a ratio of two figures of this run. `python -m video_assets_tests.benchmarks media` takes 1080p of 8 s
+and 60 s and 4K of 8 s (about ten minutes on two cores); with `--full` 4K of 60 s and every comparison at every size.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import imageio_ffmpeg
+import psutil
+
+from video_assets.artifacts import RunInfo, publish
+from video_assets.artifacts.pointer import make_fence
+from video_assets.defs.assets import uploads, variants
+from video_assets.defs.making import opened
+from video_assets.defs.platform import Platform
+from video_assets.lifecycle.intake import take_in
+from video_assets.media import audio, encode, inspect, ladder, stills
+from video_assets.media.ladder import Ladder, Rung
+from video_assets.media.probe import Probe
+from video_assets.media.process import run_ffmpeg
+from video_assets.settings import Settings
+from video_assets.videos import Stage, utc_now
+from video_assets_tests.benchmarks.quality import quality
+from video_assets_tests.media.clips import ffmpeg
+from video_assets_tests.media.conftest import read
+
+Figures = dict[str, float | str]
+HEIGHTS = Settings().heights
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What something took: seconds of the clock, seconds of the processor, highest memory of it and its children."""
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """A source to measure on."""
+
+    name: str
+    width: int
+    height: int
+    seconds: int
+    rivals: bool
+    """Compare with one process a rung and with a copied top rung too, which takes as long again."""
+
+
+QUICK = (Size("360p 4 s", 640, 360, 4, True),)
+USUAL = (
+    Size("1080p 8 s", 1920, 1080, 8, True),
+    Size("1080p 60 s", 1920, 1080, 60, False),
+    Size("4K 8 s", 3840, 2160, 8, False),
+)
+FULL = (*(replace(size, rivals=True) for size in USUAL), Size("4K 60 s", 3840, 2160, 60, True))
+
+
+def run(folder: Path, *, quick: bool) -> Figures:
+    """The figures of every size, those of quality, and those of three hours."""
+    folder.mkdir(parents=True)
+    full = "--full" in sys.argv
+    figures: Figures = {}
+    for size in QUICK if quick else FULL if full else USUAL:
+        source = make_source(folder / f"{size.width}-{size.seconds}.mp4", size)
+        figures |= {f"{size.name}: {what}": figure for what, figure in compare(source, folder, size).items()}
+        if size.seconds <= 8 and (quick or size.height == 1080):
+            figures |= quality(source, folder)
+        source.unlink()
+    figures |= three_hours(folder, seconds=300 if quick else 3 * 3600)
+    return figures
+
+
+def make_source(path: Path, size: Size) -> Path:
+    """A camera moving over a detailed picture, with grain: H.264 in open groups, so that it is not copied."""
+    still = path.with_suffix(".png")
+    scale = f"{size.width * 5 // 4}x{size.height * 5 // 4}"
+    ffmpeg("-f", "lavfi", "-i", f"mandelbrot=s={scale}:start_scale=0.02", "-frames:v", "1", str(still), timeout=120)
+    move = f"crop={size.width}:{size.height}:x='(iw-ow)/2*(1+sin(t*0.9))':y='(ih-oh)/2*(1+cos(t*0.7))'"
+    inputs = ["-loop", "1", "-framerate", "30", "-t", str(size.seconds), "-i", str(still)]
+    inputs += ["-f", "lavfi", "-i", f"aevalsrc='0.3*sin(880*t)|0.3*sin(1320*t)':s=48000:d={size.seconds}"]
+    x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-x264-params", "open-gop=1:keyint=60:bframes=2"]
+    filters = ["-vf", f"{move},noise=alls=6:allf=t,format=yuv420p"]
+    ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", *filters, *x264, "-c:a", "aac", str(path), timeout=900)
+    still.unlink()
+    return path
+
+
+def compare(source: Path, folder: Path, size: Size) -> Figures:
+    """Ratios of processor and clock for one source."""
+    probe = read(source)
+    plan = ladder.plan(probe, HEIGHTS)
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    bare = spent(lambda: bare_ladder(plan, probe, source, out, plan.rungs))
+    tuned = spent(lambda: hand_tuned(plan, probe, source, out))
+    stage, parts = whole_stage(source, folder)
+    figures = _ratios("ladder over a hand-tuned command (goal 1.02)", bare, tuned)
+    figures |= _ratios("whole stage over the bare ladder (goal 1.08)", stage, bare)
+    figures |= {f"  of which {name}, CPU over the bare ladder": round(s.cpu / bare.cpu, 3) for name, s in parts.items()}
+    figures["peak memory of the worker and its children, MB"] = round(stage.peak / 1e6)
+    if size.rivals:
+        apart = spent(lambda: [bare_ladder(plan, probe, source, out, [rung]) for rung in plan.rungs])
+        figures |= _ratios("ladder over one process a rung (goal 0.75)", bare, apart)
+        compatible = folder / "compatible.mp4"
+        closed = ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", str(plan.rungs[0].maxrate), "-g", "60", "-bf", "2"]
+        ffmpeg("-i", str(source), *closed, "-maxrate", str(plan.rungs[0].maxrate), "-bufsize",
+               str(plan.rungs[0].bufsize), "-c:a", "copy", str(compatible), timeout=900)  # fmt: skip
+        other = read(compatible)
+        copied = ladder.plan(other, HEIGHTS)
+        assert copied.rungs[0].copy, copied.encoded_because
+        ours = spent(lambda: bare_ladder(copied, other, compatible, out, copied.rungs))
+        figures |= _ratios("compatible source over one process a rung (goal 0.40)", ours, apart)
+        compatible.unlink()
+    speech = spent(lambda: audio.extract_speech_audio(source, probe, out))
+    together = spent(lambda: with_speech(plan, probe, source, out))
+    figures["speech sound in its own pass, CPU over the bare ladder"] = round(speech.cpu / bare.cpu, 4)
+    figures["speech sound in the ladder's pass, more CPU over it"] = round((together.cpu - bare.cpu) / bare.cpu, 4)
+    return figures
+
+
+def bare_ladder(plan: Ladder, probe: Probe, source: Path, out: Path, rungs: list[Rung] | tuple[Rung, ...]) -> None:
+    """Our own command and nothing beside it."""
+    args = encode.command(plan, probe, source, out, rungs, with_stills=False)
+    limits = encode.limits_for(plan, probe, rungs)
+    run_ffmpeg(args, limits=limits, reads=[source], writes=out, what="the benchmark")
+
+
+def with_speech(plan: Ladder, probe: Probe, source: Path, out: Path) -> None:
+    """Our command with one more output, the sound for speech recognition."""
+    args = encode.command(plan, probe, source, out, plan.rungs, with_stills=False)
+    args += ["-map", f"0:{probe.audio[0].index}", "-ac", "1", "-ar", str(audio.RATE), "-c:a", "pcm_s16le", "-f", "wav"]
+    limits = encode.limits_for(plan, probe, plan.rungs)
+    run_ffmpeg([*args, str(out / "speech.wav")], limits=limits, reads=[source], writes=out, what="the benchmark")
+
+
+def hand_tuned(plan: Ladder, probe: Probe, source: Path, out: Path) -> None:
+    """What somebody who knows FFmpeg well writes for these very rungs: one decode, one cascade, nothing around it."""
+    graph, chain = [], "0:v"
+    for number, rung in enumerate(plan.rungs):
+        last = number == len(plan.rungs) - 1
+        same = probe.video is not None and rung.height == probe.video.height
+        scale = "null" if same else f"scale={rung.width}:{rung.height}:flags=bicubic"
+        graph.append(f"[{chain}]{scale}" + (f"[v{number}]" if last else f",split=2[v{number}][n{number}]"))
+        chain = f"n{number}"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", "-i", str(source)]
+    command += ["-filter_complex", ";".join(graph)]
+    for number, rung in enumerate(plan.rungs):
+        command += [
+            "-map",
+            f"[v{number}]",
+            "-map",
+            "0:a",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            str(rung.crf),
+        ]
+        command += ["-maxrate", str(rung.maxrate), "-bufsize", str(rung.bufsize), "-threads:v", "4", "-g", "120"]
+        command += ["-keyint_min", "120", "-sc_threshold", "0", "-c:a", "aac", "-b:a", "128k"]
+        command += ["-movflags", "+frag_keyframe+delay_moov+default_base_moof", str(out / f"tuned-{rung.name}.mp4")]
+    subprocess.run(command, check=True)
+
+
+def whole_stage(source: Path, folder: Path) -> tuple[Spent, dict[str, Spent]]:
+    """Everything `variants` does, from a stored upload to published files; and its parts beside the encoding."""
+    settings = Settings(home=folder / f"home-{source.stem}", min_free_bytes=0)
+    platform = Platform(settings)
+    video = take_in(source, database=platform.database, storage=platform.storage, settings=settings, claimed_by="bench")
+    run_info = RunInfo("bench-run", make_fence(utc_now(), "bench-run"))
+    recipe = uploads.recipe(platform, video.id)
+    with opened(platform, Stage.UPLOADS, video.id, run_info, recipe) as (artifact, _):
+        manifest = artifact.seal()
+        publish(platform.storage, manifest)
+
+    def make() -> None:
+        with opened(platform, Stage.VARIANTS, video.id, run_info, variants.recipe(platform, video.id, manifest)) as (
+            a,
+            _,
+        ):
+            publish(platform.storage, a.seal())
+
+    taken: dict[str, Spent] = {}
+
+    @contextmanager
+    def noted(module: object, name: str, what: str) -> Iterator[None]:
+        original: Callable[..., object] = getattr(module, name)
+
+        def timed(*args: object, **kwargs: object) -> object:
+            found: list[object] = []
+            taken[what] = spent(lambda: found.append(original(*args, **kwargs)))
+            return found[0]
+
+        setattr(module, name, timed)
+        try:
+            yield
+        finally:
+            setattr(module, name, original)
+
+    with noted(inspect, "variants", "verification"), noted(stills, "finish", "choosing stills"):
+        whole = spent(make)
+    return whole, taken
+
+
+def three_hours(folder: Path, *, seconds: int) -> Figures:
+    """Memory of reading and encoding a long source of a low rate, over that of a tenth of it."""
+    peaks: dict[int, Spent] = {}
+    for length in (seconds // 10, seconds):
+        source, out = folder / f"long-{length}.mp4", folder / f"long-{length}"
+        out.mkdir()
+        inputs = ["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=1:d={length}"]
+        inputs += ["-f", "lavfi", "-i", f"anoisesrc=a=0.1:d={length}:r=16000"]
+        x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "4", "-c:a", "aac", "-b:a", "24k"]
+        ffmpeg(*inputs, *x264, str(source), timeout=600)
+
+        def make(source: Path = source, out: Path = out) -> None:
+            probe = read(source)
+            assert probe.video is not None
+            plan = ladder.plan(replace(probe, video=replace(probe.video, clean=False)), (90, 48))
+            encode.encode(plan, probe, source, out, plan.rungs)
+            stills.finish(out, probe)
+            outcomes, _ = inspect.variants(out, plan, probe)
+            assert all(outcome.passed for outcome in outcomes), outcomes
+
+        peaks[length] = spent(make)
+        source.unlink()
+    short, long = peaks[seconds // 10], peaks[seconds]
+    return {
+        f"{seconds / 3600:g} h at a low rate: peak memory, MB": round(long.peak / 1e6),
+        f"{seconds / 3600:g} h at a low rate: peak memory over that of a tenth": round(long.peak / short.peak, 3),
+        f"{seconds / 3600:g} h at a low rate: times real time": round(seconds / long.wall),
+    }
+
+
+def spent(work: Callable[[], object]) -> Spent:
+    """Does the work; memory is looked at five times a second, since a child's own peak says nothing of the sum."""
+    peak, ended, me = 0, threading.Event(), psutil.Process()
+
+    def watch() -> None:
+        nonlocal peak
+        while not ended.wait(0.2):
+            peak = max(peak, sum(_memory(each) for each in [me, *me.children(recursive=True)]))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    wall, cpu = time.monotonic(), sum(os.times()[:4])
+    try:
+        work()
+    finally:
+        took = time.monotonic() - wall, sum(os.times()[:4]) - cpu
+        ended.set()
+        watcher.join()
+    return Spent(*took, peak)
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _ratios(what: str, ours: Spent, theirs: Spent) -> Figures:
+    return {f"{what}, CPU": round(ours.cpu / theirs.cpu, 3), f"{what}, wall": round(ours.wall / theirs.wall, 3)}
