@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 SERVICES := video_assets_tests/services/services
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint bench bench-services services services-stop clean
+.PHONY: help install demo test test-slow lint bench bench-services services services-stop services-docker lock image clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## create .venv with the locked versions; does nothing when it is up to date
 
@@ -56,6 +56,19 @@ services: ## start every server the tests can use, and print where they are (the
 
 services-stop: ## stop them
 	@$(SERVICES) down
+
+services-docker: ## the same servers as containers; they go with `docker compose -f docker/compose.services.yaml down -v`
+	@docker compose -f docker/compose.services.yaml up --detach --wait
+	@sed '/^#/d; s/^/export /' docker/services.env
+
+image: ## the container image that docker/compose.yaml runs
+	docker build --file docker/Dockerfile --tag video-assets .
+
+# Everything but what the developers need beside it goes into the image: the second lock is part of the first.
+UV_LOCK := uv pip compile --quiet --generate-hashes --no-strip-extras --universal --no-header --no-annotate --python-version 3.10
+lock: ## write both locks anew, after a change in setup.py (wants uv)
+	@$(UV_LOCK) --extra dev --output-file requirements.lock setup.py >/dev/null
+	@$(UV_LOCK) --constraints requirements.lock --output-file docker/requirements.lock setup.py >/dev/null
 
 clean: ## remove the environment and every cache; your data/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

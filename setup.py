@@ -3,6 +3,18 @@
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+
+class WithInstance(build_py):
+    """Puts the embedded instance's dagster.yaml into the package: in a wheel there is no folder above it."""
+
+    def run(self) -> None:
+        """Builds, then copies."""
+        super().run()
+        if not self.editable_mode:
+            self.copy_file("dagster.yaml", str(Path(self.build_lib, "video_assets", "dagster.yaml")))
+
 
 setup(
     name="video-assets",
@@ -14,6 +26,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["video_assets", "video_assets.*"]),
     include_package_data=True,
+    cmdclass={"build_py": WithInstance},
     package_data={"video_assets": ["py.typed", "sample/*", "database/migrations/*.mako"]},
     install_requires=[
         # The pinned trio: 1.13.29 has no matching webserver, and the libraries follow their own numbers.

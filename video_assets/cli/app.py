@@ -12,7 +12,20 @@ from pathlib import Path
 import click
 
 from video_assets import __version__
-from video_assets.cli import demo, doctor, events, operate, process, report, search, status, up, worker
+from video_assets.cli import (
+    demo,
+    doctor,
+    events,
+    healthy,
+    migrate,
+    operate,
+    process,
+    report,
+    search,
+    status,
+    up,
+    worker,
+)  # fmt: skip
 from video_assets.cli.output import Output
 from video_assets.cli.stopping import INTERRUPTED, stop_on_sigterm
 from video_assets.errors import PermanentError, TransientError, one_line
@@ -44,7 +57,7 @@ def cli(context: click.Context, debug: bool) -> None:
 for _command in (
     up.up, demo.demo, process.process, status.status, search.search, operate.cancel, operate.delete,
     operate.reconcile, operate.rebuild, events.events, doctor.doctor, report.report,
-    worker.worker,
+    worker.worker, migrate.migrate, healthy.healthy,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -19,7 +19,12 @@ Run = dg.DagsterRun
 
 DAGSTER_VERSION = dg.__version__
 
-CONFIGURATION = Path(video_assets.__file__).parent.parent / "dagster.yaml"
+_PACKAGE = Path(video_assets.__file__).parent
+CONFIGURATION = next(
+    (path for path in (_PACKAGE / "dagster.yaml", _PACKAGE.parent / "dagster.yaml") if path.exists()),
+    _PACKAGE / "dagster.yaml",
+)
+"""The embedded instance: within the package where it was installed, beside it in a checkout."""
 
 
 def prepare_dagster_home(settings: Settings) -> Path:

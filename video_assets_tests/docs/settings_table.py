@@ -1,4 +1,5 @@
-"""The table in docs/settings.md, generated from the settings. Run as a module, it writes the table anew."""
+"""The table in docs/settings.md, generated from the settings. Run as a module, it writes the table anew, and
+what docker/.env.example says of them too."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from video_assets.settings import Settings
+from video_assets_tests.docs import env_example
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->"
@@ -47,3 +49,4 @@ def _meaning(field: FieldInfo) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    env_example.write()
