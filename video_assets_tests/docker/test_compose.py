@@ -277,3 +277,39 @@ def test_the_image_is_built_of_what_the_context_lets_in_and_runs_as_nobody_speci
     assert copied == set(let_in)
     assert [path for path in copied if not (ROOT / path).exists()] == []
     assert not any(fnmatch.fnmatch("docker/.env", pattern) for pattern in let_in)
+
+
+COMPOSE_COMMAND = re.compile(r"docker compose ((?:[^`\n\\]|\\\n|\\(?!\n))+)")
+
+
+def shown() -> list[list[str]]:
+    """The words of every `docker compose …` in docker/README.md."""
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    return [match.replace("\\\n", " ").split() for match in COMPOSE_COMMAND.findall(page)]
+
+
+def test_every_compose_command_that_is_shown_names_services_and_commands_that_exist() -> None:
+    commands = shown()
+    assert len(commands) > 15
+    valued = {"--user", "--cap-add", "--volume", "--entrypoint"}
+    for verb, *rest in commands:
+        if verb not in ("run", "exec"):
+            continue
+        plain = [word for before, word in zip(["", *rest], rest, strict=False) if before not in valued]
+        service_name, *command = [word for word in plain if not word.startswith("-")]
+        assert service_name in COMPOSE["services"], rest
+        if service_name in OURS and "--entrypoint" not in rest:
+            # The image's entry point knows commands without the word before them; `exec` goes past it.
+            assert (command[0] == "video-assets") == (verb == "exec"), rest
+            assert command[verb == "exec"] in cli.commands, rest
+    copied = [rest for verb, *rest in commands if verb == "cp"]
+    assert copied
+    assert all(target.startswith("daemon:/inbox/") for _, target in copied)
+
+
+def test_the_volumes_that_are_backed_up_are_those_of_compose() -> None:
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--volume video-assets_([a-z0-9]+):", page))
+    assert named == {"s3"}
+    assert named <= set(COMPOSE["volumes"])
+    assert COMPOSE["name"] == "video-assets"

@@ -18,7 +18,7 @@ from video_assets.videos import Stage, VideoStatus
 from video_assets_tests.docs.settings_table import PAGE, with_table
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "docker" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"(?:^|`)video-assets ((?:[^`#\n]|#(?! ))*)", re.MULTILINE)
 
 
