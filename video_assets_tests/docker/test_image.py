@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from video_assets.database.models import AttemptRow, VideoRow
 from video_assets.defs.platform import Platform
 from video_assets.settings import Settings
 from video_assets_tests.conftest import _missing
-from video_assets_tests.docker.containers import ENGINE, ROOT, Docker, Installation
+from video_assets_tests.docker.containers import DOCKER, ENGINE, ROOT, Docker, Installation
+from video_assets_tests.docker.test_compose import shown
 from video_assets_tests.e2e.conftest import CAPTIONS
 from video_assets_tests.e2e.house import wait_for
 from video_assets_tests.e2e.production import Servers, databases, queues
@@ -300,3 +302,41 @@ def attempts(platform: Platform, video_id: int) -> list[str]:
     with platform.database.read() as session:
         chosen = select(AttemptRow.state).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return list(session.scalars(chosen))
+
+
+def test_the_bucket_s_volume_is_backed_up_and_restored_with_what_s3_knows_of_its_objects(
+    docker: Docker, image: str, tmp_path: Path
+) -> None:
+    """The two commands of docker/README.md, as they stand there."""
+    ours = ("--no-deps", "--no-TTY")  # Compose's own words
+    saving, restoring = ([word for word in words if word not in ours] for words in backup_commands())
+    first, second = (f"test-{uuid4().hex[:10]}" for _ in range(2))
+    root = ["run", "--rm", "--user", "0", "--entrypoint", "python"]
+    try:
+        docker(*root, "--volume", f"{first}:/s3", image, "-c", OBJECT)
+        archive = tmp_path / "s3.tar"
+        for words, volume, how in ((saving, first, f"> {archive}"), (restoring, second, f"< {archive}")):
+            line = " ".join([DOCKER, "-H", docker.host, "run", "--interactive", "--cap-drop", "ALL", *words])
+            line = line.replace("video-assets_s3", volume).replace(" worker ", f" {image} ")
+            subprocess.run(["bash", "-c", f"{line} {how}"], check=True, timeout=60)
+        read = "import os; print(open('/s3/b/o').read(), os.getxattr('/s3/b/o', 'user.etag'))"
+        assert docker(*root, "--volume", f"{second}:/s3", image, "-c", read).stdout == "bytes b'abc'\n"
+    finally:
+        docker("volume", "rm", "--force", first, second)
+
+
+OBJECT = """
+import os
+os.makedirs("/s3/b", mode=0o700)
+open("/s3/b/o", "w").write("bytes")
+os.setxattr("/s3/b/o", "user.etag", b"abc")
+os.chmod("/s3/b/o", 0o400)
+os.chown("/s3/b/o", 1234, 1234)
+"""
+
+
+def backup_commands() -> list[list[str]]:
+    """The words of the `docker compose run … tar …` commands, without the redirection at their end."""
+    return [
+        re.split(r"\s[<>]", " ".join(rest))[0].split() for verb, *rest in shown() if verb == "run" and "tar" in rest
+    ]  # fmt: skip
