@@ -62,7 +62,7 @@ def test_after_kill_9_nothing_runs_on_and_the_video_can_be_gone_on_with(
     home: Path, clip: Path, long_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEO_ASSETS_HEARTBEAT_SECONDS", "1")
-    monkeypatch.setenv("VIDEO_ASSETS_WORKER_LOST_SECONDS", "4")
+    monkeypatch.setenv("VIDEO_ASSETS_WORKER_LOST_SECONDS", "600")
     command = subprocess.Popen([*CLI, "process", str(long_clip)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     encoder = _until(lambda: _encoder_below(command), 120, "the encoder")
     assert isinstance(encoder, psutil.Process)
@@ -72,6 +72,7 @@ def test_after_kill_9_nothing_runs_on_and_the_video_can_be_gone_on_with(
 
     refused = say("process", "--video", "1").out
     assert "video 1 is being worked on by run" in refused, "a silent run is not dead before its time"
+    monkeypatch.setenv("VIDEO_ASSETS_WORKER_LOST_SECONDS", "4")
     monkeypatch.setenv("VIDEO_ASSETS_LADDER", "240")
     _until(lambda: say("process", "--video", "1").code == 0, 60, "the end of it")
     story = say("status", "1", "--json").json
