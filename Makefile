@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests wait half of their time, so a file of them runs on every core. TEST_JOBS=0: one after the other, in this process.
+TEST_JOBS ?= logical
 SERVICES := video_assets_tests/services/services
 
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ demo: install ## start everything, put the sample video in, watch it become sear
 	@$(BIN)/video-assets demo
 
 test: install ## every test this machine can run (REQUIRE_SERVICES=1: a missing service is a failure)
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest --numprocesses $(TEST_JOBS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 test-slow: install ## what is too long for every change
 	@$(BIN)/pytest -m slow --timeout=900 $(PYTEST_ARGS)

@@ -66,6 +66,8 @@ setup(
             "setuptools>=77",
             "pytest>=9.0",
             "pytest-timeout>=2.4",
+            # Half of the time the tests wait for something: two at once take little more than one.
+            "pytest-xdist>=3.6",
             "hypothesis>=6.120",
             "ruff>=0.8",
             "mypy>=1.13",
