@@ -6,6 +6,7 @@ to be one publisher at a time (`Database.only_one("outbox")`): two that skip eac
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, cast, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow
@@ -31,8 +32,14 @@ class Outgoing:
     id: UUID
     video_id: int
     topic: str
-    payload: Mapping[str, Any]
+    body: str
+    """The payload as JSON, as it stands in the table: it goes out as it is."""
     attempts: int
+
+    @property
+    def payload(self) -> Any:
+        """The payload."""
+        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,8 @@ def unpublished(session: Session, limit: int, *, without: Collection[int] = ()) 
     )  # fmt: skip
     rows = session.connection().execute(
         select(
-            OutboxOrderRow.seq, OutboxRow.id, OutboxOrderRow.video_id, OutboxRow.topic, OutboxRow.payload,
-            OutboxRow.attempts,
+            OutboxOrderRow.seq, OutboxRow.id, OutboxOrderRow.video_id, OutboxRow.topic,
+            cast(OutboxRow.payload, Text), OutboxRow.attempts,
         )
         .join(OutboxRow, OutboxRow.id == OutboxOrderRow.event_id)
         .where(OutboxRow.published.is_(False), ~held, OutboxOrderRow.video_id.not_in(without))

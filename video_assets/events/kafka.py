@@ -6,13 +6,11 @@ videos have theirs at once. Idempotence keeps the client's own retries from doub
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -234,8 +232,8 @@ class _Pass:
             return True
         try:
             self._producer.produce(
-                topic, value=json.dumps(event.payload, ensure_ascii=False).encode(), key=str(event.video_id),
-                headers=headers(event.id, event.payload), on_delivery=lambda error, _: self._heard(event, error),
+                topic, value=event.body.encode(), key=str(event.video_id),
+                headers=headers(event), on_delivery=lambda error, _: self._heard(event, error),
             )  # fmt: skip
         except BufferError:
             return False
@@ -269,10 +267,11 @@ class _Pass:
             self._suspects.append(list(self._left[event.video_id]))
 
 
-def headers(message_id: UUID, payload: Mapping[str, Any]) -> list[tuple[str, str | bytes | None]]:
+def headers(event: Outgoing) -> list[tuple[str, str | bytes | None]]:
     """The headers of a message. What belongs to no greater undertaking is one of its own."""
-    correlation = payload.get("correlationId") or message_id
-    return [("messageId", str(message_id).encode()), ("correlationId", str(correlation).encode())]
+    payload = event.payload if '"correlationId"' in event.body else None
+    correlation = payload.get("correlationId") if isinstance(payload, dict) else None
+    return [("messageId", str(event.id).encode()), ("correlationId", str(correlation or event.id).encode())]
 
 
 def _words(error: KafkaError) -> str:

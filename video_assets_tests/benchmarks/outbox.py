@@ -103,8 +103,8 @@ def _send(producer: Producer, settings: Settings, waiting: list[publishing.Outgo
     assert {event.topic for event in waiting} <= set(TOPICS)
     for event in waiting:
         producer.produce(
-            settings.kafka_topic_prefix + event.topic, json.dumps(event.payload, ensure_ascii=False).encode(),
-            str(event.video_id), headers=headers(event.id, event.payload),
+            settings.kafka_topic_prefix + event.topic, event.body.encode(), str(event.video_id),
+            headers=headers(event),
         )  # fmt: skip
         producer.poll(0)
     assert producer.flush(60) == 0
@@ -123,7 +123,7 @@ def _script(database: Database, producer: Producer, settings: Settings) -> None:
         for identity, video_id, topic, payload in rows:
             producer.produce(
                 settings.kafka_topic_prefix + topic, json.dumps(payload, ensure_ascii=False).encode(), str(video_id),
-                headers=headers(identity, payload),
+                headers=[("messageId", identity), ("correlationId", payload.get("correlationId") or identity)],
             )  # fmt: skip
             producer.poll(0)
         assert producer.flush(60) == 0

@@ -57,8 +57,8 @@ def test_what_is_parked_is_seen_everywhere(platform: Platform, capsys: pytest.Ca
     capsys.readouterr()
     assert run(["doctor", "--json"]) == 1
     findings = {each["name"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
-    assert not findings["events"]["ok"]
-    assert "1 event is parked (video 7, video.ready: " in findings["events"]["found"]
+    assert not findings["outbox"]["ok"]
+    assert "1 event is parked (video 7, video.ready: " in findings["outbox"]["found"]
 
 
 def test_released_it_is_sent_with_what_waited_behind_it(
