@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from video_assets.text.terms import words
 
@@ -29,19 +30,14 @@ _GROUPED = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 
 def numbers(text: str) -> frozenset[str]:
     """The numbers a text gives, each in one spelling: `3,000`, `3000` and `three thousand` are the same."""
-    return frozenset(_in_digits(text)) | frozenset(str(value) for value, _ in _in_words(text))
+    return frozenset(_in_digits(text)) | frozenset(map(str, _in_words(text)))
 
 
-def number_parts(text: str) -> frozenset[str]:
-    """The numbers of a text, and what they are put together from: whoever says `nineteen eighty-seven` has said 1987,
-    19 and 87, too."""
-    found = set(_in_digits(text))
-    run = _in_words(text)
-    for at, (value, parts) in enumerate(run):
-        found.update(map(str, (value, *parts)))
-        if at + 1 < len(run) and 10 <= value < 100 and 10 <= run[at + 1][0] < 100:
-            found.add(str(value * 100 + run[at + 1][0]))
-    return frozenset(found)
+def numbers_meant(text: str) -> frozenset[str]:
+    """The numbers of a text, and the years that are said in two: `nineteen eighty-seven` is 1987, too."""
+    pairs = pairwise(_in_words(text))
+    years = {str(left * 100 + right) for left, right in pairs if 10 <= left < 100 and 10 <= right < 100}
+    return numbers(text) | years
 
 
 def _in_digits(text: str) -> list[str]:
@@ -52,36 +48,27 @@ def _in_digits(text: str) -> list[str]:
     return found
 
 
-def _in_words(text: str) -> list[tuple[int, list[int]]]:
-    """Each number in words: its value, and the values of its words."""
-    found: list[tuple[int, list[int]]] = []
-    total = current = 0
-    parts: list[int] = []
+def _in_words(text: str) -> list[int]:
+    """The value of each number in words."""
+    found: list[int] = []
+    total = current = last = 0
     spoken = words(text)
-
-    def close() -> None:
-        nonlocal total, current
-        if parts:
-            found.append((total + current, list(parts)))
-        total = current = 0
-        parts.clear()
-
-    for at, word in enumerate(spoken):
+    for at, word in enumerate([*spoken, ""]):
         if word in SMALL:
             value = SMALL[word]
             # "twenty five" and "hundred and five" go on; "two three" and "nineteen eighty" begin anew.
-            if parts and not (current % 100 == 0 or (current % 100 in range(20, 100, 10) and 0 < value < 10)):
-                close()
-            current += value
-            parts.append(value)
+            if last and not (current % 100 == 0 or (current % 100 in range(20, 100, 10) and 0 < value < 10)):
+                found.append(total + current)
+                total = current = 0
+            current, last = current + value, 1
         elif word in LARGE:
             scale = LARGE[word]
             if scale < 1000:
                 current = max(current, 1) * scale
             else:
                 total, current = total + max(current, 1) * scale, 0
-            parts.append(scale)
-        elif not (word == "and" and parts and parts[-1] >= 100 and at + 1 < len(spoken) and spoken[at + 1] in SMALL):
-            close()
-    close()
+            last = scale
+        elif last and not (word == "and" and last >= 100 and spoken[at + 1 : at + 2] and spoken[at + 1] in SMALL):
+            found.append(total + current)
+            total = current = last = 0
     return found

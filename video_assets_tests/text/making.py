@@ -20,7 +20,7 @@ from video_assets_tests.text.standin import StandIn
 
 KEY = "sk-not-to-be-seen-4711"
 GROUNDING = json.loads((Path(__file__).parents[1] / "fixtures" / "grounding" / "talks.json").read_text())
-"""Talks with sentences that say what was said in other words, and invented ones; half of them to tune with."""
+"""Talks with sentences that say what was said in other words, and invented ones."""
 
 
 THINGS = "anchor basket candle drawer engine feather garden hammer island jacket kettle ladder mirror needle"

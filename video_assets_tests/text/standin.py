@@ -100,12 +100,14 @@ def picked(call: Call, count: int) -> list[tuple[str, list[int]]]:
 
 def honest(call: Call) -> Reaction:
     """Says what the lines say, in nearly their words."""
-    points = [(said_differently(text), at) for text, at in picked(call, 5 if call.kind == "final" else 4)]
+    points = [(reported(call, text), at) for text, at in picked(call, 5 if call.kind == "final" else 4)]
     return answer(points, call.kind)
 
 
-def said_differently(text: str) -> str:
-    """A sentence as a summary would put it: in the third person, without what only speech needs."""
+def reported(call: Call, text: str) -> str:
+    """A sentence as an English summary would put it: in the third person, without what only speech needs."""
+    if "in English" not in call.system:
+        return text
     plain = re.sub(r"^(?:The speaker says that|So|And|But|Then|Now|Well),? ", "", text).rstrip(".!? ")
     return f"The speaker says that {plain[:1].lower()}{plain[1:]}."
 

@@ -22,7 +22,7 @@ any_sentence = st.text(min_size=1, max_size=80) | st.text(st.sampled_from("ab ไป
 
 
 @given(st.lists(any_sentence, max_size=20), st.integers(32, 400))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_nothing_is_lost_the_order_is_kept_and_no_chunk_is_too_large(texts: list[str], limit: int) -> None:
     found = chunks(texts, limit)
     lines = [line for chunk in found for line in chunk.lines]
@@ -36,6 +36,7 @@ def test_nothing_is_lost_the_order_is_kept_and_no_chunk_is_too_large(texts: list
 
 
 @given(st.lists(any_sentence, min_size=2, max_size=20), st.integers(64, 400))
+@settings(max_examples=50)
 def test_each_chunk_is_as_full_as_it_gets(texts: list[str], limit: int) -> None:
     found = chunks(texts, limit)
     for before, after in pairwise(found):

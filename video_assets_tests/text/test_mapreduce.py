@@ -23,7 +23,7 @@ from video_assets.text.sentences import sentences
 from video_assets.text.tokens import count_tokens
 from video_assets.text.verify import summary_checks
 from video_assets_tests.text.making import GROUNDING, Said, asker, lecture, said
-from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest, picked, said_differently
+from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest, picked, reported
 from video_assets_tests.text.talks import TOPICS, talk
 
 FORTY = lecture(379)
@@ -166,7 +166,7 @@ def lying(inventions: list[str], *, honest_ones: int) -> Callable[[Call], Reacti
     """Adds what nobody said, in notes and in the summary, with citations as if somebody had."""
 
     def behave(call: Call) -> Reaction:
-        points = [(said_differently(text), at) for text, at in picked(call, honest_ones)]
+        points = [(reported(call, text), at) for text, at in picked(call, honest_ones)]
         cited = call.lines[0][0][:1] if call.lines else [0]
         return answer(points + [(text, cited) for text in inventions], call.kind)
 
