@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,11 @@ class Playlist:
     @property
     def duration(self) -> float:
         return sum(segment.duration for segment in self.segments)
+
+    @property
+    def starts(self) -> list[float]:
+        """When each segment begins, counted from the first; seconds."""
+        return [0.0, *itertools.accumulate(segment.duration for segment in self.segments)][: len(self.segments)]
 
     @property
     def bandwidth(self) -> int:

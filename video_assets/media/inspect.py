@@ -111,10 +111,7 @@ def sampled(playlist: Playlist | None) -> list[float]:
     """Where to decode: the start, two places between, the last segment. Seconds, rising."""
     if playlist is None:
         return [0.0]
-    starts, at = [], 0.0
-    for segment in playlist.segments:
-        starts.append(at)
-        at += segment.duration
+    starts = playlist.starts
     chosen = {0, len(starts) // 3, 2 * len(starts) // 3, len(starts) - 1}
     return [round(starts[number] + 0.001, 3) for number in sorted(chosen)]
 

@@ -224,7 +224,7 @@ def three_hours(folder: Path, *, seconds: int) -> Figures:
         source, out = folder / f"long-{length}.mp4", folder / f"long-{length}"
         out.mkdir()
         inputs = ["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=1:d={length}"]
-        inputs += ["-f", "lavfi", "-i", f"anoisesrc=a=0.1:d={length}:r=16000"]
+        inputs += ["-f", "lavfi", "-i", f"anoisesrc=a=0.1:d={length}:r=22050"]
         x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "4", "-c:a", "aac", "-b:a", "24k"]
         ffmpeg(*inputs, *x264, str(source), timeout=600)
 

@@ -1,6 +1,6 @@
 """variants: every rung of the ladder, poster and storyboard."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from video_assets.defs.describe import image, markdown, megabytes, table
 from video_assets.defs.making import Events, Recipe, produce
 from video_assets.defs.partitions import videos
 from video_assets.defs.platform import Platform
+from video_assets.defs.progress_log import seldom
 from video_assets.media import encode, inspect, ladder, stills
 from video_assets.media.probe import Probe
 from video_assets.media.process import Progress
@@ -34,10 +35,13 @@ TYPES = {".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".jpg": 
 )
 def variants(context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
     """Every rung of the ladder as single-file fMP4 HLS, with playlists, poster and storyboard."""
-    yield from produce(context, platform, Stage.VARIANTS, lambda video_id: recipe(platform, video_id, uploads))
+    say = seldom(context.log.info, "encoding")
+    yield from produce(context, platform, Stage.VARIANTS, lambda video_id: recipe(platform, video_id, uploads, say))
 
 
-def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
+def recipe(
+    platform: Platform, video_id: int, uploads: Manifest, say: Callable[[Progress], None] | None = None
+) -> Recipe:
     """Rungs and stills are parts: those made from the same before are kept, so a new rung costs that rung."""
     probe = Probe.from_facts(uploads.facts)
     plan = ladder.plan(probe, platform.settings.heights)
@@ -47,7 +51,7 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
         kept = {name: file for name, part in parts.items() if (file := artifact.unchanged(part, name))}
         missing = [rung for rung in plan.rungs if not kept.keys() >= set(_files_of(rung))]
         with_stills = not kept.keys() >= set(stills.FILES)
-        tell = partial(_tell, artifact)
+        tell = partial(_tell, artifact, say)
         encode.encode(plan, probe, source, artifact.folder, missing, on_progress=tell, with_stills=with_stills)
         if with_stills:
             stills.finish(artifact.folder, probe)
@@ -79,8 +83,10 @@ def _files_of(rung: ladder.Rung) -> tuple[str, str]:
     return f"{rung.name}.mp4", f"{rung.name}.m3u8"
 
 
-def _tell(artifact: Artifact, now: Progress) -> None:
+def _tell(artifact: Artifact, say: Callable[[Progress], None] | None, now: Progress) -> None:
     artifact.progress(now.fraction or 0.0, now.speed, now.eta_seconds)
+    if say is not None:
+        say(now)
 
 
 def _rung_table(manifest: Manifest) -> str:

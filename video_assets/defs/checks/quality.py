@@ -1,0 +1,65 @@
+"""Rungs that look like their sources: VMAF of moments of a few videos."""
+
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from video_assets.artifacts import Manifest, current
+from video_assets.database import reading
+from video_assets.defs.assets.uploads import SOURCE
+from video_assets.defs.describe import markdown, table
+from video_assets.defs.platform import Platform
+from video_assets.errors import PermanentError
+from video_assets.media import hls, ladder, quality
+from video_assets.media.probe import Probe
+from video_assets.videos import Stage
+
+SAMPLE = 3
+"""Videos looked at each time, one rung of each: some seconds of decoding a video."""
+LEAST = 60.0
+"""Below this something went wrong; what is merely sparing of bits stays above it."""
+
+
+@dg.asset_check(asset=Stage.VARIANTS.value, description="Encoded rungs look like their sources, by VMAF of a sample.")
+def looks_like_its_source(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """One encoded rung of each sampled video, at two moments; copies and tone-mapped pictures are left out."""
+    with platform.database.read() as session:
+        chosen = reading.sample_of_ledger(session, Stage.VARIANTS, SAMPLE)
+    rows: list[tuple[int, str, str]] = []
+    worst = 100.0
+    for video_id in chosen:
+        uploaded, made = (current(platform.storage, video_id, stage) for stage in (Stage.UPLOADS, Stage.VARIANTS))
+        if uploaded is None or made is None:
+            continue
+        try:
+            found = score(platform, uploaded, made)
+        except PermanentError as error:
+            worst = 0.0
+            rows.append((video_id, "", str(error)))
+            continue
+        if found is not None:
+            worst = min(worst, found[1])
+            rows.append((video_id, found[0], f"{found[1]:.1f}"))
+    metadata: dict[str, Any] = {"compared": len(rows), "VMAF": markdown(table(("video", "rung", "VMAF"), rows))}
+    return dg.AssetCheckResult(passed=worst >= LEAST, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+
+
+def score(platform: Platform, uploaded: Manifest, made: Manifest) -> tuple[str, float] | None:
+    """Name of a rung chosen at random and the lower of its VMAFs; None where no rung can be compared."""
+    probe = Probe.from_facts(uploaded.facts)
+    plan = ladder.plan(probe, platform.settings.heights)
+    names = {file.name for file in made.files}
+    rungs = [r for r in plan.rungs if f"{r.name}.mp4" in names and quality.comparable(plan, probe, r)]
+    if not rungs:
+        return None
+    rung = random.choice(rungs)
+    playlist = hls.read(platform.storage.get_bytes(made.file(f"{rung.name}.m3u8").key).decode())
+    with tempfile.TemporaryDirectory(prefix="video-assets-audit-") as name:
+        folder = Path(name)
+        source = platform.storage.fetch(uploaded.file(SOURCE).key, folder)
+        path = platform.storage.fetch(made.file(f"{rung.name}.mp4").key, folder)
+        moments = quality.moments(playlist.starts, rung.fps)
+        return rung.name, min(quality.vmaf(source, probe, path, rung, folder, at=at) for at in moments)

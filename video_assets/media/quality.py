@@ -1,0 +1,64 @@
+"""How close a finished rung looks to its source: VMAF over a moment of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from video_assets.media.ladder import Ladder, Rung
+from video_assets.media.probe import Probe
+from video_assets.media.process import Limits, input_args, run_ffmpeg
+
+SECONDS = 2.0
+"""Length of a moment that is compared."""
+_LOG = "vmaf.json"
+
+
+def comparable(plan: Ladder, probe: Probe, rung: Rung) -> bool:
+    """Whether the rung is an encoding of just the source's pictures, one for one: neither a copy nor tone-mapped,
+    deinterlaced, thinned out or moved in time, all of which VMAF would take for damage."""
+    return probe.video is not None and not (
+        rung.copy or plan.tone_map or plan.deinterlace or plan.change_fps or plan.pad_start
+    )
+
+
+def moments(starts: Sequence[float], fps: float, count: int = 2) -> list[float]:
+    """Where to compare, seconds: just before the first pictures of some segments, spread over the video."""
+    chosen = sorted({starts[number * len(starts) // count] for number in range(count)})
+    return [max(0.0, start - 0.4 / max(fps, 1.0)) for start in chosen]
+
+
+def vmaf(source: Path, probe: Probe, made: Path, rung: Rung, folder: Path, *, at: float) -> float:
+    """Mean VMAF (0 to 100) of `SECONDS` of a rung from a moment on, against the source at the rung's size.
+
+    Raises PermanentError where either cannot be played there.
+    """
+    assert probe.video is not None
+    ready = "format=yuv420p,settb=AVTB,setpts=PTS-STARTPTS"
+    graph = (
+        f"[0:v:0]{ready}[made];"
+        f"[1:{probe.video.index}]scale={rung.width}:{rung.height}:flags=bicubic:out_range=tv,setsar=1,{ready}[source];"
+        f"[made][source]libvmaf=n_threads=1:shortest=1:log_fmt=json:log_path={_LOG}"
+    )
+    moment = ["-ss", f"{at:.6f}", "-t", f"{SECONDS:g}"]
+    log = folder / _LOG
+    log.unlink(missing_ok=True)
+    args = [*moment, *input_args(made), *moment, *input_args(source), "-filter_complex", graph, "-f", "null", "-"]
+    args[args.index(graph)] = graph.replace(_LOG, _escaped(log))
+    pixels = probe.video.width * probe.video.height
+    limits = Limits(
+        address_space_bytes=3 * 2**30 + 600 * pixels, cpu_seconds=600, file_bytes=16 * 2**20, wall_seconds=900,
+        stall_seconds=300,
+    )  # fmt: skip
+    run_ffmpeg(args, limits=limits, reads=[made, source], writes=folder, what="comparing a rung with its source")
+    found = json.loads(log.read_text(encoding="utf-8"))
+    return float(found["pooled_metrics"]["vmaf"]["mean"])
+
+
+def _escaped(path: Path) -> str:
+    """A path as a filter's option inside a graph: once for the option, once for the graph."""
+    text = str(path.absolute())
+    for special in ("\\'[],;:", "\\'[],;"):
+        text = "".join(f"\\{c}" if c in special else c for c in text)
+    return text
