@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import html
 import re
 from collections.abc import Iterator, Sequence
@@ -11,9 +10,11 @@ from itertools import pairwise
 
 from video_assets.errors import PermanentError, one_line
 from video_assets.speech.clean import clean_text
+from video_assets.speech.encoding import decode
+from video_assets.speech.language import code_of
 from video_assets.speech.transcript import Segment, Source, Transcript, covered_seconds
 
-VERSION = "captions-1"
+VERSION = "captions-2"
 
 MAX_BYTES = 5 * 2**20
 MAX_CUES = 50_000
@@ -30,6 +31,7 @@ _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|</>|<!--[^<>]*-->")
 _ASS = re.compile(r"\{\\[^{}]*\}")
 _LANGUAGE = re.compile(r"^Language:\s*([A-Za-z]{2,3})(?:-[A-Za-z0-9-]+)?\s*$", re.MULTILINE)
+_LANGUAGE_IN_NAME = re.compile(r"\.([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]+)*\.(?:vtt|srt)$", re.IGNORECASE)
 _SPEAKER_CHANGE = re.compile(r"^\s*>>+\s*", re.MULTILINE)
 
 
@@ -43,7 +45,8 @@ class Cue:
 
 
 def read_captions(data: bytes, name: str, duration: float, *, source: Source = "captions") -> Transcript:
-    """The transcript that a caption file gives. `name` tells the format, `duration` (seconds) clips it.
+    """The transcript that a caption file gives. `name` tells the format and, as in `talk.de.vtt`, the language where
+    the file itself does not; `duration` (seconds) clips it.
 
     A PermanentError says in one line what is wrong with the file.
     """
@@ -59,31 +62,13 @@ def read_captions(data: bytes, name: str, duration: float, *, source: Source = "
     segments = put_right(cues, duration)
     if cues and not segments and any(cue.lines for cue in cues):
         raise PermanentError(f"captions {shown} begin after the video's end, {duration:.1f} s: give this video's own")
-    language = _LANGUAGE.search(text[: text.find("-->")]) if "-->" in text else None
+    said = _LANGUAGE.search(text[: text.find("-->")]) if "-->" in text else None
+    named = _LANGUAGE_IN_NAME.search(name)
     return Transcript(
-        segments=segments, language=language[1].lower() if language else None, source=source,
+        segments=segments, language=code_of(said[1]) if said else code_of(named[1]) if named else None, source=source,
         model_info={"reader": VERSION, "cues": len(cues)},
         duration_seconds=duration, speech_seconds=covered_seconds(segments),
     )  # fmt: skip
-
-
-def decode(data: bytes) -> str:
-    """The file's text: by byte order mark, else UTF-8, else UTF-16 where its NULs say so, else Windows-1252."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):  # fmt: skip
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    head = data[:4096]
-    if head[1::2].count(0) > len(head) // 4:
-        return data.decode("utf-16-le", "replace")
-    if head[::2].count(0) > len(head) // 4:
-        return data.decode("utf-16-be", "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def parse(text: str, *, srt: bool) -> Iterator[Cue]:

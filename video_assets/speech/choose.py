@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from video_assets.errors import PermanentError
 
-CAPTIONS, EMBEDDED, WHISPER, OPENAI, NONE = "captions", "embedded captions", "whisper", "openai", "none"
+CAPTIONS: Final = "captions"
+EMBEDDED: Final = "embedded captions"
+WHISPER: Final = "whisper"
+OPENAI: Final = "openai"
+NONE: Final = "none"
 
 
 def choose(setting: str, *, captions: bool, embedded: bool, model_set: bool, key_set: bool, has_audio: bool) -> str:

@@ -77,9 +77,20 @@ def covered_seconds(segments: Iterable[Segment]) -> float:
 
 
 def to_json(transcript: Transcript) -> bytes:
-    """transcript.json: the same transcript always gives the same bytes."""
-    value = transcript.model_dump(mode="json", exclude_none=True)
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    """transcript.json: the same transcript always gives the same bytes. Written segment by segment, as ten hours of
+    words as one tree would take more memory than recognising them did."""
+    head = transcript.model_dump(mode="json", exclude_none=True, exclude={"segments"}) | {"segments": []}
+    text = _json(head)
+    if transcript.segments:
+        pieces = (_json(each.model_dump(mode="json", exclude_none=True)) for each in transcript.segments)
+        segments = ",\n  ".join(piece.replace("\n", "\n  ") for piece in pieces)
+        before, name, after = text.rpartition('"segments": [')  # what follows has no text of anybody's
+        text = f"{before}{name}\n  {segments}\n {after}"
+    return f"{text}\n".encode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def to_text(transcript: Transcript) -> str:

@@ -19,10 +19,12 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, text
+from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, speech, text
 
 RESULTS = Path(__file__).with_name("results.json")
-ALONE = {"overhead": overhead.run, "projection": projection.run, "text": text.run, "media": media.run}
+ALONE = {
+    "overhead": overhead.run, "projection": projection.run, "text": text.run, "media": media.run, "speech": speech.run,
+}  # fmt: skip
 ON_SERVERS = {"outbox": outbox.run, "launching": launching.run}
 BENCHMARKS = ALONE | ON_SERVERS
 

@@ -61,6 +61,45 @@ def test_every_usual_encoding_is_told(encoding):
     assert texts(text.encode(encoding)) == ["Café “naïve” señor"]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("cp1250", "Příliš žluťoučký kůň úpěl. Dnes večer odplouvají lodě z přístavu."),
+        ("iso8859_2", "Zażółć gęślą jaźń. Łodzie wypływają z portu przed burzą, a wędkarze czekają na świt."),
+        ("cp1251", "Лодки выходят из гавани на рассвете. Рыбаки ждут прилива до семи часов."),
+        ("koi8_r", "Лодки выходят из гавани на рассвете. Рыбаки ждут прилива до семи часов."),
+        ("cp1250", "Łodzie wypływają z portu przed burzą, a wędkarze czekają na świt."),
+        ("cp1250", "A hajók hajnalban elhagyják a kikötőt. A halászok várják az árvízt, tűrő."),
+        ("cp1252", "Die Boote verlassen den Hafen früh. Schöne Grüße, außer Öl."),
+        ("cp1252", "Los niños esperan la marea. ¿Dónde está el puerto? ¡Mañana!"),
+        ("cp1252", "Båtene forlater havnen ved daggry. Fiskerne venter på høyvann."),
+        ("cp1252", "Les bateaux quittent le port à l’aube. Où êtes-vous ? Ça va très bien."),
+        ("cp1253", "Τα πλοία φεύγουν από το λιμάνι την αυγή. Οι ψαράδες περιμένουν."),
+        ("cp1254", "Tekneler şafakta limandan ayrılıyor. Balıkçılar gelgiti bekliyor, güneş doğuyor."),
+        ("cp1255", "הסירות עוזבות את הנמל עם שחר. הדייגים מחכים לגאות עד שבע."),
+        ("cp1256", "تغادر القوارب الميناء عند الفجر. ينتظر الصيادون المد حتى السابعة."),
+        ("tis_620", "เรือออกจากท่าเรือตอนรุ่งเช้า ชาวประมงรอกระแสน้ำจนถึงเจ็ดโมง"),
+        ("shift_jis", "船は夜明けに港を出ます。漁師たちは七時まで潮を待っています。"),
+        ("euc_jp", "船は夜明けに港を出ます。漁師たちは七時まで潮を待っています。"),
+        ("gb18030", "船只在黎明时离开港口。渔民们等待潮水直到七点。"),
+        ("big5", "船隻在黎明時離開港口。漁民們等待潮水直到七點。"),
+        ("euc_kr", "배들이 새벽에 항구를 떠납니다. 어부들은 일곱 시까지 밀물을 기다립니다."),
+    ],
+)
+def test_files_in_the_old_encodings_of_each_script_are_read_right(encoding, said):
+    cues = "".join(f"{n + 1}\n00:00:{n * 3:02d},000 --> 00:00:{n * 3 + 2:02d},900\n{said}\n\n" for n in range(2))
+    assert texts(cues.encode(encoding), "a.srt") == [said] * 2
+
+
+def test_the_language_is_the_file_s_own_or_its_name_s():
+    cues = vtt((1, 2, "words"))
+    assert read(cues, "talk.de.vtt").language == "de"
+    assert read(cues, "talk.pt-BR.vtt").language == "pt"
+    assert read(cues, "talk.vtt").language is None
+    assert read(cues, "talk.xx.vtt").language is None
+    assert read(cues.replace("WEBVTT", "WEBVTT\nLanguage: fr", 1), "talk.de.vtt").language == "fr"
+
+
 def test_hostile_text_is_only_text():
     data = vtt(
         (1, 2, "<script>alert(1)</script>hello"), (3, 4, "&lt;script&gt;alert(2)&lt;/script&gt;"),

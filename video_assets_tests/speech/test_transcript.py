@@ -35,6 +35,18 @@ def test_a_transcript_reads_back_from_its_json():
     assert again.segments[0].end == 2.0
 
 
+def test_the_json_is_what_the_whole_tree_would_give():
+    words = (Word(start=1, end=2, text="a\u2028\u0085b", probability=0.5), Word(start=2, end=3, text='"segments": []'))
+    first = Transcript(
+        segments=(Segment(start=1, end=3, text='"segments": []', words=words), Segment(start=4, end=5, text="B")),
+        source="whisper", duration_seconds=9, model_info={"note": '"segments": []\nx', "segments": []},
+    )  # fmt: skip
+    for each in (first, empty(3)):
+        tree = each.model_dump(mode="json", exclude_none=True)
+        whole = json.dumps(tree, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+        assert to_json(each).decode() == whole
+
+
 def test_the_same_transcript_gives_the_same_bytes_whatever_the_order_of_its_model_info():
     infos = ({"a": 1, "b": 2}, {"b": 2, "a": 1})
     one, two = (Transcript(source="none", duration_seconds=1, model_info=info) for info in infos)

@@ -21,6 +21,7 @@ from video_assets.speech import captions as caption_files
 from video_assets.speech import remote, transcript, verify, whisper
 from video_assets.speech.choose import CAPTIONS, EMBEDDED, OPENAI, WHISPER, choose
 from video_assets.speech.endpoint import OPENAI_URL, Endpoint
+from video_assets.speech.language import code_of
 from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
 from video_assets.speech.transcript import Transcript
 from video_assets.speech.whisper import Recognition
@@ -89,8 +90,9 @@ def _transcribe(
         data = artifact.storage.get_bytes(captions.key)
         return caption_files.read_captions(data, captions.name, probe.duration)
     if how == EMBEDDED and (track := subtitles.extract_text_track(source, probe, artifact.folder)):
-        found = caption_files.read_captions(track.read_bytes(), track.name, probe.duration)
-        return found.model_copy(update={"source": EMBEDDED})
+        found = caption_files.read_captions(track.read_bytes(), track.name, probe.duration, source=EMBEDDED)
+        best = subtitles.best_text_track(probe)
+        return found.model_copy(update={"language": found.language or (code_of(best.language) if best else None)})
     if how == WHISPER and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
         return whisper.transcribe(speech, _recognition(platform.settings), on_progress=artifact.progress)
     if how == OPENAI and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
