@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from video_assets.errors import PermanentError, TransientError, one_line
@@ -27,7 +27,7 @@ _SCHEMA = (
     " title TEXT NOT NULL, language TEXT, user_id INTEGER, created_at REAL, duration REAL NOT NULL,"
     " passages INTEGER NOT NULL)",
     "CREATE INDEX videos_language ON videos (language)",
-    "CREATE TABLE removed (video_id INTEGER PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS removed (video_id INTEGER PRIMARY KEY)",
     # As put, for showing; the same row of `words` has it folded, for finding.
     "CREATE TABLE passages (id INTEGER PRIMARY KEY, start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL,"
     " text TEXT NOT NULL)",
@@ -74,6 +74,7 @@ class EmbeddedIndex:
             return hits.best_videos(ranked, limit, matcher, look)
 
     def rebuild(self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = ()) -> int:
+        self._lay_out_again()
         with self._reading() as connection:
             before = dict(connection.execute("SELECT video_id, version FROM videos").fetchall())
         for video_id in removed:
@@ -167,7 +168,14 @@ class EmbeddedIndex:
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA mmap_size = {256 * 2**20}")
-        if _schema_version(connection) == 0:
+        found = _schema_version(connection)
+        if found not in (0, SCHEMA_VERSION):
+            connection.close()
+            raise PermanentError(
+                f"the search index {self.path.name} is laid out for another release ({found}, not {SCHEMA_VERSION}): "
+                "run video-assets rebuild --index"
+            )
+        if found == 0:
             # The switch to WAL waits for nobody: while others open the same new file, it is tried again.
             for pause in (0.01, 0.03, 0.1, 0.3, 1.0, None):
                 try:
@@ -182,9 +190,23 @@ class EmbeddedIndex:
                 for statement in _SCHEMA:
                     connection.execute(statement)
             connection.commit()
-        if _schema_version(connection) != SCHEMA_VERSION:
-            raise sqlite3.DatabaseError("it is of another release")
         return connection
+
+    def _lay_out_again(self) -> None:
+        """Empties a file that another release has laid out, but for what was removed for ever."""
+        if not self.path.exists():
+            return
+        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                if _schema_version(connection) not in (0, SCHEMA_VERSION):
+                    for table in ("words", "passages", "videos", "vocabulary"):
+                        connection.execute(f"DROP TABLE IF EXISTS {table}")
+                    for statement in _SCHEMA:
+                        connection.execute(statement)
+                connection.commit()
+            except sqlite3.DatabaseError:
+                return  # whatever is wrong with it, the next use says so
 
 
 def _details(connection: sqlite3.Connection, places: Iterable[hits.Place]) -> dict[hits.Place, hits.Details]:

@@ -15,7 +15,7 @@ from video_assets.search.ranking import PER_VIDEO, Candidate
 
 RANKED = 3000
 """Rows that are ranked at most; more would take longer than anybody waits."""
-VIDEOS = 40
+VIDEOS = 24
 """Videos looked at closely, at least; as many as are asked for and half as many again where that is more."""
 SHIFT = 20
 """Row id = video id << SHIFT | passage number + 1: which video a row is of needs no look-up."""
@@ -164,7 +164,7 @@ def _few_of_each(ranks: dict[int, float], videos: int) -> set[int]:
         if video_id not in taken and len(taken) >= videos:
             continue
         taken[video_id] = taken.get(video_id, 0) + 1
-        if taken[video_id] <= PER_VIDEO + 1:
+        if taken[video_id] <= PER_VIDEO:
             chosen.add(row)
     return chosen | {row_id(video_id, ABOUT) for video_id in taken}
 

@@ -57,12 +57,15 @@ class Matcher:
         self.query = query
         self._plain = [(number, term) for number, term in enumerate(query.terms) if len(term.parts) == 1]
         self._runs = [(number, term.parts) for number, term in enumerate(query.terms) if len(term.parts) > 1]
+        # Forms of one word begin alike; most words are told apart by that, without a look at the terms.
+        self._beginnings = {word[:2] for _, term in self._plain for word in (term.word, *term.spelled)}
         self._seen: dict[tuple[str, str], tuple[tuple[int, float], ...]] = {}
 
     def matches(self, said: Sequence[str], language: str | None) -> list[Match]:
         """Every place of these (folded) words that answers a term, in order."""
         code, seen, found = words.language_of(language), self._seen, list[Match]()
-        for at, word in enumerate(said):
+        beginnings = self._beginnings
+        for at, word in [(at, word) for at, word in enumerate(said) if word[:2] in beginnings]:
             answers = seen.get((word, code))
             if answers is None:
                 answers = seen[word, code] = self._answers(word, code)
@@ -119,7 +122,6 @@ def _weight(term: Term, word: str, code: str) -> float:
     typed = term.word
     if word == typed:
         return EXACT
-    # Forms of one word begin alike; to stem every word that is said would take longer than anybody waits.
     if word[:2] == typed[:2] and not words.stands_alone(word[0]):
         if words.stem(word, "en") == words.stem(typed, "en"):
             return FORM
@@ -127,9 +129,13 @@ def _weight(term: Term, word: str, code: str) -> float:
             return FORM
         if term.prefix and word.startswith(typed):
             return BEGINNING
-    if any(word == each or words.stem(word, "en") == words.stem(each, "en") for each in term.spelled):
+    if any(word == each or _alike(word, each) for each in term.spelled):
         return SPELLED
     return 0.0
+
+
+def _alike(word: str, other: str) -> bool:
+    return word[:2] == other[:2] and words.stem(word, "en") == words.stem(other, "en")
 
 
 def _places(said: Sequence[str], parts: tuple[str, ...]) -> list[int]:

@@ -19,13 +19,14 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, speech, text
+from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, search, speech, text
 
 RESULTS = Path(__file__).with_name("results.json")
 ALONE = {
     "overhead": overhead.run, "projection": projection.run, "text": text.run, "media": media.run, "speech": speech.run,
+    "search": search.run,
 }  # fmt: skip
-ON_SERVERS = {"outbox": outbox.run, "launching": launching.run}
+ON_SERVERS = {"outbox": outbox.run, "launching": launching.run, "indexing": search.run_on_server}
 BENCHMARKS = ALONE | ON_SERVERS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,29 @@ def test_deleted_documents_leave_no_words_behind(index):
     with sqlite3.connect(index.path) as connection:
         assert connection.execute("SELECT count(*) FROM words").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM passages").fetchone() == (0,)
+
+
+def test_a_file_of_another_release_is_told_and_rebuilt(index):
+    index.remove(7, forever=True)
+    with sqlite3.connect(index.path) as connection:
+        for table in ("words", "passages", "videos", "vocabulary"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("CREATE TABLE videos (video_id INTEGER PRIMARY KEY, version TEXT)")
+        connection.execute("CREATE VIRTUAL TABLE words USING fts5 (title, text, scope)")
+        connection.execute("PRAGMA user_version = 1")
+    again = EmbeddedIndex(index.path)
+    for use in (again.ping, lambda: again.search("tide"), lambda: again.put(VIDEO, version="1")):
+        with pytest.raises(PermanentError, match="rebuild --index"):
+            use()
+    assert again.rebuild([(VIDEO, "1"), (replace(VIDEO, video_id=7), "1")]) == 1
+    assert [hit.video_id for hit in again.search("tide")] == [1]
+
+
+def test_words_nobody_says_any_more_are_no_spellings(index):
+    index.put(VIDEO, version="1")
+    assert index.search("tdie")
+    index.put(replace(VIDEO, passages=(Passage(0, 0.0, 9.0, "The tired rises."),)), version="2")
+    assert index.search("tdie") == []
+    index.remove(1)
+    with sqlite3.connect(index.path) as connection:
+        assert connection.execute("SELECT count(*) FROM vocabulary").fetchone() == (0,)
