@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -12,7 +11,6 @@ from video_assets.artifacts.upload import UploadRecord
 from video_assets.database import intake, outbox
 from video_assets.database.models import (
     DeletedVideoRow,
-    OutboxRow,
     ProcessedMessageRow,
     UnappliedRow,
     UploadMetadataRow,
@@ -25,20 +23,9 @@ from video_assets.videos import VideoStatus
 
 
 def is_known(session: Session, message_id: str, video_id: int) -> bool:
-    """Whether the message was taken before, is one of our own come back, or is about a video that was deleted."""
-    return (
-        session.get(ProcessedMessageRow, message_id) is not None
-        or _is_ours(session, message_id)
-        or session.get(DeletedVideoRow, video_id) is not None
-    )
-
-
-def _is_ours(session: Session, message_id: str) -> bool:
-    try:
-        identity = UUID(message_id)
-    except ValueError:
-        return False
-    return session.get(OutboxRow, identity) is not None
+    """Whether the message was taken before, or is about a video that was deleted."""
+    taken = session.get(ProcessedMessageRow, message_id) is not None
+    return taken or session.get(DeletedVideoRow, video_id) is not None
 
 
 def note(session: Session, message_id: str, *, now: datetime) -> None:

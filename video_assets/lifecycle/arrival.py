@@ -71,8 +71,8 @@ def _taken(message: Uploaded, *, database: Database, storage: Storage, settings:
 
 
 def _known(session: Session, message: Uploaded, *, now: datetime) -> bool:
-    """Whether there is nothing to do: the message came before, it is our own, its video was deleted or has its
-    file. PermanentError where the video has another file."""
+    """Whether there is nothing to do: the message came before, its video was deleted, or has its file already,
+    as that of our own messages has. PermanentError where the video has another file."""
     if arriving.is_known(session, message.message_id, message.video_id):
         arriving.note(session, message.message_id, now=now)
         return True
