@@ -50,7 +50,9 @@ class LocalStorage:
         self._write(key, link_or_copy)
 
     def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
-        self._write(key, lambda temporary: temporary.write_bytes(data))
+        # Small objects say what is current: after a power cut they are the old or the new, never empty. A large
+        # file that lost its end is noticed by its size, and made again; waiting for each would cost every run.
+        self._write(key, lambda temporary: temporary.write_bytes(data), durable=True)
 
     def put_if(self, key: str, data: bytes, etag: str | None) -> str:
         with self._locked(key):
@@ -128,16 +130,22 @@ class LocalStorage:
                 if not name.startswith("."):
                     yield (Path(parent) / name).relative_to(self.root).as_posix()
 
-    def _write(self, key: str, fill: Callable[[Path], object]) -> None:
+    def _write(self, key: str, fill: Callable[[Path], object], *, durable: bool = False) -> None:
         """Lets `fill` write a temporary file beside the object's place, and moves it there when it is whole."""
         target = self._path(key)
         with _in_words(key):
             for attempt in range(_ATTEMPTS):
                 temporary = target.with_name(f"{_TEMPORARY}{uuid4().hex}")
                 try:
+                    new_folders = [each for each in target.parents if durable and not each.exists()]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     fill(temporary)
+                    if durable:  # first its bytes, then its name, or there might be the name of an empty file
+                        _onto_disk(temporary)
                     os.replace(temporary, target)
+                    for folder in (target.parent, *(each.parent for each in new_folders)) if durable else ():
+                        with suppress(FileNotFoundError):  # deleted again meanwhile, and tidied away
+                            _onto_disk(folder)
                     return
                 except (FileNotFoundError, FileExistsError):
                     # A delete next door found the folder empty and tidied it away, before or while it was looked at.
@@ -174,6 +182,15 @@ class LocalStorage:
     def _path(self, key: str) -> Path:
         check_key(key)
         return self.root / key
+
+
+def _onto_disk(path: Path) -> None:
+    """Returns when a file's bytes, or a folder's names, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _begun_before(path: Path, moment: datetime) -> bool:

@@ -91,6 +91,33 @@ def test_a_failed_write_says_why_in_one_line_and_leaves_nothing(
     assert all_files(tmp_path / "storage") == [tmp_path / "storage" / "o"]
 
 
+def test_what_says_what_is_current_is_on_the_disk_before_its_name_and_its_name_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    real_sync, real_replace = os.fsync, os.replace
+
+    def sync(descriptor: int) -> None:
+        real_sync(descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        done.append("bytes" if path.is_file() else f"names in {path.relative_to(tmp_path).as_posix()}")
+
+    def replace(source: Path, target: Path) -> None:
+        assert source.stat().st_size > 0
+        real_replace(source, target)
+        done.append("moved")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", replace)
+    storage = LocalStorage(tmp_path)
+    storage.put_if("v/1/pointer", b"x", None)
+    assert done[:3] == ["bytes", "moved", "names in v/1"]
+    assert set(done[3:]) == {"names in v", "names in ."}
+    done.clear()
+    storage.put_bytes("v/1/manifest", b"x")
+    assert done == ["bytes", "moved", "names in v/1"]
+
+
 def test_an_object_cannot_lie_below_another(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     storage.put_bytes("a", b"x")
