@@ -105,15 +105,18 @@ def waiting_and_live(session: Session, limit: int) -> tuple[list[Waiting], list[
 
 def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: datetime) -> list[Launch]:
     """Notes that these are being requested, and gives the new ones their run keys; returns those to request.
-    Each is noted before it is requested, so that a crash in between asks again under the same key."""
+    Each is noted before it is requested, so that a crash in between asks again under the same key. One that
+    another daemon has requested since the decision is left to that one."""
     requested: list[Launch] = []
     for launch in chosen:
         row = _open_launch(session, launch.video_id)
-        if launch.run_key is None and row is None:
-            row = _new(session, launch.video_id, claimed_by, launch.reason, now)
+        if launch.run_key is None:
+            row = _new(session, launch.video_id, claimed_by, launch.reason, now) if row is None else None
+        elif row is not None and (row.run_key, row.requested_at) != (launch.run_key, launch.requested_at):
+            row = None
         if row is not None:
             row.claimed_by, row.requested_at = claimed_by, now
-            requested.append(Launch(row.video_id, row.reason, row.run_key))
+            requested.append(Launch(row.video_id, row.reason, row.run_key, now))
     return requested
 
 

@@ -42,6 +42,8 @@ class Launch:
     video_id: int
     reason: str
     run_key: str | None = None
+    requested_at: datetime | None = None
+    """When it was last requested, as far as the decision knew; of a new one, never."""
 
 
 def due(
@@ -59,7 +61,7 @@ def due(
     under_way = sum(launch.claimed_by == SENSOR for launch in asked) - sum(each.claimed_by == SENSOR for each in again)
     room = max(2 * free_slots - under_way, 0)
     taken = {launch.video_id for launch in live_launches}
-    launches = [Launch(each.video_id, each.reason, each.run_key) for each in sorted(again, key=_age)]
+    launches = [Launch(each.video_id, each.reason, each.run_key, each.requested_at) for each in sorted(again, key=_age)]
     launches += [
         Launch(each.video_id, each.reason)
         for each in sorted(waiting, key=lambda each: (each.created_at, each.video_id))

@@ -44,7 +44,9 @@ def test_a_launched_video_waits_no_longer_and_keeps_its_key(database: Database) 
     noted = launch(database, one)
     assert look(database) == ([(two, "upload")], [noted.run_key])
     with database.write() as session:
-        assert launching.record(session, [noted], claimed_by=SENSOR, now=at(9)) == [noted]
+        (again,) = launching.record(session, [noted], claimed_by=SENSOR, now=at(9))
+        assert again.run_key == noted.run_key
+        assert launching.record(session, [noted], claimed_by=SENSOR, now=at(9)) == []  # requested since by another
         assert launching.open_run_keys(session) == [noted.run_key]
 
 

@@ -33,7 +33,8 @@ def test_what_was_asked_for_a_moment_ago_takes_room_and_is_not_asked_again() -> 
 
 def test_a_launch_that_shows_no_run_in_time_is_asked_for_again_under_its_key_and_first() -> None:
     old = replace(ASKED, requested_at=NOW - timedelta(seconds=61))
-    assert due(waiting(500), [old], 1, NOW, SETTINGS) == [Launch(9, "upload", "video-9-1"), Launch(1, "upload")]
+    asked = Launch(9, "upload", "video-9-1", old.requested_at)
+    assert due(waiting(500), [old], 1, NOW, SETTINGS) == [asked, Launch(1, "upload")]
 
 
 def test_a_launch_whose_run_was_seen_is_left_alone_however_old() -> None:
