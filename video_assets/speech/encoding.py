@@ -8,6 +8,7 @@ import unicodedata
 _LOOKED_AT = 256 * 1024
 """Bytes at the file's start by which its encoding is told."""
 _KANA_SHARE = 0.2
+_FOREIGN_SHARE = 0.25
 _LEGACY = [
     "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "iso8859_2", "koi8_r",
     "tis_620", "shift_jis", "gb18030", "big5", "cp949",
@@ -49,6 +50,8 @@ def _likely_encoding(data: bytes) -> str:
     numbers are the same in all."""
     lines = (line for line in data[:_LOOKED_AT].splitlines() if any(byte > 127 for byte in line))
     words = b"\n".join(lines)[: _LOOKED_AT // 4]
+    if _foreign_share(words) < _FOREIGN_SHARE:
+        return _likely_latin(words)
     if _kana_share(words) > _KANA_SHARE:
         return "euc_jp"
     # Imported here: few files need it.
@@ -56,8 +59,18 @@ def _likely_encoding(data: bytes) -> str:
 
     best = from_bytes(words, cp_isolation=_LEGACY, threshold=0.5, enable_fallback=False).best()
     if best is None or best.encoding in _LATIN:
-        return max(_LATIN, key=lambda encoding: _fit(words, encoding))
+        return _likely_latin(words)
     return str(best.encoding)
+
+
+def _likely_latin(words: bytes) -> str:
+    return max(_LATIN, key=lambda encoding: _fit(words, encoding))
+
+
+def _foreign_share(words: bytes) -> float:
+    """How many of the letters, in bytes, are none of ASCII's: few in Latin script, nearly all in any other."""
+    foreign = sum(byte > 127 for byte in words)
+    return foreign / max(foreign + sum(bytes((byte,)).isalpha() for byte in words), 1)
 
 
 def _fit(words: bytes, encoding: str) -> float:

@@ -91,6 +91,12 @@ def test_files_in_the_old_encodings_of_each_script_are_read_right(encoding, said
     assert texts(cues.encode(encoding), "a.srt") == [said] * 2
 
 
+@pytest.mark.parametrize("said", ["Die Boote fahren früh hinaus.", "The café is open.", "Señor, wait!"])
+def test_a_single_accent_in_a_file_makes_no_chinese_of_it(said):
+    cues = f"1\n00:00:01,000 --> 00:00:02,000\n{said}\n\n2\n00:00:03,000 --> 00:00:04,000\nplain words\n"
+    assert texts(cues.encode("cp1252"), "a.srt") == [said, "plain words"]
+
+
 def test_the_language_is_the_file_s_own_or_its_name_s():
     cues = vtt((1, 2, "words"))
     assert read(cues, "talk.de.vtt").language == "de"
