@@ -86,7 +86,7 @@ class Installation:
             self.wait_until_healthy(service)
         return name
 
-    def wait_until_healthy(self, service: str, seconds: float = 180) -> None:
+    def wait_until_healthy(self, service: str, seconds: float = 300) -> None:
         """Returns once the engine says so; fails at once where the container has ended."""
         name = self.container(service)
 

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 from botocore.config import Config
+from elasticsearch import Elasticsearch
 from sqlalchemy import select
 
 from video_assets.cli.services import free_port
@@ -110,6 +111,7 @@ def installation(
 ) -> Iterator[tuple[Installation, Platform]]:
     """Migrated, its parts running; and a platform that sees what it makes."""
     servers = Servers.of(request)
+    search: str = request.getfixturevalue("elasticsearch_server")
     home = tmp_path_factory.mktemp("outside")
     with (
         pytest.MonkeyPatch.context() as environment,
@@ -124,7 +126,7 @@ def installation(
             "VIDEO_ASSETS_STORAGE_URL": f"s3://{name}/library", "VIDEO_ASSETS_LOGS_BUCKET": name,
             "VIDEO_ASSETS_S3_ENDPOINT_URL": servers.s3, "VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
             "VIDEO_ASSETS_KAFKA_TOPIC_PREFIX": f"{name}.", "VIDEO_ASSETS_CELERY_BROKER_URL": broker,
-            "VIDEO_ASSETS_SEARCH_URL": "sqlite:////data/search.db", "VIDEO_ASSETS_MAX_CONCURRENT_RUNS": "1",
+            "VIDEO_ASSETS_SEARCH_URL": f"{search}/{name}", "VIDEO_ASSETS_MAX_CONCURRENT_RUNS": "1",
             "VIDEO_ASSETS_LADDER": "720,480,360,240", "VIDEO_ASSETS_MIN_FREE_BYTES": "0",
             "VIDEO_ASSETS_STOP_GRACE_SECONDS": "2", "VIDEO_ASSETS_INBOX_SETTLE_SECONDS": "1",
             "VIDEO_ASSETS_RECONCILE_SECONDS": "2",
@@ -136,7 +138,7 @@ def installation(
             s3_endpoint_url=servers.s3, db_sync=False,
         )  # fmt: skip
         running = Installation(docker, image, given, port=free_port())
-        with emptied(servers.s3, name):
+        with emptied(servers.s3, name), unindexed(search, name):
             try:
                 running.run("migrate")
                 for part in PARTS:
@@ -157,6 +159,15 @@ def emptied(endpoint: str, name: str) -> Iterator[None]:
         for found in page.get("Contents", ()):
             client.delete_object(Bucket=name, Key=found["Key"])
     client.delete_bucket(Bucket=name)
+
+
+@contextmanager
+def unindexed(server: str, name: str) -> Iterator[None]:
+    """Removes the indices of this name afterwards."""
+    yield
+    with Elasticsearch(server) as client:
+        for index in client.indices.get(index=f"{name}*", allow_no_indices=True):
+            client.indices.delete(index=index)
 
 
 def test_the_parts_run_as_nobody_special_and_can_write_nothing_of_their_own(
@@ -197,8 +208,7 @@ def test_a_file_given_to_process_becomes_ready(installation: tuple[Installation,
     [video] = json.loads(said.stdout)["videos"]
     assert (video["status"], video["status_message"]) == ("ready", None)
     wait_for("its events", lambda: topics(platform, video["id"]) == ALL_TOPICS, 30)
-    found = json.loads(running.run("worker", "search", "herons", "--json").stdout)["hits"]
-    assert found[0]["video_id"] == video["id"]
+    assert hits(running, "herons")[0]["video_id"] == video["id"]
 
 
 def test_a_file_in_the_inbox_goes_through_daemon_and_worker(
@@ -264,7 +274,7 @@ def test_all_of_it_stops_in_order_and_starts_again_over_the_same_data(
     assert {each["id"]: each["status"] for each in said["videos"]} == before
 
 
-def test_the_database_is_made_anew_from_the_bucket(
+def test_database_and_index_are_made_anew_from_the_bucket(
     installation: tuple[Installation, Platform], request: pytest.FixtureRequest
 ) -> None:
     running, platform = installation
@@ -274,8 +284,10 @@ def test_the_database_is_made_anew_from_the_bucket(
         other = Installation(running.docker, running.image, given, name=running.name)
         other.run("migrate")
         other.run("worker", "rebuild", "--database")
+        other.run("worker", "rebuild", "--index")
         restored = Platform(platform.settings.model_copy(update={"database_url": empty}))
         assert statuses(restored) == before
+        assert {each["video_id"] for each in hits(other, "herons")} == set(before)
         restored.database.dispose()
 
 
@@ -291,6 +303,11 @@ def dropped(running: Installation, platform: Platform, file: Path, title: str) -
         return wait_for(f"{title} to be taken in", known, 60)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{running.logs('daemon')}") from None
+
+
+def hits(running: Installation, words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(running.run("worker", "search", words, "--json").stdout)["hits"]
+    return found
 
 
 def statuses(platform: Platform) -> dict[int, str]:
