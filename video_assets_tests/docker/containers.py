@@ -65,7 +65,7 @@ class Installation:
         found += [word for each in sorted(environment.items()) for word in ("--env", "=".join(map(str, each)))]
         assert part["healthcheck"] == {"disable": True} or part["healthcheck"]["test"] == ["CMD", "role", "health"]
         # The image's own check, as compose.yaml says, sooner than in production.
-        found += ["--health-interval", "3s", "--stop-timeout", _seconds(part.get("stop_grace_period", "10s"))]
+        found += ["--health-interval", "10s", "--stop-timeout", _seconds(part.get("stop_grace_period", "10s"))]
         return [*found, *more, self.image]
 
     def command(self, service: str) -> list[str]:
