@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from video_assets.search.base import ABOUT, Document, Passage
@@ -80,7 +80,8 @@ def about(document: Document) -> Passage:
 
 def digest(document: Document) -> str:
     """SHA-256 of everything in the document: tells whether the index holds this very one."""
-    value = json.dumps(_canonical(asdict(document)), sort_keys=True, default=str, ensure_ascii=False)
+    fields = {**vars(document), "passages": [vars(passage) for passage in document.passages]}
+    value = json.dumps(_canonical(fields), sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 

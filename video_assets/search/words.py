@@ -20,7 +20,8 @@ _ALONE = (
 # Marks that belong to the letter before them and say little; and the scripts of India, whose vowels are marks.
 _ACCENTS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670"
 _MARKS = f"{_ACCENTS}\u0900-\u0963\u0966-\u0dff"
-_WORD = re.compile(rf"[{_ALONE}]|(?:(?![{_ALONE}])[^\W_][{_MARKS}]*)+")
+_WORD = re.compile(rf"[^\W_{_ALONE}]+(?:[{_MARKS}]+[^\W_{_ALONE}]*)*|[{_ALONE}]")
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9]+")
 _FOLDED_MARKS = re.compile(f"[{_ACCENTS}]")
 _LETTERS = str.maketrans(
     {"ø": "o", "œ": "oe", "æ": "ae", "đ": "d", "ł": "l", "\u0131": "i", "ð": "d", "þ": "th"}
@@ -57,11 +58,14 @@ def usable(text: str) -> str:
 
 def found(text: str) -> list[Found]:
     """The words of a text, in order, with their places in it."""
-    return [Found(match.start(), match.end(), fold(match[0])) for match in _WORD.finditer(text)]
+    pattern = _PLAIN_WORD if text.isascii() else _WORD
+    return [Found(match.start(), match.end(), fold(match[0])) for match in pattern.finditer(text)]
 
 
 def split(text: str) -> list[str]:
     """The words of a text, folded."""
+    if text.isascii():
+        return _PLAIN_WORD.findall(text.lower())
     return [fold(word) for word in _WORD.findall(text)]
 
 
