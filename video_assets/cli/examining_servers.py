@@ -98,9 +98,16 @@ def _kind_of(platform: Platform) -> str:
 
 def _search(platform: Platform) -> Answer:
     latency = _timed(platform.search.ping)
-    told = getattr(platform.search, "version", None)
-    version = told() if callable(told) else f"SQLite {sqlite3.sqlite_version}"
-    return Answer(f"{platform.search.count()} videos in the index", version, latency)
+    return Answer(f"{platform.search.count()} videos in the index", _search_version(platform), latency)
+
+
+def _search_version(platform: Platform) -> str:
+    if not platform.settings.search.startswith("http"):
+        return f"SQLite {sqlite3.sqlite_version}"
+    from video_assets.search.elastic import ElasticIndex
+
+    assert isinstance(platform.search, ElasticIndex)
+    return f"Elasticsearch {platform.search.server.version()}"
 
 
 def _events(platform: Platform) -> Answer:

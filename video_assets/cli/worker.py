@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
 from video_assets.cli.output import Output, pass_output
@@ -36,7 +38,8 @@ def worker(output: Output, slots: int | None, queues: tuple[str, ...]) -> int:
     from video_assets.defs.queues import QUEUES
     from video_assets.defs.worker import work
 
-    must_answer(Platform(settings))
+    with closing(Platform(settings)) as platform:  # nothing of it may be open when the workers are forked
+        must_answer(platform)
     count = slots or settings.max_concurrent_runs
     output.note(f"{count} slot{'' if count == 1 else 's'} for runs; Ctrl-C or SIGTERM stops")
     return work(settings, slots=count, queues=queues or QUEUES, grace_seconds=settings.stop_grace_seconds)

@@ -92,3 +92,14 @@ class Platform:
         """The workbench assets work on, with a heartbeat into the `progress` table."""
         pulse = ProgressPulse(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
         return Workbench(self.storage, self.settings.work_folder, pulse=pulse)
+
+    def close(self) -> None:
+        """Lets go of every connection that was opened; each is opened anew on its next use."""
+        opened = vars(self)
+        for name in ("database", "publisher", "search"):
+            system = opened.pop(name, None)
+            close = getattr(system, "dispose", None) or getattr(system, "close", None)
+            if close is not None:
+                close()
+        for name in ("storage", "answers", "bench", "client_of_s3"):
+            opened.pop(name, None)

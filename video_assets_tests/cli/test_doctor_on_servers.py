@@ -23,11 +23,12 @@ SECRET = "Planted-4711-secret"
 @pytest.fixture
 def servers(
     home: Path, monkeypatch: pytest.MonkeyPatch, postgres_database: str, s3_url: str, s3_endpoint: str,
-    kafka_servers: str, redis_url: str,
+    kafka_servers: str, redis_url: str, elasticsearch_url: str,
 ) -> None:  # fmt: skip
     """An environment that names a server for everything."""
     for name, value in {
         "DATABASE_URL": postgres_database, "STORAGE_URL": s3_url, "S3_ENDPOINT_URL": s3_endpoint,
+        "SEARCH_URL": elasticsearch_url,
         "KAFKA_BOOTSTRAP_SERVERS": kafka_servers, "KAFKA_TOPIC_PREFIX": f"doctor-{os.getpid()}.",
         "CELERY_BROKER_URL": redis_url, "INBOX": s3_url + "/inbox/",
     }.items():  # fmt: skip
@@ -44,6 +45,7 @@ def test_every_server_is_named_with_its_version_and_latency(servers: None) -> No
     assert said.code == 0, said.out
     assert found["database"]["version"].startswith("PostgreSQL ")
     assert found["storage"]["version"].startswith("S3 (VERSITYGW, region us-east-1")
+    assert found["search"]["version"].startswith("Elasticsearch 8.")
     assert found["events"]["version"].startswith("librdkafka ")
     assert found["redis"]["version"].startswith("Redis ")
     assert found["workers"]["found"].startswith("0 answer")
@@ -55,6 +57,7 @@ def test_every_server_is_named_with_its_version_and_latency(servers: None) -> No
 BROKEN = {
     "database": ("DATABASE_URL", f"postgresql://me:{SECRET}@127.0.0.1:1/none", "did not answer"),
     "storage": ("STORAGE_URL", "s3://no-such-bucket-here/x", "no-such-bucket-here does not exist"),
+    "search": ("SEARCH_URL", f"http://elastic:{SECRET}@127.0.0.1:1", "127.0.0.1:1"),
     "events": ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "127.0.0.1:1"),
     "redis": ("CELERY_BROKER_URL", f"redis://:{SECRET}@127.0.0.1:1/0", "did not answer"),
 }
