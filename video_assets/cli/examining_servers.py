@@ -36,6 +36,21 @@ def of_the_rest(platform: Platform) -> Iterator[tuple[str, Examination]]:
     yield "dagster", lambda: _dagster(platform)
     if platform.settings.celery_broker_url:
         yield "workers", lambda: _workers(platform.settings.celery_broker_url)
+    if platform.settings.summarizer == "openai":
+        yield "summarizer", lambda: _summarizer(platform)
+
+
+def _summarizer(platform: Platform) -> Answer:
+    """Asks for the list of models: that is free, and refused where the key is wrong."""
+    model, begun = platform.language_model, time.perf_counter()
+    listed = model.is_listed()
+    latency = round((time.perf_counter() - begun) * 1000, 2)
+    server = model.server
+    if listed is False:
+        raise PermanentError(
+            f"{server.host} does not list the model {server.model}; set VIDEO_ASSETS_SUMMARY_MODEL to one it has"
+        )
+    return Answer(f"{server.base_url}{'' if listed else ' (lists no models)'}", server.model, latency)
 
 
 def _timed(call: Callable[[], object]) -> float:

@@ -36,6 +36,8 @@ class Replies(Protocol):
 
     def reply(self, body: Mapping[str, Any], *, tokens: int, idempotency_key: str) -> Reply: ...
 
+    def is_listed(self) -> bool | None: ...
+
 
 @dataclass
 class Asker:

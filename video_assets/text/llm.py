@@ -13,6 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
@@ -69,12 +70,31 @@ class LanguageModel:
                 self._sleep(pause)
         raise AssertionError("unreachable")
 
-    def _once(self, body: Mapping[str, Any], idempotency_key: str) -> Reply:
+    def is_listed(self) -> bool | None:
+        """Whether the server lists the model, which costs nothing to ask; None where it lists none. Raises as
+        `reply` does."""
+        with self._in_words():
+            try:
+                raw = self._connected().models.with_raw_response.list()
+            except openai.NotFoundError:
+                return None
         try:
+            return self.server.model in [model["id"] for model in json.loads(raw.content)["data"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def _once(self, body: Mapping[str, Any], idempotency_key: str) -> Reply:
+        with self._in_words():
             raw = self._connected().chat.completions.with_raw_response.create(
                 **body, extra_headers={"Idempotency-Key": idempotency_key}
             )
-            return understood(raw.content)
+        return understood(raw.content)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Turns whatever the library raises into our own two errors."""
+        try:
+            yield
         except openai.APIStatusError as error:
             raise self._refused(error) from None
         except (openai.APITimeoutError, httpx.TimeoutException):

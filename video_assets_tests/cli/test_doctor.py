@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from video_assets_tests.cli.conftest import Said
+from video_assets_tests.text.standin import StandIn
 
 
 def test_all_is_well_on_a_fresh_home(command: Callable[..., Said], home: Path) -> None:
@@ -40,3 +41,30 @@ def test_the_table_says_it_too(command: Callable[..., Said], home: Path, monkeyp
     assert said.code == 1
     (line,) = [line for line in said.out.splitlines() if "WRONG" in line]
     assert "VIDEO_ASSETS_INBOX" in line
+
+
+@pytest.mark.parametrize(
+    ("models", "key", "ok", "found"),
+    [
+        (["stand-in"], "right", True, "/v1"),
+        (None, "right", True, "(lists no models)"),
+        (["other"], "right", False, "does not list the model stand-in; set VIDEO_ASSETS_SUMMARY_MODEL"),
+        (["stand-in"], "wrong", False, "refused the key (401): set VIDEO_ASSETS_OPENAI_API_KEY"),
+    ],
+)
+def test_the_model_that_summarises_is_asked_for_and_nothing_is_paid(
+    models: list[str] | None, key: str, ok: bool, found: str, command: Callable[..., Said], home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    standin = StandIn()
+    standin.models, standin.key = models, "right"
+    monkeypatch.setenv("VIDEO_ASSETS_SUMMARIZER", "openai")
+    monkeypatch.setenv("VIDEO_ASSETS_SUMMARY_MODEL", "stand-in")
+    monkeypatch.setenv("VIDEO_ASSETS_OPENAI_BASE_URL", standin.url)
+    monkeypatch.setenv("VIDEO_ASSETS_OPENAI_API_KEY", key)
+    with standin.running():
+        said = command("doctor", "--json")
+    finding = next(finding for finding in said.json["findings"] if finding["name"] == "summarizer")
+    assert finding["ok"] is ok
+    assert found in finding["found"]
+    assert standin.calls == []

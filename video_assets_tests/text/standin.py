@@ -119,6 +119,10 @@ class StandIn:
         self, behave: Callable[[Call], Reaction] = honest, *, latency: float = 0.0, idempotent: bool = False
     ) -> None:
         self.behave, self.latency, self.idempotent = behave, latency, idempotent
+        self.models: list[str] | None = ["stand-in"]
+        """What it lists; None: it knows no such request."""
+        self.key = ""
+        """The key without which it lists nothing."""
         self.calls: list[Call] = []
         self.in_flight = self.most_in_flight = 0
         self.replayed = self.asked = self.tokens = 0
@@ -160,6 +164,17 @@ class StandIn:
 
             def do_POST(self) -> None:
                 standin._serve(self)
+
+            def do_GET(self) -> None:
+                known = {"data": [{"id": name} for name in standin.models or ()]}
+                data = json.dumps(known).encode()
+                if self.headers["authorization"] != f"Bearer {standin.key}":
+                    self.send_response(401)
+                else:
+                    self.send_response(404 if standin.models is None else 200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
 
             def log_message(self, format: str, *args: Any) -> None:
                 return

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.text.chat import OPENAI_URL, Reply, Server, request
@@ -145,6 +146,19 @@ def test_a_server_that_is_not_there_is_transient_and_named() -> None:
     standin = StandIn()
     with pytest.raises(TransientError, match=f"{port} cannot be reached"):
         ask(standin, base_url=f"http://127.0.0.1:{port}/v1")
+
+
+@pytest.mark.parametrize(
+    ("models", "listed"), [(["stand-in", "other"], True), (["other"], False), ([], False), (None, None)]
+)
+def test_whether_the_model_is_there_can_be_asked_for_nothing(models: list[str] | None, listed: bool | None) -> None:
+    standin = StandIn()
+    standin.models, standin.key = models, KEY
+    with standin.running():
+        assert model(standin).is_listed() is listed
+        with pytest.raises(PermanentError, match="refused the key"):
+            model(standin, api_key=SecretStr("wrong")).is_listed()
+    assert standin.calls == []
 
 
 def test_the_key_is_in_no_log_and_no_picture_of_the_objects(caplog: pytest.LogCaptureFixture) -> None:
