@@ -46,10 +46,8 @@ def test_the_table_says_it_too(command: Callable[..., Said], home: Path, monkeyp
 @pytest.mark.parametrize(
     ("models", "key", "ok", "found"),
     [
-        (["stand-in"], "right", True, "/v1"),
         (None, "right", True, "(lists no models)"),
         (["other"], "right", False, "does not list the model stand-in; set VIDEO_ASSETS_SUMMARY_MODEL"),
-        (["stand-in"], "wrong", False, "refused the key (401): set VIDEO_ASSETS_OPENAI_API_KEY"),
     ],
 )
 def test_the_model_that_summarises_is_asked_for_and_nothing_is_paid(

@@ -181,11 +181,12 @@ def repeated(each: dict) -> Said:
 def test_everything_invented_is_caught_and_everything_honest_kept(each: dict, tmp_path: Path) -> None:
     spoken = repeated(each)
     known = {extractive.finished(text) for text in each["invented"]}
-    with StandIn(lying(each["invented"], honest_ones=6)).running() as standin:
+    # Four, and no more: any invention that passed would find a place among the six.
+    with StandIn(lying(each["invented"], honest_ones=4)).running() as standin:
         found = summarize(spoken, asker(standin, tmp_path))
     texts = {sentence.text for sentence in found.sentences}
     assert not texts & known
-    assert len(texts) == 6
+    assert len(texts) == 4
     final = next(call for call in standin.calls if call.kind == "final")
     assert not [text for text in each["invented"] if text in final.user], (
         "an invented note reached the summary's writer"
