@@ -9,7 +9,7 @@ from pathlib import Path
 from video_assets_tests.e2e.production import Servers
 
 SCRIPT = Path(__file__).parents[1] / "services" / "services"
-NEEDED = ("postgres", "redis", "kafka", "s3")
+NEEDED = ("postgres", "redis", "kafka", "s3", "elasticsearch")
 
 
 def variables(*names: str) -> dict[str, str]:
@@ -25,4 +25,5 @@ def started() -> Servers:
     return Servers(
         postgres=where["TEST_DATABASE_URL"], redis=where["TEST_REDIS_URL"],
         kafka=where["TEST_KAFKA_BOOTSTRAP_SERVERS"], s3=where["TEST_S3_ENDPOINT_URL"],
+        elasticsearch=where["TEST_ELASTICSEARCH_URL"],
     )  # fmt: skip

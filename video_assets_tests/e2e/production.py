@@ -15,6 +15,7 @@ import pytest
 import redis
 import yaml
 from botocore.config import Config
+from elasticsearch import Elasticsearch
 from sqlalchemy import create_engine, make_url, text
 
 from video_assets.settings import Settings
@@ -30,6 +31,7 @@ class Servers:
     redis: str
     kafka: str
     s3: str
+    elasticsearch: str
     s3_key: str = "testkey"
     s3_secret: str = "testsecret123"
 
@@ -39,6 +41,7 @@ class Servers:
         return cls(
             postgres=request.getfixturevalue("postgres_url"), redis=request.getfixturevalue("redis_url"),
             kafka=request.getfixturevalue("kafka_servers"), s3=request.getfixturevalue("s3_endpoint"),
+            elasticsearch=request.getfixturevalue("elasticsearch_server"),
         )  # fmt: skip
 
 
@@ -52,6 +55,7 @@ def production(
         pytest.MonkeyPatch.context() as environment,
         databases(servers.postgres, name, f"{name}_dagster") as (ours, dagsters),
         queues(servers.redis) as broker,
+        index(servers.elasticsearch, name) as search,
     ):
         for variable, value in {
             "AWS_ACCESS_KEY_ID": servers.s3_key, "AWS_SECRET_ACCESS_KEY": servers.s3_secret,
@@ -61,7 +65,7 @@ def production(
         with bucket(servers.s3, name):
             made = settings(
                 home, database_url=ours, dagster_database_url=dagsters, storage_url=f"s3://{name}/library",
-                s3_endpoint_url=servers.s3, logs_bucket=name, kafka_bootstrap_servers=servers.kafka,
+                s3_endpoint_url=servers.s3, logs_bucket=name, search_url=search, kafka_bootstrap_servers=servers.kafka,
                 kafka_topic_prefix=f"{name}.", celery_broker_url=broker,
                 **changes,
             )  # fmt: skip
@@ -106,6 +110,15 @@ def queues(server_url: str) -> Iterator[str]:
                 client.flushdb()
                 return
     raise AssertionError(f"all databases of {server_url} are taken")
+
+
+@contextmanager
+def index(server_url: str, name: str) -> Iterator[str]:
+    """A search index's URL; what was made of it is removed afterwards."""
+    yield f"{server_url}/{name}"
+    with Elasticsearch(server_url) as client:
+        for each in client.indices.get(index=f"{name}*", allow_no_indices=True):
+            client.indices.delete(index=each)
 
 
 @contextmanager

@@ -26,8 +26,9 @@ from video_assets_tests.services.test_services import SCRIPT
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 COUNT = 10
-PORTS = {"postgres": 40432, "redis": 40379, "kafka": 40092, "s3": 40000}
-FOUND_BY = {"postgres": "database", "redis": "redis", "kafka": "events", "s3": "storage"}
+PORTS = {"postgres": 40432, "redis": 40379, "kafka": 40092, "s3": 40000, "elasticsearch": 40200}
+FOUND_BY = {"postgres": "database", "redis": "redis", "kafka": "events", "s3": "storage",
+            "elasticsearch": "search"}  # fmt: skip
 """Server → the examination of `doctor` that misses it."""
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -59,7 +60,7 @@ def running(script: Script, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     servers = Servers(
         postgres=f"postgresql+psycopg2://postgres@127.0.0.1:{PORTS['postgres']}/postgres",
         redis=f"redis://127.0.0.1:{PORTS['redis']}/0", kafka=f"127.0.0.1:{PORTS['kafka']}",
-        s3=f"http://127.0.0.1:{PORTS['s3']}",
+        s3=f"http://127.0.0.1:{PORTS['s3']}", elasticsearch=f"http://127.0.0.1:{PORTS['elasticsearch']}",
     )  # fmt: skip
     home = tmp_path_factory.mktemp("dying")
     with (
