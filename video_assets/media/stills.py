@@ -34,6 +34,8 @@ _PICTURE = {"out_range": "pc", "out_color_matrix": "bt601"}
 """What a JPEG's numbers mean is not written in it: full range, and this matrix."""
 _JPEG = {"fflags": "+bitexact", "flags:v": "+bitexact", "map_metadata": -1, "c:v": "mjpeg", "pix_fmt": "yuvj420p"}
 
+_OVERWRITTEN = {"format": "image2", "update": 1, "fps_mode": "passthrough", "frames:v": 2}
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -78,23 +80,35 @@ def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[An
         .filter("scale", tiles.width, tiles.height, flags="area", **_PICTURE)
         .filter("tile", f"{tiles.columns}x{tiles.rows}")
     )
+    sprite = _begun(sprite, tiles.columns * tiles.width, tiles.rows * tiles.height)
     # In an image pattern a percent sign of the folder's own name must be doubled.
     pattern = str(folder.absolute()).replace("%", "%%") + "/poster-%02d.jpg"
     return [
         ffmpeg.output(candidates, pattern, **_JPEG, format="image2", **{"q:v": 4, "frames:v": _CANDIDATES}),
         ffmpeg.output(
-            sprite, str(folder.absolute() / "storyboard.jpg"), **_JPEG, format="image2", update=1,
-            **{"q:v": 5, "frames:v": 1},
+            sprite, str(folder.absolute() / "storyboard.jpg"), **_JPEG, **_OVERWRITTEN, **{"q:v": 5},
         ),
     ]  # fmt: skip
 
 
 def waveform_output(sound: Any, folder: Path) -> Any:
     """The poster of something that is only heard: its wave form."""
-    picture = sound.filter("showwavespic", s="1280x720", colors="white")
+    picture = _begun(sound.filter("showwavespic", s="1280x720", colors="white"), 1280, 720)
     return ffmpeg.output(
-        picture, str(folder.absolute() / "poster-01.jpg"), **_JPEG, format="image2", update=1, **{"frames:v": 1}
+        picture, str(folder.absolute() / "poster-01.jpg"), **_JPEG, **_OVERWRITTEN
     )  # fmt: skip
+
+
+def _begun(picture: Any, width: int, height: int) -> Any:
+    """A picture that is there only at the end, with a black one before it, which it overwrites.
+
+    FFmpeg reports no progress before each of its outputs has begun. It was silent to the end, and an encoding of more
+    than a minute was taken for one that stands still.
+    """
+    black = ffmpeg.input(f"color=black:s={width}x{height}:r=1:d=1", format="lavfi")
+    pictures = (each.filter("format", "yuvj420p").filter("setsar", "1") for each in (black, picture))
+    # The one at the end may come without a time: they are numbered, a second each.
+    return ffmpeg.concat(*pictures, n=2, v=1, a=0).filter("settb", "1").filter("setpts", "N")
 
 
 def finish(folder: Path, probe: Probe) -> list[Path]:

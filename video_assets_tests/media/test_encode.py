@@ -109,6 +109,22 @@ def test_progress_reaches_the_end(copied: Made) -> None:
     assert copied.progress[-1].fraction == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize("heard_only", [False, True])
+def test_progress_is_told_from_the_start(making: Making, tmp_path: Path, heard_only: bool) -> None:
+    """Also beside stills that are there only when all is over."""
+    source = making("long.mp4", seconds=60, size=(640, 360), fps=15)
+    if heard_only:
+        sound = tmp_path / "sound.mp3"
+        ffmpeg("-i", str(source), "-vn", "-c:a", "libmp3lame", str(sound))
+        source = sound
+    folder = tmp_path / "made"
+    folder.mkdir()
+    told = make(source, folder, (270, 144)).progress
+    assert len(told) >= 2
+    assert told[0].fraction is not None
+    assert told[0].fraction < 0.6
+
+
 def test_the_same_source_gives_the_same_bytes(copied: Made, tmp_path: Path) -> None:
     make(copied.source, tmp_path)
     for path in copied.folder.iterdir():
