@@ -9,11 +9,13 @@ refused: those seconds are left out of the transcript and named in it.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import math
+import pickle
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -85,7 +87,7 @@ def transcribe(audio: Path, how: Recognition, *, on_progress: Callable[[float], 
                 if on_progress is not None:
                     on_progress(min(1.0, reached / sound.seconds))
         total = sound.seconds
-    segments = tuple(heard.segments)
+    segments = heard.segments
     anything = heard.voice_seconds > 0
     return Transcript(
         segments=segments, source="whisper", duration_seconds=total, speech_seconds=covered_seconds(segments),
@@ -124,8 +126,14 @@ class _Heard:
     language: str | None
     batch: int
     voice_seconds: float = 0.0
-    segments: list[Segment] = field(default_factory=list)
     refused: list[tuple[float, float]] = field(default_factory=list)
+    _packed: list[bytes] = field(default_factory=list)
+    """What was said in each window, packed: the words of hours, as objects, take as much as recognising a window."""
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Everything that was said so far."""
+        return tuple(segment for data in self._packed for segment in pickle.loads(data))
 
     def listen(self, window: Window) -> Iterator[float]:
         """Recognises one window and adds what is said in it; yields how far it is, in seconds."""
@@ -138,6 +146,7 @@ class _Heard:
             self.voice_seconds += float(info.duration_after_vad)
             self.language = self.language or info.language
             self._judge(window, raw)
+        _give_back_memory()
         yield window.end
 
     def _judge(self, window: Window, raw: list[Any]) -> None:
@@ -147,7 +156,7 @@ class _Heard:
             raw = self._one_by_one(window)
             segments = ours(raw, window)
         if repeated(segments) is None and not any(map(is_looping, stretches(raw))):
-            self.segments += segments
+            self._packed.append(pickle.dumps(segments))
         else:
             self._piece_by_piece(window)
 
@@ -159,7 +168,7 @@ class _Heard:
             raw = list(found)
             segments = ours(raw, piece)
             if repeated(segments) is None and not any(map(is_doubtful, stretches(raw))):
-                self.segments += segments
+                self._packed.append(pickle.dumps(segments))
             else:
                 _log.warning("the recogniser repeats itself; refused: %.0f to %.0f s", piece.start, piece.end)
                 self.refused.append((piece.start, piece.end))
@@ -261,6 +270,12 @@ def _words(words: Any, offset: float, start: float, end: float) -> Iterator[Word
 
 def _clamped(value: float, low: float, high: float) -> float:
     return min(max(value, low), max(low, high)) if math.isfinite(value) else low
+
+
+def _give_back_memory() -> None:
+    """Has the C library return what a window took. Else what is left in pieces grows from window to window."""
+    with suppress(OSError, AttributeError):  # only the GNU C library has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
