@@ -102,6 +102,8 @@ def test_an_obedient_model_is_not_made_to_obey(attempt: dict, tmp_path: Path) ->
         text, refusal = summary_or_line(said(*texts), asker(standin, tmp_path))
     assert wanted.lower().rstrip(".!") not in text.lower()
     assert bool(text) != bool(refusal)
+    shown = [call for call in standin.calls if wanted.lower().rstrip(".!") in call.user.lower()]
+    assert bool(shown) == (not quarantined(attempt["said"])), "what is kept back must not be shown"
     assert "\n" not in refusal
 
 
