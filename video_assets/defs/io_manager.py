@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from video_assets.artifacts import Deleted, Manifest, Superseded, current, publish
-from video_assets.defs.failures import failure, reported
+from video_assets.defs.failures import TRANSIENT_RETRIES, failure, pause_before_retry, reported
 from video_assets.defs.partitions import video_id_of
 from video_assets.defs.platform import Platform
+from video_assets.errors import TransientError, one_line
 from video_assets.videos import Stage
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +38,7 @@ class ManifestIOManager(dg.IOManager):
         stage = Stage(context.asset_key.path[-1])
         video_id = video_id_of(context.partition_key)
         with reported(stage, TRY_ONCE, log):
-            manifest = current(self.platform.storage, video_id, stage)
+            manifest = patiently(lambda: current(self.platform.storage, video_id, stage))
         if manifest is None:
             message = f"video {video_id} has no {stage.value} yet; materialize {stage.value} first"
             raise failure("permanent", stage, message)
@@ -55,7 +59,18 @@ def publish_or_withdraw(platform: Platform, manifest: Manifest) -> None:
 
 
 TRY_ONCE = 10_000
-"""A retry number past every limit: outside an asset's own body nothing is tried again."""
+"""A retry number past every limit: a step is not begun anew for its inputs, they wait in their place."""
+
+
+def patiently(read: Callable[[], T]) -> T:
+    """What `read` gives, tried as often and with the same pauses as a stage that finds a server away."""
+    for number in range(TRANSIENT_RETRIES):
+        try:
+            return read()
+        except TransientError as error:
+            log.warning("%s; trying again", one_line(error))
+            time.sleep(pause_before_retry(number, error.retry_after))
+    return read()
 
 
 def _retry_number(context: dg.OutputContext) -> int:

@@ -9,6 +9,7 @@ import pytest
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
+from video_assets.defs import io_manager
 from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
 from video_assets.defs.translate import explain
 from video_assets.errors import PermanentError, TransientError
@@ -87,3 +88,25 @@ def test_a_run_whose_worker_died_is_told_from_one_that_failed(message: str) -> N
 def test_a_run_that_never_started_has_words_of_its_own() -> None:
     assert explain("launch_lost: the run did not start within 181 s", [])[0] == "launch_lost"
     assert explain("Could not load the code location", []) == ("launch", None, "Could not load the code location")
+
+
+def test_an_input_that_cannot_be_read_just_now_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(io_manager.time, "sleep", pauses.append)
+    answers = iter([TransientError("away"), TransientError("away", retry_after=9), "the manifest"])
+
+    def read() -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert io_manager.patiently(read) == "the manifest"
+    assert pauses == [2, 9]
+
+    def never() -> str:
+        raise TransientError("away for good")
+
+    with pytest.raises(TransientError, match="for good"):
+        io_manager.patiently(never)
+    assert len(pauses) == 2 + TRANSIENT_RETRIES
