@@ -8,10 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from video_assets.artifacts.upload import UploadRecord
-from video_assets.database import intake, outbox
+from video_assets.database import inbound, intake, outbox
 from video_assets.database.models import (
     DeletedVideoRow,
-    ProcessedMessageRow,
     UnappliedRow,
     UploadMetadataRow,
     VideoRow,
@@ -24,13 +23,12 @@ from video_assets.videos import VideoStatus
 
 def is_known(session: Session, message_id: str, video_id: int) -> bool:
     """Whether the message was taken before, or is about a video that was deleted."""
-    taken = session.get(ProcessedMessageRow, message_id) is not None
-    return taken or session.get(DeletedVideoRow, video_id) is not None
+    return inbound.was_taken(session, message_id) or session.get(DeletedVideoRow, video_id) is not None
 
 
 def note(session: Session, message_id: str, *, now: datetime) -> None:
     """Notes that the message needs nothing more."""
-    upsert(session, ProcessedMessageRow, ("message_id",), [{"message_id": message_id, "processed_at": now}])
+    inbound.take(session, message_id, now)
 
 
 def video(session: Session, video_id: int) -> VideoRow | None:
