@@ -285,9 +285,8 @@ def test_whoever_is_overtaken_on_the_way_leaves_nothing(
     write, other = index.server.write, ElasticIndex(elasticsearch_url)
 
     def slow(actions: Any, **options: Any) -> set[str]:
-        went_to = write(actions, **options)
         other.put(document(1, "The newer harbour."), version="2")
-        return went_to
+        return write(actions, **options)
 
     monkeypatch.setattr(index.server, "write", slow)
     assert index.put(document(1, "The older harbour.", "More of it."), version="1") is False
