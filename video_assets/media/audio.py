@@ -25,7 +25,8 @@ def extract_speech_audio(
         return None
     path = folder / FILE
     args = [
-        *input_args(source), "-map", f"0:{sound.index}", "-af", "aresample=async=1:first_pts=0", "-ac", "1",
+        *input_args(source), "-map", f"0:{sound.index}", "-map_metadata", "-1",
+        "-af", "aresample=async=1:first_pts=0", "-ac", "1",
         "-ar", str(RATE), "-c:a", "pcm_s16le", "-f", "wav", f"file:{path.absolute()}",
     ]  # fmt: skip
     limits = Limits(

@@ -186,7 +186,7 @@ def _read_moof(data: bytes, init: _Init) -> tuple[float, float]:
     """First and last moment of the leading track in this fragment, seconds."""
     leading = init.leading
     first: float | None = None
-    last = 0.0
+    latest, last = float("-inf"), 0.0
     for kind, traf in _boxes(data):
         if kind != b"traf":
             continue
@@ -205,7 +205,8 @@ def _read_moof(data: bytes, init: _Init) -> tuple[float, float]:
                 for duration, shown_after in _samples(box, flags, default):
                     shown = (dts + shown_after - leading.shift) / leading.timescale
                     first = shown if first is None else min(first, shown)
-                    last = max(last, shown + duration / leading.timescale)
+                    if shown >= latest:  # with B-frames another sample may stand longer in decoding order
+                        latest, last = shown, shown + duration / leading.timescale
                     dts += duration
     if first is None:
         raise ValueError("a fragment without the leading track")

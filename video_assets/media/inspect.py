@@ -149,7 +149,7 @@ def duration_problem(look: Look, probe: Probe) -> str:
         return ""
     start = source.start - (padding(probe.video) if probe.video else 0.0)
     wanted, has = source.end - start + outlasting(probe), look.leading["end"] - look.leading["start"]
-    frame = 2 / max(probe.video.avg_fps, 0.5) if probe.video else 2 * _AAC_FRAME
+    frame = 2 / max(min(probe.video.avg_fps, look.rung.fps), 0.5) if probe.video else 2 * _AAC_FRAME
     if abs(has - wanted) <= max(DURATION_TOLERANCE * wanted, frame):
         return ""
     return f"it lasts {has:.2f} s, the source {wanted:.2f} s"
@@ -215,7 +215,8 @@ def _look(plan: Ladder, rung: Rung, path: Path, playlist: Playlist | None, found
 
 def _outcome(name: str, looks: Sequence[Look], problem: Callable[[Look], str], summary: str) -> CheckOutcome:
     problems = {look.rung.name: text for look in looks if (text := problem(look))}
-    first = next((f"{rung}: {text}" for rung, text in problems.items()), "")
+    advice = "convert the file and upload it again"
+    first = next((f"{rung}: {text}; {advice}" for rung, text in problems.items()), "")
     return CheckOutcome(name=name, passed=not problems, summary=first or summary, metadata=problems)
 
 

@@ -37,6 +37,7 @@ class Packets:
     times: list[float] = field(default_factory=list)
     keys: list[float] = field(default_factory=list)
     _last: int | None = None
+    _latest: float = float("-inf")
 
     def add(self, packet: Any) -> None:
         if packet.dts is None or packet.pts is None or packet.is_corrupt:
@@ -51,7 +52,9 @@ class Packets:
         self._last = packet.dts
         self.count += 1
         time = float(packet.pts * base)
-        self.start, self.end = min(self.start, time), max(self.end, time + float((packet.duration or 0) * base))
+        self.start = min(self.start, time)
+        if time >= self._latest:  # with B-frames another packet may last longer in decoding order
+            self._latest, self.end = time, time + float((packet.duration or 0) * base)
         self.times.append(time)
         if packet.is_keyframe:
             self.keys.append(round(time, 6))

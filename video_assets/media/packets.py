@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 IDR = 5
+PAUSE = 2.0
+"""No packet of sound lasts longer, seconds."""
 
 
 @dataclass
@@ -16,10 +18,16 @@ class Track:
     """What may be cut off before the start, seconds, without the stream counting as cut: a sound encoder's run-up."""
     start: float | None = None
     end: float = 0.0
+    """When the packet that is shown last has been shown."""
+    latest: float | None = None
     packets: int = 0
     bytes: int = 0
     clean: bool = True
     """Every packet has its times, decoding times rise, nothing is marked broken."""
+    longest_step: float = 0.0
+    """Longest time from one packet to the next."""
+    paused: float = 0.0
+    """All times of more than `PAUSE` from one packet to the next together."""
     last_dts: int | None = None
     steps: set[int] = field(default_factory=set)
 
@@ -37,15 +45,22 @@ class Track:
             self.clean = False
         if packet.dts is not None:
             if self.last_dts is not None:
-                if packet.dts <= self.last_dts:
+                step = packet.dts - self.last_dts
+                seconds = float(step * packet.time_base)
+                self.longest_step = max(self.longest_step, seconds)
+                self.paused += seconds if seconds > PAUSE else 0.0
+                if step <= 0:
                     self.clean = False
                 elif len(self.steps) < 100:
-                    self.steps.add(packet.dts - self.last_dts)
+                    self.steps.add(step)
             self.last_dts = packet.dts
         if time is None:
             return None
         self.start = time if self.start is None else min(self.start, time)
-        self.end = max(self.end, time + float((packet.duration or 0) * packet.time_base))
+        lasts = float((packet.duration or 0) * packet.time_base)
+        self.longest_step = max(self.longest_step, lasts)
+        if self.latest is None or time >= self.latest:  # another packet may last longer in decoding order
+            self.latest, self.end = time, max(0.0, time + lasts)
         return time
 
 

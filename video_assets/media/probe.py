@@ -15,6 +15,9 @@ VERSION = "probe-2"
 SEGMENT_SECONDS = 4.0
 """Segments are at least this long, but for the last."""
 
+MAX_GAP = 900.0
+"""Longest time without a new picture, and of pauses in the sound together, seconds."""
+
 LIMITS = Limits(
     address_space_bytes=3 * 2**29, cpu_seconds=300, file_bytes=0, wall_seconds=600, stall_seconds=600
 )  # fmt: skip
@@ -191,5 +194,6 @@ def probe(path: Path, *, max_streams: int, max_pixels: int, max_duration: float)
     payload = {
         "path": str(path.absolute()), "formats": FORMATS, "segment_seconds": SEGMENT_SECONDS,
         "max_streams": max_streams, "max_pixels": max_pixels, "max_duration": max_duration,
+        "max_gap": MAX_GAP,
     }  # fmt: skip
     return Probe.from_facts(run_python("video_assets.media.probe_child", payload, limits=LIMITS, reads=[path]))

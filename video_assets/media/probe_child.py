@@ -1,13 +1,14 @@
 """Reads a media file from end to end with PyAV and tells what it is. Runs in a limited child, never imported.
 
-JSON in: `path`, `formats`, `max_streams`, `max_pixels`, `max_duration`, `segment_seconds`. JSON out: the facts of
-`probe.Probe`, or `error`. Packets are read and, but for the first pictures, not decoded: what matters to copying and
-cutting (key frames, gaps, broken time stamps) is in them, and headers lie.
+JSON in: `path`, `formats`, `max_streams`, `max_pixels`, `max_duration`, `max_gap`, `segment_seconds`. JSON out: the
+facts of `probe.Probe`, or `error`. Packets are read and, but for the first pictures, not decoded: what matters to
+copying and cutting (key frames, gaps, broken time stamps) is in them, and headers lie.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 from fractions import Fraction
@@ -18,6 +19,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 
 from video_assets.media.packets import Keys, Track, is_idr, nal_length_size
+from video_assets.media.promised import HEAD_BYTES, promised_bytes
 
 TEXT_SUBTITLES = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
 TRANSFERS = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "srgb", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
@@ -32,6 +34,11 @@ PRIMING = 0.1
 TEXT_LIMIT = 300
 CHAPTER_LIMIT = 500
 TOO_MUCH_MEMORY = "reading the file takes more memory than is allowed; upload it with smaller frames"
+MOST_UNPACKED, SMALL = 8, 16 * 2**20
+"""Packets hold at most so many times the file's bytes, once it is more than a little: containers can compress them,
+and can name the same bytes over and over."""
+METADATA_LIMIT = 32 * 2**20
+"""Characters of all descriptions together."""
 FIRST_PICTURES = 200
 """Packets within which the first picture must appear."""
 
@@ -50,6 +57,20 @@ def ratio(value: Fraction | None, low: float, high: float) -> Fraction | None:
     return value if value and low <= value <= high else None
 
 
+def channels(stream: Any) -> int:
+    """How many channels a sound track has, 0 where nobody knows."""
+    layout = stream.codec_context.layout
+    return int(layout.nb_channels) if layout else 0
+
+
+def refuse_half(path: str) -> None:
+    """Refuses a file that says itself that it should be longer."""
+    with open(path, "rb") as file:
+        promised, size = promised_bytes(file.read(HEAD_BYTES)), os.fstat(file.fileno()).st_size
+    if promised is not None and promised > size:
+        raise Refused(f"the file breaks off: {size:,} bytes of {promised:,} are there; upload it again")
+
+
 def open_file(given: dict[str, Any]) -> InputContainer:
     """Opens the file, or says why not."""
     options = {"format_whitelist": given["formats"], "protocol_whitelist": "file"}
@@ -61,6 +82,9 @@ def open_file(given: dict[str, Any]) -> InputContainer:
         raise Refused("this is no video that can be read, or it is damaged; upload an MP4, MOV, MKV or WebM") from None
     if len(container.streams) > given["max_streams"]:
         raise Refused(f"the file has {len(container.streams)} tracks; at most {given['max_streams']} are taken")
+    described = [container.metadata, *(stream.metadata for stream in container.streams)]
+    if sum(len(name) + len(text) for one in described for name, text in one.items()) > METADATA_LIMIT:
+        raise Refused("the file describes itself at too great a length; remove its metadata and upload it again")
     return container
 
 
@@ -82,9 +106,11 @@ def first_picture(container: InputContainer, stream: Any) -> Any:
 
 def read(given: dict[str, Any]) -> dict[str, Any]:
     """All the facts; raises Refused."""
+    refuse_half(given["path"])
     container = open_file(given)
     pictures: list[Any] = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    sounds: list[Any] = [s for s in container.streams.audio if s.codec_context is not None]
+    # A header that is all that there is of a track can leave it without channels.
+    sounds: list[Any] = [s for s in container.streams.audio if s.codec_context is not None and channels(s)]
     video = next(iter(sorted(pictures, key=lambda s: not s.disposition & Disposition.default)), None)
     if video is None and not sounds:
         raise Refused("there is neither picture nor sound in this file; upload a video")
@@ -130,12 +156,16 @@ def walk(
     for stream in container.streams:
         if stream not in wanted:
             stream.discard = Discard.all
+    unpacked = 0
     try:
         for packet in container.demux(wanted):
             if packet.size == 0:  # the flush at the end
                 continue
             track = tracks[packet.stream_index]
             time = track.add(packet, origin)
+            unpacked += packet.size
+            if unpacked > MOST_UNPACKED * container.size + SMALL:
+                raise Refused("the file unpacks to far more than its size; convert it and upload it again")
             if track.end > given["max_duration"]:
                 raise Refused(f"the video is longer than the {given['max_duration'] / 3600:.1f} h that are taken")
             if video is not None and packet.stream_index == video.index:
@@ -153,6 +183,8 @@ def walk(
     if video is not None and not tracks[video.index].packets:
         raise Refused("there is no picture in this file; upload it again")
     refuse_broken(container, tracks)
+    for track in tracks.values():
+        refuse_gaps(track, video is not None and track is tracks[video.index], given["max_gap"])
     if video is not None and keys.last is not None:
         keys.longest = max(keys.longest, tracks[video.index].end - keys.last)
         keys.end_segment(tracks[video.index].end, tracks[video.index].bytes)
@@ -190,6 +222,16 @@ def orientation(frame: Any) -> tuple[int, bool]:
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
     mirrored = a * d - b * c < 0
     return round(frame.rotation) % 360, mirrored
+
+
+def refuse_gaps(track: Track, is_picture: bool, most: float) -> None:
+    """Refuses what a few kilobytes would have us fill for hours: still pictures and silence."""
+    what, pause = ("picture", track.longest_step) if is_picture else ("sound", max(track.paused, track.longest_step))
+    start = track.start or 0.0
+    if start > most:
+        raise Refused(f"the {what} begins only after {start:.0f} s; cut off what is before it, and upload it again")
+    if pause > most:
+        raise Refused(f"the {what} stands still for {pause:.0f} s, at most {most:.0f} are taken; convert the file")
 
 
 def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: InputContainer) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from video_assets.speech.encoding import decode
 from video_assets.speech.language import code_of
 from video_assets.speech.transcript import Segment, Source, Transcript, covered_seconds
 
-VERSION = "captions-2"
+VERSION = "captions-3"
 
 MAX_BYTES = 5 * 2**20
 MAX_CUES = 50_000
+MAX_CUE_CHARACTERS = 5_000
+"""What is behind is left out: no screen shows it, and megabytes in one cue keep every reader busy for minutes."""
 ROLLING_SHARE = 0.25
 """From this share of cues that begin with what the cue before ended with, the file is a rolling one."""
 ROLLING_GAP = 0.5
@@ -89,7 +91,9 @@ def parse(text: str, *, srt: bool) -> Iterator[Cue]:
             at += 1
         found += 1
         groups = timing.groups()
-        yield Cue(_seconds(groups[:4]), _seconds(groups[4:]), _plain("\n".join(lines[first:at]), srt=srt))
+        yield Cue(
+            _seconds(groups[:4]), _seconds(groups[4:]), _plain("\n".join(lines[first:at])[:MAX_CUE_CHARACTERS], srt=srt)
+        )
 
 
 def _begins_cue(lines: Sequence[str], at: int) -> bool:

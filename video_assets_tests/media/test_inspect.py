@@ -38,7 +38,10 @@ def failed(
         encode.write_playlist(plan, plan.rung("144p"), folder)
     outcomes, _ = inspect.variants(folder, plan, probe)
     assert tuple(outcome.name for outcome in outcomes) == inspect.CHECKS
-    return {outcome.name: outcome.summary for outcome in outcomes if not outcome.passed}
+    advice = "; convert the file and upload it again"
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    assert all(outcome.summary.endswith(advice) for outcome in failed)
+    return {outcome.name: outcome.summary.removesuffix(advice) for outcome in failed}
 
 
 def remade(folder: Path, *args: str, codec: tuple[str, ...] = ()) -> None:

@@ -11,6 +11,7 @@ import pytest
 from video_assets.errors import PermanentError
 from video_assets.media import probe as probing
 from video_assets.media.probe import Probe
+from video_assets.media.promised import HEAD_BYTES, promised_bytes
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import audio_facts, probe_facts, read, video_facts
 
@@ -127,3 +128,22 @@ def test_limits_are_enforced(clip: Path) -> None:
 def test_what_browsers_play_as_it_is(container: str, codec: str, heard: str, playable: bool) -> None:
     probe = probe_facts(video_facts(codec=codec), audio_facts(codec=heard), container=container)
     assert probe.playable_progressively == playable
+
+
+@pytest.mark.parametrize("ending", ["mkv", "webm", "avi"])
+def test_half_an_upload_without_an_index_is_told_by_what_its_head_promises(
+    making: Making, tmp_path: Path, ending: str
+) -> None:
+    codecs = ["-c:v", "libvpx", "-deadline", "realtime", "-profile:v", "0"] if ending == "webm" else []
+    whole = making(f"whole.{ending}", seconds=2, audio=False, size=(160, 90), video=codecs)
+    data = whole.read_bytes()
+    assert promised_bytes(data[:HEAD_BYTES]) == len(data)
+    half = tmp_path / f"half.{ending}"
+    half.write_bytes(data[: len(data) // 2])
+    with pytest.raises(PermanentError, match=f"breaks off: {len(data) // 2:,} bytes of {len(data):,}"):
+        read(half)
+
+
+@pytest.mark.parametrize("head", [b"", b"\x1a\x45\xdf\xa3", b"RIFF\xff\xff\xff\xffWAVE", b"\x1a\x45\xdf\xa3\x00" * 9])
+def test_a_head_that_promises_nothing_is_left_alone(head: bytes) -> None:
+    assert promised_bytes(head) is None

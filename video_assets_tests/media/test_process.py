@@ -327,7 +327,7 @@ def test_a_python_child_sees_nothing_of_our_environment(monkeypatch: pytest.Monk
         (-11, "", PermanentError, "damaged"),
         (-24, "", PermanentError, "processor time"),
         (1, "[error] moov atom not found", PermanentError, "damaged"),
-        (1, "[a @ 0x1] [error] Something odd\n", PermanentError, "the encoding failed: Something odd"),
+        (1, "[a @ 0x1] [error] Something odd\n", PermanentError, "the encoding failed (Something odd); convert"),
         (1, "", PermanentError, "exit status 1"),
     ],
 )
@@ -340,7 +340,7 @@ def test_what_went_wrong_is_told_in_one_line(code: int, stderr: str, kind: type[
 
 def test_a_file_that_ends_early_is_told_with_its_seconds() -> None:
     error = explain(1, "Error while decoding", 12.3, 60.0, "the encoding")
-    assert str(error) == "the file breaks off after 12 s of 60 s; upload it again"
+    assert str(error) == "the file breaks off or is damaged after 12 s of 60 s; upload it again, or convert it first"
 
 
 def test_progress_is_bounded_and_knows_what_is_left() -> None:
