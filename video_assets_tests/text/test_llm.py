@@ -58,6 +58,7 @@ def test_a_reply_carries_what_was_said_and_what_it_took() -> None:
         (400, {"message": "messages too long: 9000 tokens"}, "messages too long"),
         (400, {"message": "unknown response_format json_schema"}, "set VIDEO_ASSETS_SUMMARY_JSON"),
         (429, {"message": "pay first", "code": "insufficient_quota"}, "no credit left"),
+        (400, {"message": f"bad header: Bearer {KEY}"}, r"bad header: Bearer \*\*\*"),
         (422, "what?", "refused the call to stand-in .422"),
         (302, {"message": "moved"}, "refused the call"),
     ],
