@@ -16,7 +16,7 @@ NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=timezone.utc)
     ("given", "seconds"),
     [
         ("7", 7.0), ("0.5", 0.5), ("Fri, 01 May 2026 12:01:30 GMT", 90.0), ("Fri, 01 May 2026 11:00:00 GMT", 0.0),
-        ("999999999", 86_400.0), ("soon", None), ("-3", None), ("", None), ("1e9", None),
+        ("999999999", 86_400.0), ("0", 0.0), ("soon", None), ("-3", None), ("", None), ("1e9", None), ("nan", None),
     ],
 )  # fmt: skip
 def test_the_pause_that_is_asked_for_is_read_in_seconds_or_as_a_date(given, seconds):

@@ -9,31 +9,26 @@ Importing the library takes a second, so this module is imported by whoever make
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
 import httpx2 as httpx
 import openai
 from pydantic import ValidationError
 
+from video_assets import openai_client
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.text.chat import Reply, Server
 from video_assets.text.pace import Pace
 
-CONNECT_SECONDS = 10.0
 MOST_BYTES = 256 * 1024
 """Answers have a few hundred tokens; whatever is larger is none."""
 TRIES = 3
 LONGEST_PAUSE = 30.0
 """Seconds waited within a call. Whoever asks for more is left alone until the stage is tried again."""
-
-_UNSENT = ("OpenAI-Organization", "OpenAI-Project")
 
 
 class TimedOut(TransientError):
@@ -109,7 +104,7 @@ class LanguageModel:
 
     def _refused(self, error: openai.APIStatusError) -> PermanentError | TransientError:
         """The server's status in words."""
-        status, said = error.status_code, self._safe(_said(error), 200)
+        status, said = error.status_code, self._safe(openai_client.said(error), 200)
         host, model = self.server.host, self.server.model
         if status in (401, 403):
             return PermanentError(f"{host} refused the key ({status}): set VIDEO_ASSETS_OPENAI_API_KEY to a valid one")
@@ -118,12 +113,13 @@ class LanguageModel:
                 f"{host} does not know the model {model}, or has no chat completions (404: {said}); "
                 "set VIDEO_ASSETS_SUMMARY_MODEL, or VIDEO_ASSETS_OPENAI_BASE_URL with its /v1"
             )
-        if status == 429 and _code(error) in ("insufficient_quota", "billing_hard_limit_reached"):
+        if status == 429 and openai_client.code(error) in ("insufficient_quota", "billing_hard_limit_reached"):
             return PermanentError(f"the account at {host} has no credit left (429: {said}); top it up")
         if status in (408, 409, 425, 429) or status >= 500:
             busy = "asks for fewer calls" if status == 429 else "is in trouble"
             return TransientError(
-                f"the language model at {host} {busy} ({status}: {said})", retry_after=retry_after(error.response)
+                f"the language model at {host} {busy} ({status}: {said})",
+                retry_after=openai_client.retry_after(error.response),
             )
         if "response_format" in said or "json_schema" in said:
             return PermanentError(
@@ -139,53 +135,11 @@ class LanguageModel:
     def _connected(self) -> openai.OpenAI:
         with self._lock:
             if self._client is None:
-                timeout = httpx.Timeout(self.server.timeout, connect=min(CONNECT_SECONDS, self.server.timeout))
-                limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
-                self._client = openai.OpenAI(
-                    base_url=self.server.base_url,
-                    # An empty one is refused by the library; servers without keys take any.
-                    api_key=self.server.api_key.get_secret_value() or "none",
-                    max_retries=0, timeout=timeout,
-                    # Else the library takes these from the environment.
-                    default_headers=cast("dict[str, str]", dict.fromkeys(_UNSENT, openai.Omit())),
-                    http_client=httpx.Client(
-                        timeout=timeout, limits=limits, follow_redirects=False,
-                        # Certificates take a while to load; plain HTTP, on this machine, needs none.
-                        verify=self.server.base_url.startswith("https:"),
-                        event_hooks={"request": [_begin], "response": [self._bound]},
-                    ),
-                )  # fmt: skip
+                server = self.server
+                self._client = openai_client.connected(
+                    server.base_url, server.api_key, timeout=server.timeout, most_bytes=MOST_BYTES
+                )
             return self._client
-
-    def _bound(self, response: httpx.Response) -> None:
-        begun = response.request.extensions["begun"]
-        stream = response.stream
-        assert isinstance(stream, httpx.SyncByteStream)
-        response.stream = _Bounded(stream, response.request, begun + self.server.timeout)
-
-
-class _Bounded(httpx.SyncByteStream):
-    """A body that ends: a server that sends a byte a second would otherwise never time out."""
-
-    def __init__(self, stream: httpx.SyncByteStream, request: httpx.Request, deadline: float) -> None:
-        self._stream, self._request, self._deadline = stream, request, deadline
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for piece in self._stream:
-            size += len(piece)
-            if time.monotonic() > self._deadline:
-                raise httpx.ReadTimeout("the answer took too long", request=self._request)
-            if size > MOST_BYTES:
-                raise PermanentError("the language model's server sends more than an answer; is its address right?")
-            yield piece
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def _begin(request: httpx.Request) -> None:
-    request.extensions["begun"] = time.monotonic()
 
 
 def understood(body: bytes) -> Reply:
@@ -205,20 +159,6 @@ def understood(body: bytes) -> Reply:
         raise TransientError(f"the language model's server sent no chat completion: {shown or '(nothing)'}") from None
 
 
-def retry_after(response: httpx.Response, now: datetime | None = None) -> float | None:
-    """Seconds the server asks us to wait, by `Retry-After` (seconds or a date); None where it does not say."""
-    given = response.headers.get("retry-after", "")
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given.strip()):
-        return min(float(given), 86_400.0)
-    try:
-        moment = parsedate_to_datetime(given)
-    except (ValueError, TypeError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return min(max((moment - (now or datetime.now(timezone.utc))).total_seconds(), 0.0), 86_400.0)
-
-
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
@@ -227,14 +167,3 @@ def _count(usage: Any, name: str) -> int | None:
     """A number of tokens; None where the server gives none that can be."""
     value = usage.get(name) if isinstance(usage, dict) else None
     return value if isinstance(value, int) and 0 <= value <= 10**9 else None
-
-
-def _said(error: openai.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, dict):
-        return str(body.get("message") or body.get("detail") or body)
-    return str(body or error.response.reason_phrase or "no reason given")
-
-
-def _code(error: openai.APIStatusError) -> str:
-    return str(error.body.get("code")) if isinstance(error.body, dict) else ""

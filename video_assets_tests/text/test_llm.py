@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any
 
-import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from pydantic import SecretStr
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.text.chat import OPENAI_URL, Reply, Server, request
-from video_assets.text.llm import MOST_BYTES, TRIES, TimedOut, retry_after, understood
+from video_assets.text.llm import MOST_BYTES, TRIES, TimedOut, understood
 from video_assets_tests.text.making import KEY, model
 from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
 
@@ -179,18 +178,6 @@ def test_openai_and_others_are_spoken_to_in_their_own_words() -> None:
     others = request(Server("m", "http://host/v1", json_mode="object"), messages, 200, {})
     assert (others["max_tokens"], others["response_format"]) == (200, {"type": "json_object"})
     assert "response_format" not in request(Server("m", "http://host/v1", json_mode="prompt"), messages, 200, {})
-
-
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [
-        ("3", 3.0), ("0", 0.0), ("2.5", 2.5), ("Wed, 21 Oct 2015 07:28:10 GMT", 10.0), ("soon", None), ("", None),
-        ("Wed, 21 Oct 2015 07:27:00 GMT", 0.0), ("-5", None), ("nan", None), ("1e9", None), ("999999999", 86_400.0),
-    ],
-)  # fmt: skip
-def test_how_long_a_server_asks_us_to_wait(given: str, seconds: float | None) -> None:
-    now = datetime(2015, 10, 21, 7, 28, 0, tzinfo=timezone.utc)
-    assert retry_after(httpx2.Response(429, headers={"Retry-After": given}), now) == seconds
 
 
 @given(st.binary(max_size=200) | st.recursive(
