@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from video_assets.errors import PermanentError, one_line
+from video_assets.speech import memory
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -80,6 +81,7 @@ def _loaded(model: SpeechModel) -> WhisperModel:
     if folder is None and _looks_like_path(model.name):
         raise PermanentError(f"no speech model (model.bin, tokenizer.json) in {shown}: {ADVICE}")
     folder = folder or _fetched(model.name)
+    memory.map_large_blocks()
     try:
         return WhisperModel(
             folder, device=model.device, compute_type=model.compute_type, cpu_threads=model.threads

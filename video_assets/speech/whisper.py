@@ -9,13 +9,12 @@ refused: those seconds are left out of the transcript and named in it.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import math
 import pickle
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from video_assets.errors import PermanentError, one_line
+from video_assets.speech import memory
 from video_assets.speech.clean import clean_text
 from video_assets.speech.language import agreed
 from video_assets.speech.model import SpeechModel, load
@@ -146,13 +146,14 @@ class _Heard:
             self.voice_seconds += float(info.duration_after_vad)
             self.language = self.language or info.language
             self._judge(window, raw)
-        _give_back_memory()
+        memory.give_back()
         yield window.end
 
     def _judge(self, window: Window, raw: list[Any]) -> None:
         segments = ours(raw, window)
         if any(map(is_doubtful, stretches(raw))) or repeated(segments) is not None:
             _log.info("heard again, more slowly: %.0f to %.0f s", window.start, window.end)
+            memory.give_back()
             raw = self._one_by_one(window)
             segments = ours(raw, window)
         if repeated(segments) is None and not any(map(is_looping, stretches(raw))):
@@ -270,12 +271,6 @@ def _words(words: Any, offset: float, start: float, end: float) -> Iterator[Word
 
 def _clamped(value: float, low: float, high: float) -> float:
     return min(max(value, low), max(low, high)) if math.isfinite(value) else low
-
-
-def _give_back_memory() -> None:
-    """Has the C library return what a window took. Else what is left in pieces grows from window to window."""
-    with suppress(OSError, AttributeError):  # only the GNU C library has it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
