@@ -132,7 +132,7 @@ def test_nothing_is_asked_again_for_what_is_fresh_nor_where_only_the_pace_change
     def again() -> None:
         assert house.summaries() == before
         assert house.summaries(summary_concurrency=1, summary_max_usd=9.0, summary_requests_per_minute=500) == before
-        assert house.summaries(openai_api_key=Settings(openai_api_key="another").openai_api_key) == before
+        assert house.summaries(openai_api_key=Settings(openai_api_key="other-account").openai_api_key) == before
 
     assert house.calls_of(again) == []
 

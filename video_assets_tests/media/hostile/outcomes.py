@@ -119,7 +119,7 @@ OUTCOMES = {
     "lie-wave-size.wav": "is damaged and cannot be played through",
     "lie-wave-rate-1.wav": "longer than the 12.0 h",
     "lie-wave-rate-all.wav": "is no video that can be read",
-    "lie-wave-channels.wav": "has no length",
+    "lie-wave-channels.wav": "neither picture nor sound",
     "lie-wave-channels-512.wav": "Nothing was written into output file",
     "lie-wave-bits-0.wav": "neither picture nor sound",
     # damage
