@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from video_assets.defs.partitions import video_id_of
 from video_assets.defs.platform import Platform
 from video_assets.errors import TransientError
 from video_assets.videos import Stage, from_timestamp
+
+# The pinned Dagster calls the data version of an output beta, at every output of every run's log.
+warnings.filterwarnings("ignore", message=".*`data_version`", category=dg.BetaWarning)
 
 FORCE_TAG = "video_assets/force"
 Events = Iterator[dg.AssetCheckResult | dg.Output[Manifest]]
