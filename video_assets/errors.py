@@ -39,7 +39,8 @@ def hide(secrets: Iterable[str]) -> None:
 def one_line(error: BaseException | str, limit: int = 500) -> str:
     """The error as one line of printable text of at most `limit` characters, for users and columns."""
     text = error if isinstance(error, str) else (str(error) or type(error).__name__)
-    for secret in _secrets:
+    # The longest first: of one that begins another, the rest of the other would be left. A copy, as others may add.
+    for secret in sorted(_secrets.copy(), key=len, reverse=True):
         text = text.replace(secret, "***")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

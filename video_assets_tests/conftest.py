@@ -19,6 +19,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, make_url, text
 
+from video_assets import errors
 from video_assets.settings import Settings
 
 SERVICES = Path(__file__).parent / "services" / "services"
@@ -47,6 +48,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("VIDEO_ASSETS_", "DAGSTER_", "OPENAI_")):
             monkeypatch.delenv(name)
+    # What one test gave as a password is an ordinary word to the next.
+    monkeypatch.setattr(errors, "_secrets", set())
 
 
 @pytest.fixture

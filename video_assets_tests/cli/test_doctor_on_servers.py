@@ -140,6 +140,13 @@ def test_whatever_a_library_puts_into_its_message_is_hidden_and_ordinary_words_a
     assert one_line(told) == "cannot connect with *** as videos"
 
 
+def test_a_secret_that_begins_another_leaves_nothing_of_it() -> None:
+    from video_assets.errors import hide, one_line
+
+    hide([SECRET, f"{SECRET}-and-more", SECRET[:8]])
+    assert one_line(f"given {SECRET}-and-more and {SECRET}") == "given *** and ***"
+
+
 def test_must_answer_asks_every_server(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from video_assets.cli.examining import must_answer
     from video_assets.defs.platform import Platform
