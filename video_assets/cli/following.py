@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from video_assets.cli.outcome import Outcome
+from video_assets.cli.outcome import Outcome, uploaded
 from video_assets.cli.output import Output
 from video_assets.cli.rows import SETTLED
 from video_assets.cli.showing import shown
@@ -69,11 +69,7 @@ class Following:
         """Asks for a run, unless one is going; returns the number of the last one that has ended."""
         video_id = outcome.id or 0
         with self._platform.database.write() as session:
-            video = reading.video(session, video_id)
-            if video is None:
-                raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
-            if video.status == "uploading":
-                raise PermanentError(f"video {video_id} has not been uploaded whole; upload it again")
+            uploaded(session, video_id)
             attempts = reading.attempts(session, video_id)
             if not attempts or _ended(attempts[-1]):
                 launching.request(session, video_id, reason="process", now=utc_now())

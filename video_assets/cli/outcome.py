@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 
 from video_assets.cli.words import plain
 from video_assets.database import reading
+from video_assets.database.models import VideoRow
+from video_assets.errors import PermanentError
 from video_assets.lifecycle.events import RunState
+from video_assets.videos import VideoStatus
 
 
 @dataclass
@@ -65,3 +68,13 @@ class Outcome:
             }
             for row in artifacts
         }
+
+
+def uploaded(session: Session, video_id: int) -> VideoRow:
+    """The row of a video that can be worked on; PermanentError where there is none, or its file is not whole."""
+    video = reading.video(session, video_id)
+    if video is None:
+        raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
+    if video.status == VideoStatus.UPLOADING.value:
+        raise PermanentError(f"video {video_id} has not been uploaded whole; upload it again")
+    return video

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from video_assets.cli.outcome import Outcome
+from video_assets.cli.outcome import Outcome, uploaded
 from video_assets.cli.output import Output
 from video_assets.cli.showing import shown
 from video_assets.cli.stopping import Interrupts
-from video_assets.database import launching, reading
+from video_assets.database import launching
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.lifecycle.intake import take_in
@@ -91,11 +91,7 @@ class Processing:
         from video_assets.defs.operating import end_dead_runs, unfinished_runs
 
         with self._platform.database.read() as session:
-            video = reading.video(session, video_id)
-        if video is None:
-            raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
-        if video.status == "uploading":
-            raise PermanentError(f"video {video_id} has not been uploaded whole; upload it again")
+            uploaded(session, video_id)
         # A run whose worker was killed would stand in the way for ever.
         end_dead_runs(self._platform, self._instance, utc_now())
         going = unfinished_runs(self._instance, video_id)
