@@ -25,6 +25,7 @@ from video_assets.lifecycle.events import (
     Unusable,
     VariantsResult,
 )
+from video_assets.lifecycle.projection import HANDED_BACK
 from video_assets.storage import NotFound, Storage
 from video_assets.videos import Stage, from_timestamp
 
@@ -41,6 +42,7 @@ WORKER_LOST, LAUNCH_LOST = "worker_lost", "launch_lost"
 # What the code server writes when a run's process died under it; nothing else marks a run failed so.
 _DIED = "marked as failed from outside the execution context"
 # What a run says that was stopped by a signal nobody asked Dagster for (a worker told to go, a machine going down).
+# It had the time to say so, so nothing went wrong with it.
 _INTERRUPTED = "Execution was interrupted unexpectedly"
 # What a run says that broke off between its steps: its storage, or its machine, gave way under it.
 _BROKE_OFF = "An exception was thrown during execution"
@@ -155,13 +157,13 @@ def run_changed(record: EventLogRecord, run: dg.RunRecord | None, step_failures:
 def explain(message: str, failures: Sequence[Mapping[str, Any]]) -> tuple[str, Stage | None, str]:
     """Kind, stage and one line for a failed run, out of its own message and its step failures' metadata."""
     if _INTERRUPTED in message:
-        return WORKER_LOST, None, "the worker was stopped in the middle; try again"
+        return HANDED_BACK, None, "the worker was told to stop in the middle; try again"
     for failure in failures:
         stage = failure.get("stage")
         known = Stage(stage) if stage in {each.value for each in Stage} else None
         words = failure.get("message") or "unexpected error; the run's log has the details"
         return str(failure.get("kind") or "unknown"), known, one_line(str(words))
-    for kind in (WORKER_LOST, LAUNCH_LOST):
+    for kind in (WORKER_LOST, LAUNCH_LOST, HANDED_BACK):
         if message.startswith(f"{kind}: "):
             return kind, None, one_line(message.removeprefix(f"{kind}: "))
     if _BROKE_OFF in message:

@@ -30,6 +30,7 @@ from video_assets.database.engine import Database
 from video_assets.defs.queues import EXECUTE_RUN, QUEUES, make_app
 from video_assets.defs.translate import WORKER_LOST
 from video_assets.errors import TransientError
+from video_assets.lifecycle.projection import HANDED_BACK
 from video_assets.settings import Settings
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ def work(
             concurrency=slots, queues=list(queues), hostname=f"video-assets-{os.getpid()}@{socket.gethostname()}",
             without_gossip=True, without_mingle=True, loglevel="WARNING", quiet=True,
         )  # fmt: skip
-        with _handing_back(grace_seconds), _telling_of_dead_children():
+        with _handing_back(grace_seconds) as stopping, _telling_of_dead_children(stopping):
             worker.start()
     return int(worker.exitcode or 0)
 
@@ -91,7 +92,7 @@ def execute_run(run_id: str) -> None:
 def _alone(run_id: str) -> Iterator[bool]:
     """Whether we are the only one at this run, for the block. Two daemons may both have put it into the queue."""
     with ExitStack() as held:
-        yield _patiently(lambda: held.enter_context(_database().only_one(f"run {run_id}")))
+        yield bool(_patiently(lambda: held.enter_context(_database().only_one(f"run {run_id}"))))
         with suppress(TransientError):  # a lock that went with its connection needs no giving back
             held.close()
 
@@ -141,12 +142,14 @@ def _stopped_on_demand(instance: dg.DagsterInstance, run_id: str) -> Iterator[No
 
 
 @contextmanager
-def _handing_back(grace_seconds: float) -> Iterator[None]:
-    """For the block, has a worker that is told to stop interrupt its runs once their time is over."""
-    over = threading.Event()
+def _handing_back(grace_seconds: float) -> Iterator[threading.Event]:
+    """For the block, has a worker that is told to stop interrupt its runs once their time is over; gives what is
+    set from then on."""
+    over, interrupted = threading.Event(), threading.Event()
 
     def interrupt() -> None:
         if not over.wait(grace_seconds):
+            interrupted.set()
             for child in psutil.Process().children():
                 with suppress(psutil.Error):
                     child.terminate()
@@ -157,20 +160,21 @@ def _handing_back(grace_seconds: float) -> Iterator[None]:
 
     worker_shutting_down.connect(stopping)
     try:
-        yield
+        yield interrupted
     finally:
         over.set()
         worker_shutting_down.disconnect(stopping)
 
 
 @contextmanager
-def _telling_of_dead_children() -> Iterator[None]:
-    """For the block, fails the run of a child that was killed: sooner than its silence would."""
+def _telling_of_dead_children(interrupted: threading.Event) -> Iterator[None]:
+    """For the block, fails the run of a child that was killed: sooner than its silence would. One that we have
+    interrupted ourselves says so itself, unless its run had hardly begun."""
 
     def tell(sender: Any = None, exception: Any = None, args: Sequence[str] = (), **_: object) -> None:
         if isinstance(exception, WorkerLostError) and args:
             with suppress(Exception):  # the heartbeat tells it in the end
-                _lost(args[0])
+                _lost(args[0], HANDED_BACK if interrupted.is_set() else WORKER_LOST)
 
     task_failure.connect(tell)
     try:
@@ -179,7 +183,7 @@ def _telling_of_dead_children() -> Iterator[None]:
         task_failure.disconnect(tell)
 
 
-def _lost(run_id: str) -> None:
+def _lost(run_id: str, kind: str) -> None:
     with dg.DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
@@ -187,4 +191,5 @@ def _lost(run_id: str) -> None:
         if run.status is DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, message="canceled; its worker ended with it")
         else:
-            instance.report_run_failed(run, message=f"{WORKER_LOST}: the worker died; try again")
+            went = "was told to stop" if kind == HANDED_BACK else "died"
+            instance.report_run_failed(run, message=f"{kind}: the worker {went}; try again")

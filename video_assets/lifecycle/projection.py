@@ -23,6 +23,10 @@ from video_assets.videos import READY_WHEN_CURRENT, Stage, VideoStatus
 LOST_KINDS = frozenset({"worker_lost", "launch_lost"})
 """Failures of the machinery, not of the video: it is launched again, a few times."""
 
+HANDED_BACK = "handed_back"
+"""The end of a run whose worker was told to stop. Deployments say nothing about a video, however many of them
+fall into its encode: such a run is launched again as often as it takes, and counts for nothing."""
+
 CANCELED = "canceled"
 
 
@@ -175,7 +179,7 @@ def _final_failures(runs: Sequence[Attempt], max_lost_workers: int) -> list[Atte
     final: list[Attempt] = []
     lost_in_a_row = 0
     for attempt in runs:
-        if not attempt.state.ended:
+        if not attempt.state.ended or _handed_back(attempt):
             continue
         lost = _lost(attempt)
         lost_in_a_row = lost_in_a_row + 1 if lost else 0
@@ -187,13 +191,18 @@ def _final_failures(runs: Sequence[Attempt], max_lost_workers: int) -> list[Atte
 def blamed(ended: Iterable[Attempt]) -> list[Attempt]:
     """Of a failed video's ended attempts those its failure follows from, in order of fence: the newest, and
     where that lost its worker, those in a row that did so before it."""
-    newest_first = sorted(ended, key=lambda attempt: (attempt.fence, attempt.run_id), reverse=True)
+    told = (attempt for attempt in ended if not _handed_back(attempt))
+    newest_first = sorted(told, key=lambda attempt: (attempt.fence, attempt.run_id), reverse=True)
     lost = list(takewhile(_lost, newest_first))
     return list(reversed(lost or newest_first[:1]))
 
 
 def _lost(attempt: Attempt) -> bool:
     return attempt.state is RunState.FAILED and attempt.error_kind in LOST_KINDS
+
+
+def _handed_back(attempt: Attempt) -> bool:
+    return attempt.state is RunState.FAILED and attempt.error_kind == HANDED_BACK
 
 
 def _status(

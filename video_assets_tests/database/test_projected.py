@@ -285,13 +285,13 @@ def test_the_blamed_attempt_is_the_newest_ended_one(database: Database) -> None:
 
 def test_workers_lost_in_a_row_are_blamed_together_so_that_the_row_can_be_rebuilt(database: Database) -> None:
     (video_id,) = rows.add_videos(database, 1)
-    kinds = ["worker_lost", "permanent", "worker_lost", "launch_lost", "worker_lost"]
+    kinds = ["worker_lost", "permanent", "worker_lost", "launch_lost", "handed_back", "worker_lost"]
     for number, kind in enumerate(kinds):
         failed = changed([video_id], f"run{number}", number, RunState.FAILED, number + 0.5, error_kind=kind, error=kind)
         apply(database, failed)
     with database.read() as session:
         blamed = projected.blamed_attempts(session, [video_id])[video_id]
-    assert [attempt.run_id for attempt in blamed] == ["run2", "run3", "run4"]
+    assert [attempt.run_id for attempt in blamed] == ["run2", "run3", "run5"]
     before = rows.dump(database, rows.REBUILT)
     rows.wipe(database, (AttemptRow,))
     _forget_status(database)

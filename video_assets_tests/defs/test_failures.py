@@ -77,12 +77,24 @@ def test_what_a_step_said_comes_before_what_the_run_says() -> None:
         "worker_lost: the worker has not been heard of for 61 s",
         "This run has been marked as failed from outside the execution context.",
         "An exception was thrown during execution.",
-        "Execution was interrupted unexpectedly. No user initiated termination request was found, treating as failure.",
     ],
 )
 def test_a_run_whose_worker_died_is_told_from_one_that_failed(message: str) -> None:
     # A step that was torn off in the middle fails too, and is not to blame.
     assert explain(message, [])[0] == "worker_lost"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "handed_back: the worker was told to stop; try again",
+        "Execution was interrupted unexpectedly. No user initiated termination request was found, treating as failure.",
+    ],
+)
+def test_a_run_that_was_told_to_stop_is_told_from_one_whose_worker_died(message: str) -> None:
+    torn_off = [{"kind": "unknown", "stage": "variants", "message": "interrupted"}]
+    kind, stage, _ = explain(message, torn_off if "interrupted" in message else [])
+    assert (kind, stage) == ("handed_back", None)
 
 
 def test_a_run_that_never_started_has_words_of_its_own() -> None:

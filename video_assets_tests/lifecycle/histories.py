@@ -91,11 +91,12 @@ class History:
     events: list[Event] = field(default_factory=list)
 
 
-_ENDS = ("succeeded", "failed", "canceled", "worker_lost", "launch_lost", "going", "going")
+_ENDS = ("succeeded", "failed", "canceled", "worker_lost", "launch_lost", "handed_back", "going", "going")
 _FAILURES = {
     "failed": ("permanent", Stage.TRANSCRIPTS, "no speech model; set one"),
     "worker_lost": ("worker_lost", None, "the worker died; try again"),
     "launch_lost": ("launch_lost", None, "it did not start; try again"),
+    "handed_back": ("handed_back", None, "the worker was told to stop; try again"),
 }
 
 
@@ -241,6 +242,8 @@ def account(history: History, video_id: int) -> Account:
         if run not in endings:
             continue
         ending = endings[run]
+        if ending.error_kind == "handed_back":
+            continue
         lost = ending.error_kind in ("worker_lost", "launch_lost")
         row = row + 1 if lost else 0
         if ending.state.value == "canceled" or (ending.state.value == "failed" and (not lost or row >= MAX_LOST)):

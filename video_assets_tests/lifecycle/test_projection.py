@@ -270,6 +270,31 @@ def test_lost_workers_count_only_in_a_row() -> None:
     assert heard(lost(0), lost(1), between, lost(3)).settled.status is VideoStatus.PENDING
 
 
+def ended(number: int, kind: str) -> RunChanged:
+    return run(f"run{number}", number * 10, RunState.FAILED, number * 10 + 5, error_kind=kind, error="gone")
+
+
+def test_however_many_deployments_fall_into_an_encode_its_video_does_not_fail() -> None:
+    table = Table()
+    for number in range(4 * MAX_LOST):
+        settled = table.hear([ended(number, "handed_back")])
+        assert (settled.status, settled.status_message) == (VideoStatus.PENDING, None)
+    assert table.topics == []
+
+
+def test_a_deployment_among_lost_workers_neither_counts_nor_forgives() -> None:
+    kinds = ["worker_lost", "handed_back"] * (MAX_LOST - 1)
+    before = [ended(number, kind) for number, kind in enumerate(kinds)]
+    table = heard(*before)
+    assert table.settled.status is VideoStatus.PENDING
+    assert table.hear([ended(len(kinds), "worker_lost")]).status is VideoStatus.FAILED
+    assert table.topics == ["video.failed"]
+
+
+def test_a_retry_of_a_failed_video_that_is_handed_back_is_gone_on_with() -> None:
+    assert heard(ended(0, "permanent"), ended(1, "handed_back")).settled.status is VideoStatus.PENDING
+
+
 def test_a_zombie_that_says_it_succeeded_changes_nothing() -> None:
     failed = run("run0", 0, RunState.FAILED, 5, error_kind="permanent", error="bad file")
     zombie = run("run0", 0, RunState.SUCCEEDED, 50)
