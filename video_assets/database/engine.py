@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,36 @@ from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.errors import PermanentError, TransientError, one_line
 
 BUSY_SECONDS = 30
+LOOK_SECONDS = 0.05
+"""How long a lock may be believed to be held still. A server takes longer than that to come back."""
 _WRITES = "video_assets_writes"
 _SCHEMA_LOCK = 0x7669_6465
+
+
+class Hold:
+    """A lock that somebody holds or found taken: true or false by that."""
+
+    def __init__(self, held: bool, connection: Connection | None = None) -> None:
+        self._held = held
+        self._connection = connection
+        self._looked = time.monotonic()
+        self._session = _backend(connection) if held and connection is not None else 0
+
+    def __bool__(self) -> bool:
+        return self._held
+
+    def check(self) -> None:
+        """Raises TransientError once the lock is held no more: a server that was started again, or a connection
+        that broke, gives it to the next who asks, who does not know of us. Looks so often at most that it may be
+        asked before each small step; for one thread."""
+        if self._connection is not None and self._held and time.monotonic() - self._looked >= LOOK_SECONDS:
+            try:
+                self._held = _backend(self._connection) == self._session
+            except DBAPIError:
+                self._held = False
+            self._looked = time.monotonic()
+        if not self._held:
+            raise TransientError("the database gave our lock away: its server or the connection went meanwhile")
 
 
 class Database:
@@ -66,21 +95,23 @@ class Database:
                 _run_migrations(connection)
 
     @contextmanager
-    def only_one(self, name: str) -> Iterator[bool]:
-        """Whether we are the one holder of the lock of this name, until the end of the block; never waits."""
+    def only_one(self, name: str) -> Iterator[Hold]:
+        """Whether we are the one holder of the lock of this name, until the end of the block or until the lock's
+        connection is lost (`check` tells); never waits."""
         if self.is_sqlite:
             with _file_lock(Path(f"{self.url.database}.{name}.lock")) as held:
-                yield held
+                yield Hold(held)
             return
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
         with self._translated(), self.engine.connect() as connection:
             # A session lock, not a transaction's: a transaction left open for minutes would hold up vacuum.
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}))
+            hold = Hold(held, connection)
             try:
-                yield held
+                yield hold
             finally:
-                if held:
+                if hold:  # one that was lost is another's by now
                     connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
 
     def dispose(self) -> None:
@@ -155,6 +186,11 @@ def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later cannot wait for its turn: SQLite refuses it at once.
     immediate = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _backend(connection: Connection) -> int:
+    """The process of the server that answers here: another one knows nothing of a session's locks."""
+    return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
 
 
 def _version(connection: Connection) -> str | None:

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
+from video_assets.database import engine
 from video_assets.database.engine import Database, upgrade
 from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.database.models import Base, DeletedVideoRow, VariantRow
@@ -151,10 +152,33 @@ def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
 def test_only_one_holds_a_lock_and_it_is_given_back(database: Database, database_url: str) -> None:
     other = Database(database_url)
     with database.only_one("outbox") as mine, other.only_one("outbox") as theirs, other.only_one("else") as another:
-        assert (mine, theirs, another) == (True, False, True)
+        assert (bool(mine), bool(theirs), bool(another)) == (True, False, True)
+        mine.check()
     with other.only_one("outbox") as theirs:
         assert theirs
     other.dispose()
+
+
+def test_a_lock_that_went_with_its_connection_is_known_to_be_gone(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LOOK_SECONDS", 0)
+    ours, other = Database(postgres_database), Database(postgres_database)
+    holders = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database "
+        "WHERE locktype = 'advisory' AND datname = current_database()"
+    )
+    with ours.only_one("outbox") as mine:
+        mine.check()
+        with other.write() as session:  # what a server that is started again does to all
+            assert session.scalars(holders).all() == [True]
+        for _ in range(2):
+            with pytest.raises(TransientError, match="gave our lock away"):
+                mine.check()
+    with ours.only_one("outbox") as again:
+        again.check()
+    for one in (ours, other):
+        one.dispose()
 
 
 def test_tables_that_are_not_there_are_a_permanent_error_that_says_what_to_do(database_url: str) -> None:
