@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, select, update
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, any_, cast, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow
@@ -24,8 +24,7 @@ NO_VIDEO = 0
 """Stands in the order for a message that names no video."""
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A message to publish, under the key `video_id`."""
 
     seq: int
@@ -85,6 +84,11 @@ def _video_of(payload: Any) -> int | None:
 def unpublished(session: Session, limit: int, *, without: Collection[int] = ()) -> list[Outgoing]:
     """What to send next, in order, without what is parked or waits behind something parked, and without the
     videos in `without`."""
+    return [event for batch in batches(session, limit, size=limit, without=without) for event in batch]
+
+
+def batches(session: Session, limit: int, *, size: int, without: Collection[int] = ()) -> Iterator[list[Outgoing]]:
+    """The same, a batch of `size` at a time as the database hands them out: what waited at one moment."""
     ahead, parked = aliased(OutboxOrderRow), aliased(OutboxRow)
     held = (
         select(ahead.seq)
@@ -105,7 +109,9 @@ def unpublished(session: Session, limit: int, *, without: Collection[int] = ()) 
         .order_by(OutboxOrderRow.seq)
         .limit(limit)
     )  # fmt: skip
-    return [Outgoing(*row) for row in rows]
+    # Not by a cursor of the server's: for one of those Postgres plans as if only the first rows were wanted.
+    for batch in rows.partitions(size):
+        yield [Outgoing._make(row) for row in batch]
 
 
 def mark_published(session: Session, ids: Sequence[UUID], now: datetime) -> None:
@@ -113,10 +119,13 @@ def mark_published(session: Session, ids: Sequence[UUID], now: datetime) -> None
     if ids:
         table = table_of(OutboxRow)
         sent = {"published": True, "published_at": now, "attempts": table.c.attempts + 1}
-        # Past the session's own bookkeeping, which takes longer than the database does for thousands of rows.
-        session.connection().execute(
-            update(table).where(table.c.id.in_(ids), table.c.published.is_(False)).values(sent)
-        )
+        # Past the session's own bookkeeping, which takes longer than the database does for thousands of rows. And
+        # Postgres takes them as one array: a parameter each takes as long again.
+        connection = session.connection()
+        among: ColumnElement[bool] = table.c.id.in_(ids)
+        if connection.dialect.name == "postgresql":
+            among = table.c.id == any_(literal([str(each) for each in ids], ARRAY(Text)).cast(ARRAY(Uuid)))
+        connection.execute(update(table).where(among, table.c.published.is_(False)).values(sent))
 
 
 def refuse(session: Session, message: Outgoing, reason: str, *, max_attempts: int) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -19,7 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 from video_assets.database.publishing import Outgoing
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.events.payloads import TOPICS
-from video_assets.events.sending import Sending
+from video_assets.events.sending import Safe, Sending
 from video_assets.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ ANSWER_SECONDS = 5.0
 """How long a broker may take to say what topics there are."""
 DELIVERY_SECONDS = 10.0
 """A message not acknowledged by then counts as not sent; it is sent again with a later tick."""
+SENT_AT_ONCE = 100
+"""Events handed to the client between two questions for what has become of those before."""
+TOLD_AT_ONCE = 1_000
+"""Events that are safe are told of when there are this many, or no more."""
 QUEUE_MESSAGES = 10_000
 QUEUE_KBYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 10 * 2**20
@@ -66,25 +71,36 @@ class KafkaPublisher:
         self._topics: set[str] = set()
         self._said = ""
 
-    def publish(self, events: Sequence[Outgoing]) -> Sending:
+    def publish(self, batches: Iterable[Sequence[Outgoing]], safe: Safe) -> Sending:
         """Sends all of them, each video's in this order, and waits until each is safe or refused. An event
         that is refused holds what follows it of its video. Raises PermanentError where a topic of ours is
         missing and may not be made."""
         sending = Sending()
         try:
             producer = self._connected()
-            if any(self._prefix + event.topic not in self._topics for event in events):
-                self._topics |= self._list(producer)  # it may have been made since
         except TransientError as error:
             sending.trouble = str(error)
             return sending
-        suspects = self._pass(producer, events, sending).run()
-        if suspects and not sending.trouble:
-            # A broker refuses a whole batch for one message in it, so each is asked about by itself.
-            self._one_by_one(producer, suspects, sending)
+        passing = self._pass(producer, sending, safe)
+        try:
+            for events in batches:
+                if any(self._prefix + event.topic not in self._topics for event in events):
+                    self._topics |= self._list(producer)  # it may have been made since
+                passing.add(events)
+            suspects = passing.run()
+            if suspects and not sending.trouble:
+                # A broker refuses a whole batch for one message in it, so each is asked about by itself.
+                self._one_by_one(producer, suspects, sending, safe)
+            if sending.trouble:
+                sending.trouble = self._down(sending.trouble)
+        except TransientError as error:
+            sending.trouble = str(error)
+        except BaseException:
+            self._dispose()
+            raise
         if sending.trouble:
             self._dispose()  # with what it still holds, which is sent again in its turn
-            sending.trouble = self._down(sending.trouble)
+        passing.tell()
         return sending
 
     def ping(self) -> str:
@@ -97,18 +113,22 @@ class KafkaPublisher:
         """Lets go of the connections."""
         self._dispose()
 
-    def _one_by_one(self, producer: Producer, suspects: Sequence[Sequence[Outgoing]], sending: Sending) -> None:
+    def _one_by_one(
+        self, producer: Producer, suspects: Sequence[Sequence[Outgoing]], sending: Sending, safe: Safe
+    ) -> None:
+        passing = self._pass(producer, sending, safe, final=True)
         for rest in suspects:
             for event in rest:
-                before = len(sending.refused)
-                self._pass(producer, [event], sending, final=True).run()
-                if sending.trouble:
-                    return
-                if len(sending.refused) > before:
+                passing.add([event])
+                passing.run()
+                if sending.trouble or event in sending.refused:
                     break
+            if sending.trouble:
+                break
+        passing.tell()
 
-    def _pass(self, producer: Producer, events: Sequence[Outgoing], sending: Sending, *, final: bool = False) -> _Pass:
-        return _Pass(producer, events, self._prefix, self._topics, sending, final=final)
+    def _pass(self, producer: Producer, sending: Sending, safe: Safe, *, final: bool = False) -> _Pass:
+        return _Pass(producer, self._prefix, self._topics, sending, safe, final=final)
 
     def _connected(self) -> Producer:
         if self._producer is None:
@@ -187,41 +207,62 @@ class _Pass:
     """One sending of some events, at most one of each video under way."""
 
     def __init__(
-        self,
-        producer: Producer,
-        events: Sequence[Outgoing],
-        prefix: str,
-        topics: set[str],
-        sending: Sending,
-        *,
-        final: bool,
+        self, producer: Producer, prefix: str, topics: set[str], sending: Sending, safe: Safe, *, final: bool
     ) -> None:
         self._producer = producer
         self._prefix = prefix
         self._topics = topics
         self._sending = sending
+        self._tell = safe
         self._final = final
         self._left: dict[int, deque[Outgoing]] = {}
-        for event in events:
-            self._left.setdefault(event.video_id, deque()).append(event)
-        self._due = deque(self._left)
+        """What is to be sent of each video; the first of them is due, under way, or held."""
+        self._due: deque[int] = deque()
         self._under_way = 0
-        self._suspects: list[list[Outgoing]] = []
+        self._safe: list[UUID] = []
+        self._suspects: list[deque[Outgoing]] = []
 
-    def run(self) -> list[list[Outgoing]]:
+    def add(self, events: Iterable[Outgoing]) -> None:
+        """Sends more, as far as that needs no waiting."""
+        for event in events:
+            left = self._left.get(event.video_id)
+            if left:
+                left.append(event)
+            else:
+                self._left[event.video_id] = deque((event,))
+                self._due.append(event.video_id)
+        self._go()
+
+    def run(self) -> list[deque[Outgoing]]:
         """Sends until nothing is left that may be sent; returns what was refused in company, each with what
         waits behind it."""
         # The client gives up on a message by itself; this is for the case that it does not.
         deadline = time.monotonic() + 2 * DELIVERY_SECONDS
         while (self._due or self._under_way) and not self._sending.trouble:
-            while self._due and not self._sending.trouble and self._send(self._due[0]):
-                self._due.popleft()
-                self._producer.poll(0)
+            self._go()
             if self._producer.poll(0.1):
                 deadline = time.monotonic() + 2 * DELIVERY_SECONDS
             elif time.monotonic() > deadline:
                 self._sending.trouble = "no word of what was sent"
         return self._suspects
+
+    def tell(self) -> None:
+        """Says which are safe and were not told of yet."""
+        if self._safe:
+            told, self._safe = self._safe, []
+            self._tell(told)
+
+    def _go(self) -> None:
+        """Hands over what is due, as much as the client takes."""
+        while self._due and not self._sending.trouble:
+            # Not asked after each: every question lets other threads go first.
+            for _ in range(min(len(self._due), SENT_AT_ONCE)):
+                if not self._send(self._due[0]):
+                    return
+                self._due.popleft()
+            self._producer.poll(0)
+            if len(self._safe) >= TOLD_AT_ONCE:
+                self.tell()
 
     def _send(self, video_id: int) -> bool:
         """Hands the video's next event to the client; False where its queue is full."""
@@ -248,7 +289,7 @@ class _Pass:
         if error is not None:
             self._failed(event, error, certain=self._final)
             return
-        self._sending.delivered.append(event.id)
+        self._safe.append(event.id)
         left = self._left[event.video_id]
         left.popleft()
         if left:
@@ -262,9 +303,9 @@ class _Pass:
 
     def _refused(self, event: Outgoing, reason: str, *, certain: bool) -> None:
         if certain:
-            self._sending.refused[event.id] = reason
+            self._sending.refused[event] = reason
         else:
-            self._suspects.append(list(self._left[event.video_id]))
+            self._suspects.append(self._left[event.video_id])
 
 
 def headers(event: Outgoing) -> list[tuple[str, str | bytes | None]]:

@@ -1,29 +1,38 @@
-"""The outbox's way out: from the table to where other services read, in order, at least once."""
+"""The outbox's way out: from the table to where other services read, in order, at least once.
+
+Sending and marking go on side by side: the database notes down what is safe while the rest is under way.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 from video_assets.database import publishing
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError
-from video_assets.events.sending import Sending
+from video_assets.events.sending import Safe, Sending
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
 
-BATCH = 10_000
-"""Events read and marked at a time."""
+AT_ONCE = 10_000
+"""Events that one look at the table gives, at most; what comes into it meanwhile is for the next."""
+BATCH = 1_000
+"""Events read, and marked, at a time."""
 
 
 class Publisher(Protocol):
     """Where events go."""
 
-    def publish(self, events: Sequence[publishing.Outgoing]) -> Sending:
-        """Hands the events over, each video's in this order, and returns once they are safe, or known not to be."""
+    def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe) -> Sending:
+        """Hands the events over as they come, each video's in this order, and returns once they are safe, or known
+        not to be. Says which are safe, from time to time, each once."""
 
     def ping(self) -> str:
         """What is there, in a line; raises TransientError where nothing answers."""
@@ -35,12 +44,14 @@ class JsonLinesPublisher:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def publish(self, events: Sequence[publishing.Outgoing]) -> Sending:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            for event in events:
-                file.write(json.dumps(_line(event), ensure_ascii=False) + "\n")
-        return Sending(delivered=[event.id for event in events])
+    def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe) -> Sending:
+        for events in batches:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                for event in events:
+                    file.write(json.dumps(_line(event), ensure_ascii=False) + "\n")
+            safe([event.id for event in events])
+        return Sending()
 
     def ping(self) -> str:
         return f"events go to {self.path}"
@@ -65,32 +76,65 @@ def drain(
     held: set[int] = set()
     with database.only_one("outbox") as mine:
         while mine:
-            _give_places(database)
-            with database.read() as session:
-                waiting = publishing.unpublished(session, limit=BATCH, without=held)
-            if not waiting:
-                break
-            sending = publisher.publish(waiting)
-            # Marked only now: a crash in between publishes again, it never loses.
-            with database.write() as session:
-                publishing.mark_published(session, sending.delivered, now=clock())
-                for event in waiting:
-                    if reason := sending.refused.get(event.id):
+            with database.read() as session, _Marking(database, clock) as marking:
+                batches = publishing.batches(session, AT_ONCE, size=BATCH, without=held)
+                first = next(batches, None)
+                sending = publisher.publish(chain([first], batches), marking.safe) if first else Sending()
+            drained += marking.marked
+            if sending.refused:
+                with database.write() as session:
+                    for event, reason in sending.refused.items():
                         publishing.refuse(session, event, reason, max_attempts=max_attempts)
-                        held.add(event.video_id)
-            drained += len(sending.delivered)
+                held |= {event.video_id for event in sending.refused}
             if sending.trouble:
                 raise TransientError(sending.trouble)
+            if not first and not _give_places(database):
+                break
     return drained
 
 
-def _give_places(database: Database) -> None:
-    """Rows that another service has put into the outbox are published too, after what was there before them."""
+class _Marking:
+    """Marks what is safe in a thread of its own; the block ends when everything is marked."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self.marked = 0
+        self._database = database
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._going: list[Future[None]] = []
+
+    def __enter__(self) -> _Marking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+        self._raise_what_failed()
+
+    def safe(self, ids: Sequence[UUID]) -> None:
+        """Has them marked, only now: a crash in between publishes again, it never loses."""
+        self._raise_what_failed()  # what cannot be marked is not added to
+        self._going.append(self._thread.submit(self._mark, ids))
+
+    def _mark(self, ids: Sequence[UUID]) -> None:
+        with self._database.write() as session:
+            publishing.mark_published(session, ids, now=self._clock())
+        self.marked += len(ids)
+
+    def _raise_what_failed(self) -> None:
+        for each in self._going:
+            if each.done():
+                each.result()
+
+
+def _give_places(database: Database) -> bool:
+    """Rows that another service has put into the outbox are published too, after what was there before them.
+    Whether there were any."""
     with database.read() as session:
         if not publishing.without_place(session, limit=1):
-            return
+            return False
     with database.write() as session:
-        publishing.give_places(session, publishing.without_place(session, limit=BATCH))
+        publishing.give_places(session, publishing.without_place(session, limit=AT_ONCE))
+    return True
 
 
 def _line(event: publishing.Outgoing) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,7 +13,7 @@ from video_assets.database import launching, publishing
 from video_assets.database.engine import Database
 from video_assets.database.models import LaunchRow, OutboxRow
 from video_assets.events.publisher import drain
-from video_assets.events.sending import Sending
+from video_assets.events.sending import Safe, Sending
 from video_assets.lifecycle.launching import SENSOR, Launch, due
 from video_assets.settings import Settings
 from video_assets_tests.database import rows
@@ -84,14 +84,16 @@ def test_two_publishers_send_every_message_once_and_in_order(database: Database,
     at_work = threading.Lock()
 
     class Slow:
-        def publish(self, events: Sequence[publishing.Outgoing]) -> Sending:
+        def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe) -> Sending:
             assert at_work.acquire(blocking=False), "two publishers at a time"
             try:
-                threading.Event().wait(0.05)
-                sent.extend((event.seq, event.video_id) for event in events)
+                for events in batches:
+                    threading.Event().wait(0.05)
+                    sent.extend((event.seq, event.video_id) for event in events)
+                    safe([event.id for event in events])
             finally:
                 at_work.release()
-            return Sending(delivered=[event.id for event in events])
+            return Sending()
 
         def ping(self) -> str:
             return "slow"

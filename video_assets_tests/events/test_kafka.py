@@ -30,6 +30,7 @@ from video_assets_tests.e2e.house import wait_for
 from video_assets_tests.events.broker import Heard, heard, make_topic
 
 AT = utc_now()
+SMALL = {"max.message.bytes": "2000"}
 
 
 @pytest.fixture
@@ -116,6 +117,45 @@ def test_many_videos_go_at_once_and_each_in_its_own_order(
         assert told == runs
 
 
+def test_order_and_parking_hold_from_one_batch_to_the_next(
+    database: Database, kafka: Settings, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("AT_ONCE", 40), ("BATCH", 7)):
+        monkeypatch.setattr(f"video_assets.events.publisher.{name}", value)
+    make_topic(kafka.kafka_bootstrap_servers, f"{kafka.kafka_topic_prefix}video.summarized", **SMALL)
+    big = payloads.summarized(1, "run03", "f", file_key="k", text=noise(20_000), at=AT)
+    runs = [f"run{number:02}" for number in range(20)]
+    with database.write() as session:
+        for run in runs:
+            made = [payloads.transcoded(v, run, "f", variants=[(run, "k", 1)], at=AT) for v in range(1, 6)]
+            outbox.add(session, [*made, *([big] if run == "run03" else [])], service="python-backend")
+
+    assert drain(database, publisher, max_attempts=1) == 4 * 20 + 4
+
+    messages = read(kafka, 84)
+    for video_id in range(1, 6):
+        told = [each.payload["variants"][0]["resolution"] for each in messages if each.key == str(video_id)]
+        assert told == (runs[:4] if video_id == 1 else runs)
+    (found,) = parked(database)
+    assert (found.id, found.waiting) == (big.id, 16)
+
+
+def test_what_cannot_be_marked_is_told_and_published_again(
+    database: Database, kafka: Settings, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(database, story(1))
+
+    def fails(*_: object, **__: object) -> None:
+        raise TransientError("the database did not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(publishing, "mark_published", fails)
+        with pytest.raises(TransientError, match="the database did not answer"):
+            drain(database, publisher)
+    assert drain(database, publisher) == 5
+    assert [each.topic for each in read(kafka, 10)].count(f"{kafka.kafka_topic_prefix}video.ready") == 2
+
+
 def test_what_another_service_put_into_the_outbox_is_published_too(
     database: Database, kafka: Settings, publisher: KafkaPublisher
 ) -> None:
@@ -139,7 +179,7 @@ def test_a_refused_event_is_parked_and_holds_its_own_video_alone(
     database: Database, kafka: Settings, publisher: KafkaPublisher
 ) -> None:
     prefix = kafka.kafka_topic_prefix
-    make_topic(kafka.kafka_bootstrap_servers, f"{prefix}video.summarized", **{"max.message.bytes": "2000"})
+    make_topic(kafka.kafka_bootstrap_servers, f"{prefix}video.summarized", **SMALL)
     big = payloads.summarized(1, "r", "f", file_key="k", text=noise(20_000), at=AT)
     tell(database, *(
         [big if event.topic == big.topic and v == 1 else event for event in story(v)] for v in range(1, 31)
