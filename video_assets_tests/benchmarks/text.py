@@ -11,7 +11,7 @@ from video_assets.text.grounding import GROUNDED, Evidence
 from video_assets.text.mapreduce import summarize
 from video_assets.text.pace import Pace, Rate
 from video_assets.text.sentences import sentences
-from video_assets.text.tokens import count_tokens
+from video_assets.text.tokens import count_tokens, most_tokens
 from video_assets_tests.text.making import GROUNDING, asker, lecture, model
 from video_assets_tests.text.standin import StandIn
 from video_assets_tests.text.talks import boundary_f1, talk
@@ -26,18 +26,18 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
 
 def _waiting(folder: Path, quick: bool) -> dict[str, float | str]:
     latency = 0.5 if quick else 3.0
-    spoken = lecture(379)
+    spoken = lecture(400)
     with StandIn(latency=latency).running() as standin:
         # The library takes a second to load, once a process.
         asker(standin, folder / "warm").model.reply(
             {"model": "m", "messages": [{"role": "user", "content": "x"}] * 2}, tokens=1, idempotency_key=""
         )
         before, begun = len(standin.calls), time.monotonic()
-        summarize(spoken, asker(standin, folder / "a"), chunk_tokens=250)
+        summarize(spoken, asker(standin, folder / "a"), chunk_tokens=170)
         wall = time.monotonic() - begun
         calls = standin.calls[before:]
         calling = max(call.ended for call in calls) - min(call.began for call in calls)
-        summarize(spoken, asker(standin, folder / "a"), chunk_tokens=250)
+        summarize(spoken, asker(standin, folder / "a"), chunk_tokens=170)
         billed = sum(standin.billed.values()) / len(standin.billed)
     return {
         f"40 chunks, 5 at a time, {latency:g} s a call: calls, in latencies (goal 11)": round(calling / latency, 3),
@@ -56,7 +56,7 @@ def _paced(folder: Path, quick: bool) -> dict[str, float | str]:
             {"model": "m", "messages": [{"role": "user", "content": "x"}] * 2}, tokens=1, idempotency_key=""
         )
         asking.model.pace = Pace(Rate(requests=20), window=window)
-        summarize(lecture(379), asking, chunk_tokens=250, at_once=0)
+        summarize(lecture(400), asking, chunk_tokens=170, at_once=0)
         began = [call.began for call in standin.calls[1:]]
     return {
         "49 calls at 20 a window, over the two windows nobody can save": round(
@@ -109,5 +109,10 @@ def _share(found: list[bool]) -> float:
 
 
 def _tokens() -> dict[str, float | str]:
-    ratios = sorted(count_tokens(each["text"]) / max(each["o200k_base"], each["tekken"]) for each in TOKENS)
-    return {f"tokens counted over real ones, {len(ratios)} texts: middle": round(ratios[len(ratios) // 2], 3)}
+    exact = [count_tokens(each["text"]) == each["o200k_base"] for each in TOKENS]
+    ratios = sorted(most_tokens(each["text"]) / max(each["o200k_base"], each["tekken"]) for each in TOKENS)
+    return {
+        f"texts of {len(TOKENS)} whose count is o200k_base's own (goal 1)": _share(exact),
+        "tokens held against a ceiling over real ones, least": round(ratios[0], 3),
+        "the same, middle": round(ratios[len(ratios) // 2], 3),
+    }

@@ -52,7 +52,7 @@ def said(*texts: str, language: str | None = "en") -> Said:
 
 
 def lecture(sentences: int) -> Said:
-    """A lecture of so many different sentences of about 16 tokens."""
+    """A lecture of so many different sentences of 16 tokens."""
     things, verbs = THINGS.split(), VERBS.split()
     texts = []
     for at in range(sentences):

@@ -18,7 +18,7 @@ from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
 
 ROOT = Path(__file__).parents[2]
 CHILD = "video_assets_tests.text.summarising_child"
-SENTENCES, SIZE, CALLS = 200, 250, 26
+SENTENCES, SIZE, CALLS = 210, 170, 26
 
 
 class Holding:

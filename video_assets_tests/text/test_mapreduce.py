@@ -26,8 +26,8 @@ from video_assets_tests.text.making import GROUNDING, Said, asker, lecture, said
 from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest, picked, reported
 from video_assets_tests.text.talks import TOPICS, talk
 
-FORTY = lecture(379)
-SIZE = 250
+FORTY = lecture(400)
+SIZE = 170
 """Tokens a chunk that make forty of it."""
 
 
@@ -76,7 +76,7 @@ def test_a_talk_becomes_four_to_six_grounded_sentences_with_chapters_and_tags(tm
 
 
 def test_chunks_are_of_eight_thousand_tokens_and_notes_of_two_hundred(tmp_path: Path) -> None:
-    long = lecture(1000)
+    long = lecture(1400)
     with StandIn().running() as standin:
         summarize(long, asker(standin, tmp_path))
     maps = [call for call in standin.calls if call.kind == "map"]
@@ -157,7 +157,7 @@ class Together:
 def test_how_many_chunks_are_summarised_at_once_is_a_setting(at_once: int, together: int, tmp_path: Path) -> None:
     model = Together(together)
     with StandIn(model).running() as standin:
-        summarize(lecture(160), asker(standin, tmp_path, timeout=90), chunk_tokens=SIZE, at_once=at_once)
+        summarize(lecture(170), asker(standin, tmp_path, timeout=90), chunk_tokens=SIZE, at_once=at_once)
     assert model.most == together
     assert standin.kinds["map"] == 17
 

@@ -130,7 +130,7 @@ def test_the_server_never_sees_more_than_its_rate_and_five_at_a_time_is_no_limit
             {"model": "m", "messages": [{"role": "user", "content": "x"}] * 2}, tokens=1, idempotency_key=""
         )
         language_model.pace = Pace(rate, window=window)
-        summarize(lecture(200), asking, chunk_tokens=250, at_once=0)
+        summarize(lecture(210), asking, chunk_tokens=170, at_once=0)
     arrived = sorted(call.began for call in standin.calls[1:])
     assert len(arrived) == 26
     # A request is seen a little after it was sent, so what the server sees is a little closer together.
