@@ -20,7 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 from video_assets.database.publishing import Outgoing
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.events.payloads import TOPICS
-from video_assets.events.sending import Safe, Sending
+from video_assets.events.sending import Ours, Safe, Sending
 from video_assets.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class KafkaPublisher:
         self._topics: set[str] = set()
         self._said = ""
 
-    def publish(self, batches: Iterable[Sequence[Outgoing]], safe: Safe) -> Sending:
+    def publish(self, batches: Iterable[Sequence[Outgoing]], safe: Safe, ours: Ours) -> Sending:
         """Sends all of them, each video's in this order, and waits until each is safe or refused. An event
         that is refused holds what follows it of its video. Raises PermanentError where a topic of ours is
         missing and may not be made."""
@@ -81,7 +81,7 @@ class KafkaPublisher:
         except TransientError as error:
             sending.trouble = str(error)
             return sending
-        passing = self._pass(producer, sending, safe)
+        passing = self._pass(producer, sending, safe, ours)
         try:
             for events in batches:
                 if any(self._prefix + event.topic not in self._topics for event in events):
@@ -90,7 +90,7 @@ class KafkaPublisher:
             suspects = passing.run()
             if suspects and not sending.trouble:
                 # A broker refuses a whole batch for one message in it, so each is asked about by itself.
-                self._one_by_one(producer, suspects, sending, safe)
+                self._one_by_one(producer, suspects, sending, safe, ours)
             if sending.trouble:
                 sending.trouble = self._down(sending.trouble)
         except TransientError as error:
@@ -114,9 +114,9 @@ class KafkaPublisher:
         self._dispose()
 
     def _one_by_one(
-        self, producer: Producer, suspects: Sequence[Sequence[Outgoing]], sending: Sending, safe: Safe
+        self, producer: Producer, suspects: Sequence[Sequence[Outgoing]], sending: Sending, safe: Safe, ours: Ours
     ) -> None:
-        passing = self._pass(producer, sending, safe, final=True)
+        passing = self._pass(producer, sending, safe, ours, final=True)
         for rest in suspects:
             for event in rest:
                 passing.add([event])
@@ -127,8 +127,8 @@ class KafkaPublisher:
                 break
         passing.tell()
 
-    def _pass(self, producer: Producer, sending: Sending, safe: Safe, *, final: bool = False) -> _Pass:
-        return _Pass(producer, self._prefix, self._topics, sending, safe, final=final)
+    def _pass(self, producer: Producer, sending: Sending, safe: Safe, ours: Ours, *, final: bool = False) -> _Pass:
+        return _Pass(producer, self._prefix, self._topics, sending, safe, ours, final=final)
 
     def _connected(self) -> Producer:
         if self._producer is None:
@@ -207,13 +207,22 @@ class _Pass:
     """One sending of some events, at most one of each video under way."""
 
     def __init__(
-        self, producer: Producer, prefix: str, topics: set[str], sending: Sending, safe: Safe, *, final: bool
+        self,
+        producer: Producer,
+        prefix: str,
+        topics: set[str],
+        sending: Sending,
+        safe: Safe,
+        ours: Ours,
+        *,
+        final: bool,
     ) -> None:
         self._producer = producer
         self._prefix = prefix
         self._topics = topics
         self._sending = sending
         self._tell = safe
+        self._ours = ours
         self._final = final
         self._left: dict[int, deque[Outgoing]] = {}
         """What is to be sent of each video; the first of them is due, under way, or held."""
@@ -255,6 +264,7 @@ class _Pass:
     def _go(self) -> None:
         """Hands over what is due, as much as the client takes."""
         while self._due and not self._sending.trouble:
+            self._ours()
             # Not asked after each: every question lets other threads go first.
             for _ in range(min(len(self._due), SENT_AT_ONCE)):
                 if not self._send(self._due[0]):

@@ -17,7 +17,7 @@ from uuid import UUID
 from video_assets.database import publishing
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError
-from video_assets.events.sending import Safe, Sending
+from video_assets.events.sending import Ours, Safe, Sending
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
 
@@ -30,9 +30,9 @@ BATCH = 1_000
 class Publisher(Protocol):
     """Where events go."""
 
-    def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe) -> Sending:
+    def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe, ours: Ours) -> Sending:
         """Hands the events over as they come, each video's in this order, and returns once they are safe, or known
-        not to be. Says which are safe, from time to time, each once."""
+        not to be, or no longer ours. Says which are safe, from time to time, each once."""
 
     def ping(self) -> str:
         """What is there, in a line; raises TransientError where nothing answers."""
@@ -44,8 +44,9 @@ class JsonLinesPublisher:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe) -> Sending:
+    def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe, ours: Ours) -> Sending:
         for events in batches:
+            ours()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
                 for event in events:
@@ -71,15 +72,18 @@ def drain(
 ) -> int:
     """Publishes everything waiting, in order, and marks it; returns how many events that were. One that is
     refused `max_attempts` times is parked. One publisher at a time: whoever finds another at it leaves it to
-    that one and returns 0. Raises TransientError, after marking what was sent, where the way out is blocked."""
+    that one and returns 0. Raises TransientError, after marking what was sent, where the way out is blocked, or
+    where the lock went with a database that was started again: what is still to be sent is the next one's then."""
     drained = 0
     held: set[int] = set()
     with database.only_one("outbox") as mine:
         while mine:
+            mine.check()
             with database.read() as session, _Marking(database, clock) as marking:
                 batches = publishing.batches(session, AT_ONCE, size=BATCH, without=held)
                 first = next(batches, None)
-                sending = publisher.publish(chain([first], batches), marking.safe) if first else Sending()
+                waiting = chain([first], batches) if first else ()
+                sending = publisher.publish(waiting, marking.safe, mine.check) if first else Sending()
             drained += marking.marked
             if sending.refused:
                 with database.write() as session:

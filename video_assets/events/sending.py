@@ -11,6 +11,10 @@ from video_assets.database.publishing import Outgoing
 Safe = Callable[[Sequence[UUID]], None]
 """Is told of events that are where they belong."""
 
+Ours = Callable[[], None]
+"""Raises TransientError once somebody else may be sending these events. Asked so often that what is sent after that
+is what was on its way already."""
+
 
 @dataclass
 class Sending:

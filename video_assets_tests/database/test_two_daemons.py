@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import func, select, text
 
-from video_assets.database import launching, publishing
+from video_assets.database import engine, launching, publishing
 from video_assets.database.engine import Database
 from video_assets.database.models import LaunchRow, OutboxRow
+from video_assets.errors import TransientError
+from video_assets.events import publisher
 from video_assets.events.publisher import drain
-from video_assets.events.sending import Safe, Sending
+from video_assets.events.sending import Ours, Safe, Sending
 from video_assets.lifecycle.launching import SENSOR, Launch, due
 from video_assets.settings import Settings
 from video_assets_tests.database import rows
@@ -84,7 +88,7 @@ def test_two_publishers_send_every_message_once_and_in_order(database: Database,
     at_work = threading.Lock()
 
     class Slow:
-        def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe) -> Sending:
+        def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe, ours: Ours) -> Sending:
             assert at_work.acquire(blocking=False), "two publishers at a time"
             try:
                 for events in batches:
@@ -106,3 +110,54 @@ def test_two_publishers_send_every_message_once_and_in_order(database: Database,
     assert [seq for seq, _ in sent] == sorted(seq for seq, _ in sent)
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(OutboxRow).where(OutboxRow.published.is_(False))) == 0
+
+
+def test_a_publisher_whose_lock_went_with_the_database_sends_nothing_more(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(publisher, "BATCH", 10)
+    first, second = Database(postgres_database), Database(postgres_database)
+    first.ensure_schema()
+    rows.add_videos(first, 40)
+    sent: list[tuple[str, int]] = []
+
+    class Sender:
+        """Sends event by event; in the middle of it the database starts again, and the other daemon goes on."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe, ours: Ours) -> Sending:
+            for event in chain.from_iterable(batches):
+                ours()
+                sent.append((self.name, event.seq))
+                safe([event.id])
+                if self.name == "first" and len(sent) == 15:
+                    restarted(second)
+                    assert drain(second, Sender("second")) > 0
+            return Sending()
+
+        def ping(self) -> str:
+            return self.name
+
+    with pytest.raises(TransientError):
+        drain(first, Sender("first"))
+    names = [name for name, _ in sent]
+    assert names == sorted(names), "the first went on beside the second"
+    assert names.count("first") == 15
+    # What the second could not know of is sent again, then all the rest, in order.
+    assert [seq for name, seq in sent if name == "second"][-25:] == sorted({seq for _, seq in sent})[-25:]
+    for one in (first, second):
+        assert drain(one, Sender("third")) == 0
+        one.dispose()
+
+
+def restarted(database: Database) -> None:
+    """Ends every other connection to the database, with the locks that hang on it, as its server's restart does."""
+    others = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with database.write() as session:
+        session.execute(others)

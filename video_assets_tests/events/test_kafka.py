@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import socket
@@ -263,6 +264,29 @@ def test_two_publishers_at_once_do_no_harm(database: Database, kafka: Settings) 
     for video in range(1, 41):
         told = [each.payload["variants"][0]["resolution"] for each in messages if each.key == str(video)]
         assert told == [f"run{number}" for number in range(10)]
+
+
+def test_nothing_is_sent_that_is_no_longer_ours(kafka: Settings, publisher: KafkaPublisher) -> None:
+    """The lock that makes us the only publisher is lost after three handfuls of one event each."""
+    events = [
+        publishing.Outgoing(seq, uuid4(), 7, "video.transcoded", json.dumps({"videoId": 7, "seq": seq}), 0)
+        for seq in range(1, 51)
+    ]
+    asked, safe = itertools.count(), []
+
+    def ours() -> None:
+        if next(asked) >= 3:
+            raise TransientError("the lock is gone")
+
+    sending = publisher.publish([events[:5], events[5:]], safe.extend, ours)
+
+    assert sending.trouble == "the lock is gone"
+    told = [each.payload["seq"] for each in read(kafka, 50, seconds=3)]
+    assert told == [1, 2, 3]
+    assert set(safe) <= {event.id for event in events[:3]}
+    again = publisher.publish([events[3:]], safe.extend, lambda: None)
+    assert not again.trouble
+    assert [each.payload["seq"] for each in read(kafka, 50)] == list(range(1, 51))
 
 
 @pytest.mark.parametrize("options", ["security.protocol=SSL", "[]", '{"a": 1}'])
