@@ -238,7 +238,7 @@ def test_a_worker_told_to_stop_in_the_middle_hands_its_run_back(
     running, platform = installation
     long = make_clip(tmp_path / "long.mp4", seconds=60, size=(1280, 720), captions=CAPTIONS)
     video_id = dropped(running, platform, long, "long")
-    wait_for("its encode to begin", lambda: encoding(running), 90)
+    wait_for("its encode to begin", lambda: encoding(running), 240)
 
     code = running.stop("worker")
 

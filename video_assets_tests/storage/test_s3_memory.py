@@ -53,6 +53,7 @@ def growth_mb(endpoint: str, bucket: str, size: int, folder: Path, *, back: bool
     moved = subprocess.run([sys.executable, "-c", MOVER, *words], capture_output=True, text=True, timeout=850)
     assert moved.returncode == 0, moved.stderr[-2000:]
     before, peak = json.loads(moved.stdout)
+    print(f"{size // MB} MB moved: {before / MB:.0f} MB before, at most {peak / MB:.0f} MB while it went")
     return (peak - before) / MB
 
 
