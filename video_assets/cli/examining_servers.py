@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from video_assets.cli.examining import Answer, Examination
 from video_assets.database import publishing, reading
+from video_assets.database.engine import Database
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError
 from video_assets.settings import without_passwords
@@ -22,22 +23,34 @@ DAEMON_SILENT_SECONDS = 120
 def of_servers(platform: Platform) -> Iterator[tuple[str, Examination]]:
     """What nothing works without: tables, files, index, and the servers that the settings name."""
     settings = platform.settings
-    yield "database", lambda: _database(platform)
-    yield "storage", lambda: _storage(platform)
-    yield "search", lambda: _search(platform)
-    yield "events", lambda: _events(platform)
+    yield "database", _named("DATABASE_URL", lambda: _database(platform))
+    yield "storage", _named("STORAGE_URL", lambda: _storage(platform))
+    yield "search", _named("SEARCH_URL", lambda: _search(platform))
+    yield "events", _named("KAFKA_BOOTSTRAP_SERVERS", lambda: _events(platform))
     if settings.celery_broker_url:
-        yield "redis", lambda: _redis(settings.celery_broker_url)
+        yield "redis", _named("CELERY_BROKER_URL", lambda: _redis(settings.celery_broker_url))
 
 
 def of_the_rest(platform: Platform) -> Iterator[tuple[str, Examination]]:
     """What may be wrong or missing while everything starts: parked events, Dagster's storage, its daemon, workers."""
     yield "outbox", lambda: _outbox(platform)
-    yield "dagster", lambda: _dagster(platform)
+    yield "dagster", _named("DAGSTER_DATABASE_URL", lambda: _dagster(platform))
     if platform.settings.celery_broker_url:
         yield "workers", lambda: _workers(platform.settings.celery_broker_url)
     if platform.settings.summarizer == "openai":
         yield "summarizer", lambda: _summarizer(platform)
+
+
+def _named(setting: str, examination: Examination) -> Examination:
+    """The same; where nothing answers, it says by which setting one looked there."""
+
+    def tried() -> str | Answer:
+        try:
+            return examination()
+        except TransientError as error:
+            raise TransientError(f"{error}; VIDEO_ASSETS_{setting} says where it is") from error
+
+    return tried
 
 
 def _summarizer(platform: Platform) -> Answer:
@@ -166,22 +179,36 @@ def _redis(url: str) -> Answer:
 
 
 def _workers(url: str) -> str:
+    from kombu.exceptions import OperationalError
+
     from video_assets.defs.queues import make_app
 
     app = make_app(url)
     try:
         answered = app.control.inspect(timeout=1.0).ping() or {}
-    except Exception as error:
-        raise TransientError(f"the workers cannot be asked: {error}") from None
+    except OperationalError:
+        return "not known while Redis does not answer"
     finally:
         app.close()
     return f"{len(answered)} answer" + ("" if answered else " (`video-assets worker` starts one)")
+
+
+def _answers(url: str) -> None:
+    """Raises TransientError where the database is away: Dagster tries for long, and then does not say which."""
+    database = Database(url)
+    try:
+        with database.read() as session:
+            session.execute(text("SELECT 1"))
+    finally:
+        database.dispose()
 
 
 def _dagster(platform: Platform) -> Answer:
     from video_assets.defs.instance import DAGSTER_VERSION, open_instance
 
     settings = platform.settings
+    if settings.dagster_database_url:
+        _answers(settings.dagster_database_url)
     with open_instance(settings) as instance:
         runs = instance.get_runs_count()
         latency = _timed(instance.get_daemon_heartbeats)

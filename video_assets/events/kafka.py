@@ -92,7 +92,7 @@ class KafkaPublisher:
                 # A broker refuses a whole batch for one message in it, so each is asked about by itself.
                 self._one_by_one(producer, suspects, sending, safe, ours)
             if sending.trouble:
-                sending.trouble = self._down(sending.trouble)
+                sending.trouble = self._down(sending.trouble, "did not take the events")
         except TransientError as error:
             sending.trouble = str(error)
         except BaseException:
@@ -105,7 +105,7 @@ class KafkaPublisher:
 
     def ping(self) -> str:
         """What answers there, in a line; raises TransientError where nothing does."""
-        self._connected()
+        self._topics |= self._list(self._connected())
         ours = [topic for topic in self._ours() if topic in self._topics]
         return f"{self._servers}, topics {', '.join(ours)}"
 
@@ -172,7 +172,7 @@ class KafkaPublisher:
         try:
             return set(producer.list_topics(timeout=ANSWER_SECONDS).topics)
         except KafkaException as error:
-            raise TransientError(self._down(_words(error.args[0]))) from None
+            raise TransientError(self._down(_words(error.args[0]), "did not answer")) from None
 
     def _make(self, missing: Sequence[str]) -> None:
         """Makes topics with the broker's own defaults for partitions and replicas."""
@@ -185,7 +185,7 @@ class KafkaPublisher:
                 if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                     continue
                 if error.args[0].retriable() or error.args[0].code() < 0:  # below 0 it is no broker's answer
-                    raise TransientError(self._down(_words(error.args[0]))) from None
+                    raise TransientError(self._down(_words(error.args[0]), "made no topic")) from None
                 what = f"Kafka at {self._servers} has no topic {topic} and does not let us make it"
                 raise PermanentError(f"{what} ({_words(error.args[0])}); have it made, or give the right") from None
 
@@ -198,9 +198,9 @@ class KafkaPublisher:
     def _hear(self, error: KafkaError) -> None:
         self._said = _words(error)
 
-    def _down(self, what: str) -> str:
+    def _down(self, what: str, does: str) -> str:
         said = f"; {self._said}" if self._said and self._said != what else ""
-        return one_line(f"Kafka at {self._servers} did not take the events: {what}{said}; they wait in the outbox", 300)
+        return one_line(f"Kafka at {self._servers} {does}: {what}{said}; events wait in the outbox", 300)
 
 
 class _Pass:

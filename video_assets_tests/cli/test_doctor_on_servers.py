@@ -51,7 +51,7 @@ def test_every_server_is_named_with_its_version_and_latency(servers: None) -> No
     assert found["workers"]["found"].startswith("0 answer")
     assert "0 files there" in found["inbox"]["found"]
     for name in ("database", "storage", "search", "events", "redis", "dagster"):
-        assert found[name]["latency_ms"] >= 0, name
+        assert found[name]["latency_ms"] > 0, name
 
 
 BROKEN = {
@@ -61,6 +61,8 @@ BROKEN = {
     "events": ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "127.0.0.1:1"),
     "redis": ("CELERY_BROKER_URL", f"redis://:{SECRET}@127.0.0.1:1/0", "did not answer"),
 }
+AWAY = {"database", "search", "events", "redis"}
+"""Of those, where nothing answers at all."""
 
 
 @pytest.mark.parametrize("name", list(BROKEN))
@@ -74,12 +76,25 @@ def test_what_is_down_is_named_and_start_up_says_the_same(
     wrong = findings(said)[name]
     assert not wrong["ok"]
     assert words in wrong["found"]
+    assert (f"; VIDEO_ASSETS_{setting} says where it is" in wrong["found"]) == (name in AWAY)
     assert "\n" not in wrong["found"]
+    assert [each["name"] for each in said.json["findings"] if not each["ok"]] == [name], "one cause, one line"
     started = say("up", "--port", "1")
     assert started.code == 1
     assert started.err.strip() == f"video-assets: {name}: {wrong['found']}"
     assert started.out == ""
     assert SECRET not in said.out + said.err + started.err
+
+
+def test_a_database_of_dagster_s_that_is_away_is_said_in_a_line_and_soon(
+    servers: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("VIDEO_ASSETS_DAGSTER_DATABASE_URL", f"postgresql://me:{SECRET}@127.0.0.1:1/none")
+    wrong = findings(say("doctor", "--json"))["dagster"]
+    assert not wrong["ok"]
+    assert wrong["found"].startswith("the database postgresql://me:***@127.0.0.1:1/none did not answer: ")
+    assert wrong["found"].endswith("; VIDEO_ASSETS_DAGSTER_DATABASE_URL says where it is")
+    assert "Retrying" not in caplog.text
 
 
 def test_a_server_that_passes_over_conditions_is_no_storage(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
