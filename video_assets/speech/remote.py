@@ -21,9 +21,10 @@ import numpy as np
 from video_assets.speech.endpoint import Detail, Endpoint, NoTimes
 from video_assets.speech.language import agreed, code_of
 from video_assets.speech.shorten import shortened
-from video_assets.speech.sound import RATE, Samples, Span, Window, opened, stretch_cut
+from video_assets.speech.sound import Span, Window, opened, stretch_cut
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
 from video_assets.speech.verify import repeated
+from video_assets.speech.voice import RATE, Samples
 
 VERSION = "remote-1"
 

@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from video_assets.errors import PermanentError, one_line
+from video_assets.speech.voice import PAD_MS, RATE, SILENCE_MS, Samples, chances, heard, packed, padded
+from video_assets.speech.voice import Span as Place
 
-RATE = 16_000
-"""Samples per second, one channel."""
 QUIET_SEARCH_SECONDS = 20.0
 """A window ends at the quietest moment of its last so many seconds."""
-VOICE: dict[str, Any] = {"min_silence_duration_ms": 300, "speech_pad_ms": 200}
-"""Speech goes on across pauses shorter than this, and begins and ends a little before and after it is heard."""
+BLOCK_SECONDS = 64
+"""What the voice detector is given at once, and what is read for it."""
+SILENCE_SECONDS = 5.0
+"""Silence before and after speech that a window of speech keeps at most."""
+VOICE: dict[str, Any] = {"min_silence_duration_ms": SILENCE_MS, "speech_pad_ms": PAD_MS}
 
-Samples = np.ndarray[Any, np.dtype[np.float32]]
 Span = tuple[float, float]
 
 
@@ -32,6 +34,9 @@ class Window:
     start: float
     samples: Samples
     """Within ±1."""
+    stretches: tuple[tuple[Place, ...], ...] = ()
+    """Where somebody speaks, where that is known: spans in samples from the window's start, put together into what is
+    recognised at once."""
 
     @property
     def seconds(self) -> float:
@@ -82,6 +87,35 @@ class Sound:
             yield Window(begun / RATE, samples[:end])
             begun, rest = begun + end, samples[end:].copy()
 
+    def listening(self, longest: float, at_once: int, most: float) -> Iterator[Window]:
+        """All that is spoken, in order, in windows of so many stretches of at most `longest` seconds of speech each.
+        The stretches are those of the whole sound; but no window extends over more than `most` seconds, so one with
+        that much silence in it is parted."""
+        held: list[list[Place]] = []
+        reached = 0
+        for span, fresh in packed(self._voice(longest), longest):
+            if held and ((fresh and len(held) == at_once) or span[1] - held[0][0][0] > most * RATE):
+                window, reached = self._around(held, reached, span[0])
+                yield window
+                held = []
+            if fresh or not held:
+                held.append([])
+            held[-1].append(span)
+        if held:
+            yield self._around(held, reached, self._reader.getnframes())[0]
+
+    def _voice(self, longest: float) -> Iterator[Place]:
+        total, block = self._reader.getnframes(), BLOCK_SECONDS * RATE
+        blocks = (self._read(block, begin) for begin in range(0, total, block))
+        return padded(heard(chances(blocks), total, longest), total)
+
+    def _around(self, spoken: list[list[Place]], earliest: int, latest: int) -> tuple[Window, int]:
+        """The window around these stretches, and where it ends."""
+        margin = int(SILENCE_SECONDS * RATE)
+        begin, end = max(earliest, spoken[0][0][0] - margin), min(latest, spoken[-1][-1][1] + margin)
+        places = tuple(tuple((first - begin, last - begin) for first, last in stretch) for stretch in spoken)
+        return Window(begin / RATE, self._read(end - begin, begin), places), end
+
     def excerpts(self, count: int, seconds: float) -> Iterator[Window]:
         """So many windows of so many seconds, spread evenly; all of it in one where it is no longer than they are."""
         if self.seconds <= count * seconds:
@@ -89,10 +123,12 @@ class Sound:
         spare = max(self.seconds - seconds, 0.0)
         for number in range(count):
             start = int(spare * (number + 0.5) / count * RATE) if count > 1 else 0
-            self._reader.setpos(start)
-            yield Window(start / RATE, self._read(int(seconds * RATE)))
+            yield Window(start / RATE, self._read(int(seconds * RATE), start))
 
-    def _read(self, samples: int) -> Samples:
+    def _read(self, samples: int, begin: int | None = None) -> Samples:
+        """So many samples from there, or from where reading has come to."""
+        if begin is not None:
+            self._reader.setpos(begin)
         return np.frombuffer(self._reader.readframes(samples), dtype="<i2").astype(np.float32) / 32768.0
 
 
@@ -122,13 +158,11 @@ def quiet_cut(samples: Samples) -> int:
 
 def voiced(samples: Samples, longest: float = float("inf")) -> list[tuple[int, int]]:
     """Where the voice detector hears somebody: spans in samples, of at most `longest` seconds each."""
-    # Imported here: it brings seconds of start-up that only this stage should pay.
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
-
     if not len(samples):
         return []
-    spans = get_speech_timestamps(samples, VadOptions(**VOICE, max_speech_duration_s=longest))
-    return [(span["start"], span["end"]) for span in spans]
+    block = BLOCK_SECONDS * RATE
+    blocks = (samples[begin : begin + block] for begin in range(0, len(samples), block))
+    return list(padded(heard(chances(blocks), len(samples), longest), len(samples)))
 
 
 def stretch_cut(samples: Samples, longest: float) -> int:

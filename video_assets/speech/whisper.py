@@ -1,7 +1,8 @@
 """Speech recognised by faster-whisper, with the guards that keep it from inventing text.
 
-The sound is heard in windows, cut where it is quiet, so that ten hours need no more memory than ten minutes. Each is
-recognised in stretches of at most half a minute, cut in pauses, several at once. That way knows no second thoughts,
+What is spoken is found in one pass over the sound and put together into stretches of at most half a minute, cut in
+pauses: the library's own. They are recognised several at once, and no more is read at a time, so that ten hours need no
+more memory than ten minutes. That way knows no second thoughts,
 so what it is unsure of is heard again the library's other way, one stretch after the other at rising temperatures;
 and where the recogniser is caught in a loop, in small pieces with repetitions forbidden. What it repeats even then is
 refused: those seconds are left out of the transcript and named in it.
@@ -16,10 +17,11 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from video_assets.errors import PermanentError, one_line
 from video_assets.speech import memory
@@ -27,18 +29,22 @@ from video_assets.speech.clean import clean_text
 from video_assets.speech.language import agreed
 from video_assets.speech.model import SpeechModel, load
 from video_assets.speech.shorten import shortened
-from video_assets.speech.sound import VOICE, Sound, Window, opened, stretch_cut
+from video_assets.speech.sound import VOICE, Sound, Window, opened
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
 from video_assets.speech.verify import repeated
+from video_assets.speech.voice import RATE
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-VERSION = "whisper-2"
+VERSION = "whisper-3"
 
-WINDOW_SECONDS = 60.0
+WINDOW_SECONDS = 240.0
+"""The most that is read at a time, silence between what is spoken included."""
 STRETCH_SECONDS = 30.0
 """What the model hears at once."""
+GRAIN = RATE // 100
+"""Samples in what the library rounds times to."""
 GPU_BATCH, CPU_BATCH = 8, 2
 """Stretches recognised at once where no number is set."""
 LANGUAGE_EXCERPTS = 5
@@ -81,12 +87,13 @@ def transcribe(audio: Path, how: Recognition, *, on_progress: Callable[[float], 
     with opened(audio) as sound, _trouble_in_words(how.model):
         language, probability = spoken_language(recogniser, sound, how.language)
         heard = _Heard(recogniser, language, batch)
-        cut = partial(stretch_cut, longest=STRETCH_SECONDS)
-        for window in sound.windows(max(WINDOW_SECONDS, (batch + 1) * STRETCH_SECONDS), cut):
+        for window in sound.listening(STRETCH_SECONDS, batch, max(WINDOW_SECONDS, (batch + 1) * STRETCH_SECONDS)):
             for reached in heard.listen(window):
                 if on_progress is not None:
                     on_progress(min(1.0, reached / sound.seconds))
         total = sound.seconds
+    if on_progress is not None:
+        on_progress(1.0)
     segments = heard.segments
     anything = heard.voice_seconds > 0
     return Transcript(
@@ -127,6 +134,10 @@ class _Heard:
     batch: int
     voice_seconds: float = 0.0
     refused: list[tuple[float, float]] = field(default_factory=list)
+    _spoken: int = 0
+    """Samples of speech in the windows before."""
+    _before: float = 0.0
+    """When the last word was said, in seconds of speech from the window's beginning; negative."""
     _packed: list[bytes] = field(default_factory=list)
     """What was said in each window, packed: the words of hours, as objects, take as much as recognising a window."""
 
@@ -177,11 +188,33 @@ class _Heard:
     def _at_once(self, window: Window, **options: Any) -> tuple[Iterable[Any], Any]:
         """Stretches cut in pauses, several at a time; with time stamps, or a stretch would be one segment."""
         from faster_whisper import BatchedInferencePipeline
+        from faster_whisper.transcribe import restore_speech_timestamps
 
-        answer: tuple[Iterable[Any], Any] = BatchedInferencePipeline(self.recogniser).transcribe(
-            window.samples, language=self.language, batch_size=self.batch, **(at_once() | options)
-        )
-        return answer
+        pipeline = BatchedInferencePipeline(self.recogniser)
+        asked = at_once() | {"language": self.language, "batch_size": self.batch} | options
+        if not window.stretches:
+            answer: tuple[Iterable[Any], Any] = pipeline.transcribe(window.samples, **asked)
+            return answer
+        spans = [span for stretch in window.stretches for span in stretch]
+        # Times are rounded in the sound of nothing but speech, so each window's begins at the same odd samples.
+        odd = self._spoken % GRAIN
+        together = np.concatenate([np.zeros(odd, np.float32), *(window.samples[begin:end] for begin, end in spans)])
+        pipeline.last_speech_timestamp = odd / RATE + self._before
+        found, info = pipeline.transcribe(together, clip_timestamps=_clips(window, odd), **asked)
+        begun = round(window.start * RATE)
+        places = [{"start": begun + begin, "end": begun + end} for begin, end in spans]
+        places[0]["start"] -= odd
+        self._spoken += len(together) - odd
+        noted = self._noting(found, len(together) / RATE)
+        return _moved(restore_speech_timestamps(noted, places, RATE), -window.start), info
+
+    def _noting(self, found: Iterable[Any], seconds: float) -> Iterator[Any]:
+        """The same; when the last of it was said counts for the length of the words that follow in the next window."""
+        last = self._before
+        for segment in found:
+            last = segment.end
+            yield segment
+        self._before = last - seconds
 
     def _one_by_one(self, window: Window) -> list[Any]:
         """One stretch after the other, each at rising temperatures until the model is sure. Ends early where it goes
@@ -198,6 +231,25 @@ class _Heard:
 def at_once() -> dict[str, Any]:
     """Options of the first hearing, beside language and batch size."""
     return _COMMON | {"without_timestamps": False, "vad_parameters": dict(VOICE)}
+
+
+def _clips(window: Window, begin: int) -> list[dict[str, float]]:
+    """The stretches, in seconds, in a sound of nothing else from that sample on. The library cuts off what is less
+    than a sample."""
+    clips, reached = list[dict[str, float]](), begin
+    for stretch in window.stretches:
+        size = sum(end - begin for begin, end in stretch)
+        clips.append({"start": (reached + 0.5) / RATE, "end": (reached + size + 0.5) / RATE})
+        reached += size
+    return clips
+
+
+def _moved(raw: Iterable[Any], seconds: float) -> Iterator[Any]:
+    """The library's segments, so much later."""
+    for segment in raw:
+        for each in [segment, *(segment.words or [])]:
+            each.start, each.end = each.start + seconds, each.end + seconds
+        yield segment
 
 
 @dataclass(frozen=True)

@@ -40,38 +40,47 @@ def test_every_sentence_is_heard_where_it_is_said(talk, tiny):
     assert all(check.passed for check in transcript_checks(found, found.duration_seconds, has_audio=True))
 
 
-def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(talk, tiny, tmp_path):
-    """Near three minutes, heard in windows, against the library given all of it at once."""
-    pause = np.zeros(int(RATE * 0.4), dtype=np.float32)
-    turn = np.concatenate([talk.samples, pause])
-    samples = np.tile(turn, 8)
+@pytest.mark.parametrize("pause", [0.0, 0.15, 0.4, 0.7, 1.3, 2.0, 3.5, 8.0])
+def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(pause, talk, tiny, tmp_path):
+    """Talks with pauses between them, heard window by window, against the library given all of it at once."""
+    turn = np.concatenate([talk.samples, np.zeros(int(RATE * pause), dtype=np.float32)])
+    turns = 5
+    samples = np.tile(turn, turns)
     path = write_wav(tmp_path / "long.wav", samples)
-    period = len(turn) / RATE
-    said = [
-        (sentence["start"] + period * number, sentence["end"] + period * number, sentence["text"])
-        for number in range(8)
-        for sentence in talk.sentences
-    ]
     reached: list[float] = []
     ours = transcribe(path, tiny, on_progress=reached.append)
     with opened(path) as sound:
         whole = next(sound.windows(3600.0)).samples
-    raw, _ = BatchedInferencePipeline(load(tiny.model)).transcribe(
+    raw, info = BatchedInferencePipeline(load(tiny.model)).transcribe(
         whole, language="en", batch_size=2, **whisper.at_once()
     )
     theirs = list(raw)
 
-    words = " ".join(sentence for _, _, sentence in said)
-    assert len(ours.segments) == len(theirs) == len(said)
-    assert word_error_rate(words, text(ours)) == word_error_rate(words, " ".join(each.text for each in theirs)) == 0
-    times = [(start, end) for start, end, _ in said]
-    our_error = timestamp_error(times, [(each.start, each.end) for each in ours.segments])
-    assert our_error == pytest.approx(timestamp_error(times, [(each.start, each.end) for each in theirs]), abs=0.005)
-    assert our_error < 0.05
+    words = " ".join(sentence["text"] for _ in range(turns) for sentence in talk.sentences)
+    assert [each.text for each in ours.segments] == [each.text.strip() for each in theirs]
+    our_errors = word_error_rate(words, text(ours))
+    assert our_errors == word_error_rate(words, " ".join(each.text for each in theirs)) <= 0.04
+    for our, their in zip(ours.segments, theirs, strict=True):
+        for our_word, their_word in zip(our.words, their.words, strict=True):
+            # To the hundredth that the library rounds to: no word begins before its window does.
+            assert (our_word.start, our_word.end) == pytest.approx((their_word.start, their_word.end), abs=0.0101)
+    assert ours.model_info["voice_seconds"] == pytest.approx(info.duration_after_vad, abs=0.001)
     assert max(segment.end - segment.start for segment in ours.segments) < 5, "no half-minute blocks"
     assert reached == sorted(reached)
     assert reached[-1] == 1.0
-    assert len(reached) > len(said)
+    assert len(reached) > len(theirs)
+
+
+def test_times_are_where_the_sentences_are_said_over_many_windows(talk, tiny, tmp_path):
+    turn = np.concatenate([talk.samples, np.zeros(int(RATE * 0.4), dtype=np.float32)])
+    said = [
+        (sentence["start"] + len(turn) / RATE * number, sentence["end"] + len(turn) / RATE * number)
+        for number in range(8)
+        for sentence in talk.sentences
+    ]
+    ours = transcribe(write_wav(tmp_path / "long.wav", np.tile(turn, 8)), tiny)
+    assert len(ours.segments) == len(said)
+    assert timestamp_error(said, [(each.start, each.end) for each in ours.segments]) < 0.05
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
@@ -111,7 +120,7 @@ def test_a_window_where_the_model_is_stuck_is_heard_again_in_pieces_and_the_rest
     talk, tiny, looping, tmp_path, monkeypatch
 ):
     """Three talks; in the second the real model is replaced by the looping one until repetitions are forbidden."""
-    monkeypatch.setattr(whisper, "WINDOW_SECONDS", 22.0)
+    monkeypatch.setattr(whisper, "STRETCH_SECONDS", 21.0)
     pause = np.zeros(RATE * 2, dtype=np.float32)
     path = write_wav(tmp_path / "three.wav", np.tile(np.concatenate([talk.samples, pause]), 3))
     good, stuck = load(tiny.model), load(looping.model)
