@@ -26,7 +26,10 @@ ALONE = {
     "overhead": overhead.run, "projection": projection.run, "text": text.run, "media": media.run, "speech": speech.run,
     "search": search.run,
 }  # fmt: skip
-ON_SERVERS = {"outbox": outbox.run, "launching": launching.run, "indexing": search.run_on_server}
+ON_SERVERS = {
+    "outbox": outbox.run, "indexing": search.run_on_server, "launching": launching.run,
+    "launching_media": launching.run_with_media,
+}  # fmt: skip
 BENCHMARKS = ALONE | ON_SERVERS
 
 
