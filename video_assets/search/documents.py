@@ -80,8 +80,9 @@ def about(document: Document) -> Passage:
 
 def digest(document: Document) -> str:
     """SHA-256 of everything in the document: tells whether the index holds this very one."""
-    fields = {**vars(document), "passages": [vars(passage) for passage in document.passages]}
-    value = json.dumps(_canonical(fields), sort_keys=True, default=str, ensure_ascii=False)
+    fields = _canonical({**vars(document), "passages": ()})
+    fields["passages"] = [_canonical_passage(passage) for passage in document.passages]
+    value = json.dumps(fields, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -92,6 +93,13 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_canonical(each) for each in value]
     return float(value) if isinstance(value, int | float) else value
+
+
+def _canonical_passage(passage: Passage) -> dict[str, Any]:
+    """The same of a passage, of which there are many, each with many marks."""
+    marks = [[float(offset), float(second)] for offset, second in passage.marks]
+    start, end = float(passage.start), float(passage.end)
+    return {"number": float(passage.number), "start": start, "end": end, "text": passage.text, "marks": marks}
 
 
 def _over(pieces: list[Spoken], piece: Spoken, target: float) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from video_assets.search import Document, Spoken, digest, passages
+from video_assets.search import Document, Passage, Spoken, digest, passages
 from video_assets.search.documents import MOST_CHARACTERS, moment
 
 
@@ -94,6 +94,15 @@ def test_a_document_read_back_from_json_has_the_same_digest():
     assert json.dumps(asdict(again)["passages"])
     for change in ({"title": "x"}, {"tags": ()}, {"passages": ()}, {"user_id": 4}, {"created_at": None}):
         assert digest(replace(first, **change)) != digest(first)
+
+
+def test_a_digest_stays_what_manifests_say_it_is():
+    document = Document(
+        7, "Grüße", summary="A b.\nC", tags=("x", "y"), language="de", duration=61, user_id=3,
+        created_at=datetime(2026, 1, 2, tzinfo=timezone.utc), chapters=((0, "Anfang"), (31.0, "Ende")),
+        passages=(Passage(0, 0, 30.5, "Eins zwei", ((0, 0), (9, 30.5))), Passage(1, 31, 61, "drei")),
+    )  # fmt: skip
+    assert digest(document) == "171e98bd2e5394eb1cfc12b052f8bf7771c355710d5d2d3052bb264f7bdc0b23"
 
 
 def test_words_with_times_of_their_own_are_marked():

@@ -35,6 +35,14 @@ def test_words_and_their_places_agree(text: str) -> None:
     assert words.split(" ".join(words.split(text))) == words.split(text), "what is folded stays as it is"
 
 
+def test_every_plain_character_is_a_letter_or_stands_between_words():
+    for code in range(128):
+        character = chr(code)
+        expected = [f"a{character.lower()}b"] if character.isalnum() else ["a", "b"]
+        assert words.split(f"A{character}B") == expected
+        assert [each.word for each in words.found(f"A{character}B")] == expected
+
+
 @given(letters, letters, st.integers(0, 3))
 def test_edits_are_counted(one: str, other: str, most: int) -> None:
     assert words.edits(one, other, most) == min(_edits(one, other), most + 1)
