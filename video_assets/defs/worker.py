@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import dagster as dg
 import psutil
 from billiard.exceptions import WorkerLostError
-from celery.signals import task_failure, worker_shutting_down
+from celery.signals import task_failure, worker_process_init, worker_shutting_down
 from dagster import DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 
@@ -54,6 +54,7 @@ def work(
     videos are launched again, and what was finished is not made again."""
     app = make_app(settings.celery_broker_url)
     app.task(name=EXECUTE_RUN)(execute_run)
+    worker_process_init.connect(_let_go_of_the_parents_connections)
     preload(graph)
     with settings.exported():
         worker = app.Worker(
@@ -71,6 +72,16 @@ def preload(graph: str) -> None:
     definitions.get_repository_def().get_all_jobs()  # resolved by being asked for
     gc.collect()
     gc.freeze()  # what is never collected is never written to either, and stays shared between the children
+
+
+def _let_go_of_the_parents_connections(**_: object) -> None:
+    """In a child before all else. One that replaces another is a fork of a parent that talks with the broker: it
+    would hold that connection open after its parent's death, and a word into it would be a word in between."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for each in psutil.Process().net_connections("inet"):
+        # Not closed: whatever object has the number would close somebody else's connection later.
+        os.dup2(nowhere, each.fd)
+    os.close(nowhere)
 
 
 def execute_run(run_id: str) -> None:

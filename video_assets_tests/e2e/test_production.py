@@ -10,14 +10,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+import redis
+from confluent_kafka import Producer
 from sqlalchemy import select
 
 from video_assets.database.models import AttemptRow, OutboxOrderRow, OutboxRow
 from video_assets.defs.instance import open_instance
 from video_assets.defs.operating import cancel_video, unfinished_runs
+from video_assets.defs.queues import RUNS
+from video_assets.events import payloads
 from video_assets.events.payloads import TOPICS
 from video_assets.settings import Settings
+from video_assets.videos import utc_now
 from video_assets_tests.e2e.conftest import house_settings
 from video_assets_tests.e2e.house import WORKSPACE, House, house, wait_for
 from video_assets_tests.e2e.production import Servers, production
@@ -32,7 +38,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     home = tmp_path_factory.mktemp("production")
-    with production(home, Servers.of(request), house_settings, ladder=SLOW_LADDER, stop_grace_seconds=1) as made:
+    changes = {"ladder": SLOW_LADDER, "stop_grace_seconds": 1, "start_timeout_seconds": 30}
+    with production(home, Servers.of(request), house_settings, **changes) as made:
         yield made
 
 
@@ -91,19 +98,100 @@ def test_a_run_that_is_cancelled_ends_as_canceled(running: House, tmp_path: Path
     assert (found.status, found.status_message) == ("failed", "canceled")
 
 
-def test_a_worker_told_to_stop_hands_its_run_back(running: House, tmp_path: Path) -> None:
+@pytest.mark.parametrize("deployments", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_worker_told_to_stop_hands_its_run_back(running: House, tmp_path: Path, deployments: int) -> None:
     video_id = add_video(running.platform, long_clip(tmp_path))
-    encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 60)[0]
-    first, child = running.worker, worker_of(encoder)
-    assert first is not None
+    for _ in range(deployments):
+        encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 90)[0]
+        first, child = running.worker, worker_of(encoder)
+        assert first is not None
 
-    first.send_signal(signal.SIGTERM)
+        first.send_signal(signal.SIGTERM)
+        running.worker = running.start_worker()
+
+        assert first.wait(timeout=20) == 0
+        assert not child.is_running()
+    wait_until(running.platform, video_id, "ready", 120)
+    kinds = attempt_kinds(running, video_id)
+    assert kinds == ["handed_back"] * deployments + [""], "a deployment is no lost worker"
+    assert topics(running.platform, video_id) == ALL_TOPICS
+    made_once(running, video_id)
+
+
+@pytest.mark.slow
+def test_no_connection_of_the_worker_is_shared_with_its_children(running: House, clip: Path) -> None:
+    worker = running.worker
+    assert worker is not None
+    parent = psutil.Process(worker.pid)
+    wait_until(running.platform, add_video(running.platform, clip, "Before the fork"), "ready", 120)
+    assert shared_connections(parent) == set()
+    # One that dies is replaced by a fork of the parent as it is by now, with its broker's connection open.
+    born = {child.pid for child in parent.children()}
+    for child in parent.children():
+        child.kill()
+    wait_for("other children", lambda: len({c.pid for c in parent.children()} - born) == len(born), 60)
+    wait_until(running.platform, add_video(running.platform, clip, "After it"), "ready", 120)
+    assert shared_connections(parent) == set()
+
+
+def test_what_a_run_prints_is_kept_in_the_bucket_and_read_through_graphql(running: House, clip: Path) -> None:
+    video_id = add_video(running.platform, clip, "It prints")
+    wait_until(running.platform, video_id, "ready", 120)
+    (run_id,) = attempt_runs(running, video_id)
+    settings = running.settings
+
+    def kept() -> list[str]:
+        found = running.platform.client_of_s3.list_objects_v2(Bucket=settings.logs_bucket, Prefix="compute-logs/")
+        return [each["Key"] for each in found.get("Contents", ()) if run_id in each["Key"] and each["Size"]]
+
+    wait_for("its log in the bucket", kept, 30)
+    logs = running.graphql(CAPTURED, {"runId": run_id})["logsForRun"]["events"]
+    (key,) = {event["fileKey"] for event in logs if event["__typename"] == "LogsCapturedEvent"}
+    said = running.graphql(PRINTED, {"logKey": [run_id, "compute_logs", key]})["capturedLogs"]
+    assert "STEP_SUCCESS" in said["stderr"]
+    assert run_id in said["stderr"]
+
+
+def test_what_another_service_says_it_uploaded_becomes_a_ready_video(running: House, clip: Path) -> None:
+    platform, settings = running.platform, running.settings
+    video_id = add_video(platform, clip, "The newest of ours") + 500
+    key = f"uploads/{video_id}/From_another_service.mp4"
+    platform.storage.put_file(key, clip)
+    message = payloads.uploaded(
+        video_id, user_id=3, file_key=key, filename="From_another_service.mp4", content_type="video/mp4",
+        upload_id=None, location=None, correlation_id="theirs", at=utc_now(),
+    )  # fmt: skip
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "acks": "all"})
+    topic = settings.kafka_topic_prefix + payloads.UPLOADED
+    for _ in range(2):  # at least once, as they promise
+        producer.produce(topic, key=str(video_id), value=json.dumps(message.payload).encode())
+    assert producer.flush(20) == 0
+
+    wait_for("the row", lambda: row(platform, video_id), 30)
+    wait_until(platform, video_id, "ready", 120)
+    found = row(platform, video_id)
+    assert found is not None
+    assert (found.title, found.user_id, found.key) == ("From another service", 3, key)
+    # What was told to us is not told again; everything after it is.
+    ours = wait_for("all to be told", lambda: told_of(running, video_id, 2 + 4), 20)
+    assert sorted(ours) == sorted([payloads.UPLOADED, *ALL_TOPICS])
+    made_once(running, video_id)
+
+
+@pytest.mark.slow
+def test_a_queue_that_is_lost_is_noticed_and_its_run_launched_again(running: House, clip: Path) -> None:
+    worker, queue = running.worker, redis.Redis.from_url(running.settings.celery_broker_url)
+    assert worker is not None
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(timeout=30)
+    video_id = add_video(running.platform, clip, "Lost in the queue")
+    wait_for("its run to be queued", lambda: queue.llen(RUNS), 60)
+
+    queue.delete(RUNS)
     running.worker = running.start_worker()
 
-    assert first.wait(timeout=20) == 0
-    assert not child.is_running()
-    wait_until(running.platform, video_id, "ready", 120)
-    assert attempt_states(running, video_id) == ["failed", "succeeded"]
+    wait_until(running.platform, video_id, "ready", 180)
+    assert attempt_kinds(running, video_id) == ["launch_lost", ""]
     assert topics(running.platform, video_id) == ALL_TOPICS
     made_once(running, video_id)
 
@@ -153,6 +241,47 @@ def test_two_daemons_do_no_harm(running: House, clip: Path) -> None:
     prefix = running.settings.kafka_topic_prefix
     for video_id in videos:
         assert heard_in_order(messages, [prefix + topic for topic in ALL_TOPICS], str(video_id))
+
+
+def told_of(running: House, video_id: int, count: int) -> list[str]:
+    """Topics of all that consumers hear of a video, once that is `count` messages."""
+    prefix = running.settings.kafka_topic_prefix
+    names = [prefix + topic for topic in TOPICS]
+
+    def of_it(found: list[Heard]) -> list[str]:
+        return [each.topic.removeprefix(prefix) for each in found if each.key == str(video_id)]
+
+    found = heard(running.settings.kafka_bootstrap_servers, names, lambda found: len(of_it(found)) >= count, 3)
+    return of_it(found) if len(of_it(found)) >= count else []
+
+
+CAPTURED = """query($runId: ID!) { logsForRun(runId: $runId) { ... on EventConnection {
+  events { __typename ... on LogsCapturedEvent { fileKey } } } } }"""
+PRINTED = "query($logKey: [String!]!) { capturedLogs(logKey: $logKey) { stdout stderr } }"
+
+
+def shared_connections(parent: psutil.Process) -> set[tuple[str, str]]:
+    """Sockets to servers that the worker has open and a child of it too: (child's pid, what it is)."""
+    mine = sockets(parent)
+    return {(str(child.pid), mine[each]) for child in parent.children() for each in mine.keys() & sockets(child).keys()}
+
+
+def sockets(process: psutil.Process) -> dict[str, str]:
+    """The process's connected sockets, by the kernel's own number, which a fork keeps."""
+    peers = {each.fd: str(each.raddr) for each in process.net_connections("inet") if each.raddr}
+    return {os.readlink(f"/proc/{process.pid}/fd/{fd}"): peer for fd, peer in peers.items()}
+
+
+def attempt_kinds(running: House, video_id: int) -> list[str]:
+    with running.platform.database.read() as session:
+        chosen = select(AttemptRow.error_kind).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
+        return [kind or "" for kind in session.scalars(chosen)]
+
+
+def attempt_runs(running: House, video_id: int) -> list[str]:
+    with running.platform.database.read() as session:
+        chosen = select(AttemptRow.run_id).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
+        return list(session.scalars(chosen))
 
 
 def backfilled(running: House, videos: list[int]) -> bool:
