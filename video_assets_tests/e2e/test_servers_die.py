@@ -15,6 +15,7 @@ from sqlalchemy import select
 from video_assets.cli.examining import examine
 from video_assets.database.models import OutboxOrderRow, OutboxRow, VideoRow
 from video_assets.events.payloads import TOPICS
+from video_assets_tests.cli.conftest import say
 from video_assets_tests.e2e.conftest import house_settings
 from video_assets_tests.e2e.house import House, house, wait_for
 from video_assets_tests.e2e.production import Servers, production
@@ -30,6 +31,8 @@ PORTS = {"postgres": 40432, "redis": 40379, "kafka": 40092, "s3": 40000, "elasti
 FOUND_BY = {"postgres": "database", "redis": "redis", "kafka": "events", "s3": "storage",
             "elasticsearch": "search"}  # fmt: skip
 """Server → the examination of `doctor` that misses it."""
+ASKED = {"postgres": ("status",), "elasticsearch": ("search", "herons")}
+"""Server → a command that cannot do without it."""
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -81,6 +84,11 @@ def test_a_server_that_dies_and_comes_back_costs_nothing_but_time(
     missed = {each.name: each.found for each in examine(running.settings) if not each.ok}
     assert FOUND_BY[server] in missed
     assert "\n" not in missed[FOUND_BY[server]]
+    if server in ASKED:
+        with running.settings.exported():
+            said = say(*ASKED[server])
+        assert (said.code, said.out, said.err.count("\n")) == (1, "", 1), said
+        assert "unexpected" not in said.err
     script("up", server)
 
     wait_for(f"all {COUNT} to be ready", lambda: settled(running, videos), 600, pause=1)

@@ -4,33 +4,36 @@
 ELASTICSEARCH_PORT=${ELASTICSEARCH_PORT:-39200}
 ELASTICSEARCH_VERSION=8.19.21
 # Whoever has it unpacked already may say where.
-ELASTICSEARCH_PROGRAM=${ELASTICSEARCH_PROGRAM:-$STATE/elasticsearch/dist/elasticsearch-$ELASTICSEARCH_VERSION}
+ELASTICSEARCH_PROGRAM=${ELASTICSEARCH_PROGRAM:-$PROGRAMS/elasticsearch-$ELASTICSEARCH_VERSION}
 
 elasticsearch_install() {
   command -v curl >/dev/null || debian_package curl
   [ ! -f "$ELASTICSEARCH_PROGRAM/plugins/shim/shim.jar" ] || return 0
+  [ ! -d "$ELASTICSEARCH_PROGRAM" ] || give_up "$ELASTICSEARCH_PROGRAM lacks plugins/shim; let it be fetched here"
   command -v javac >/dev/null || debian_package openjdk-17-jdk-headless javac
   command -v mvn >/dev/null || debian_package maven mvn
-  local dist=$STATE/elasticsearch/dist classes=$STATE/elasticsearch/classes
+  local dist=$PROGRAMS/elasticsearch.new
+  local classes=$dist/classes program=$dist/elasticsearch-$ELASTICSEARCH_VERSION
   say "fetching elasticsearch $ELASTICSEARCH_VERSION"
-  rm -rf "$dist" "$classes"
-  mkdir -p "$dist" "$classes"
+  rm -rf "$dist"
+  mkdir -p "$classes"
   mvn -B -ntp -q org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dmdep.stripVersion=true \
     -Dartifact="org.elasticsearch.distribution.integ-test-zip:elasticsearch:$ELASTICSEARCH_VERSION:zip" \
     -DoutputDirectory="$dist" >>"$STATE/install.log" 2>&1 ||
     give_up "elasticsearch could not be fetched; see $STATE/install.log"
   python3 -m zipfile -e "$dist/elasticsearch.zip" "$dist" && rm "$dist/elasticsearch.zip"
-  chmod +x "$ELASTICSEARCH_PROGRAM"/bin/*
-  javac -proc:none --release 17 -nowarn -cp "$ELASTICSEARCH_PROGRAM/lib/*" -d "$classes" \
+  chmod +x "$program"/bin/*
+  javac -proc:none --release 17 -nowarn -cp "$program/lib/*" -d "$classes" \
     "$HERE"/elasticsearch/shim/src/shim/*.java >>"$STATE/install.log" 2>&1 ||
     give_up "elasticsearch's stand-in plugin does not compile; see $STATE/install.log"
-  mkdir -p "$ELASTICSEARCH_PROGRAM/plugins/shim"
+  mkdir -p "$program/plugins/shim"
   sed "s/@VERSION@/$ELASTICSEARCH_VERSION/" "$HERE/elasticsearch/shim/plugin-descriptor.properties" \
-    >"$ELASTICSEARCH_PROGRAM/plugins/shim/plugin-descriptor.properties"
-  chmod -R a+rX "$STATE/elasticsearch"
+    >"$program/plugins/shim/plugin-descriptor.properties"
+  jar -cf "$program/plugins/shim/shim.jar" -C "$classes" .
+  chmod -R a+rX "$program"
   # Last: its being there says that everything is.
-  jar -cf "$ELASTICSEARCH_PROGRAM/plugins/shim/shim.jar" -C "$classes" .
-  chmod a+r "$ELASTICSEARCH_PROGRAM/plugins/shim/shim.jar"
+  mv "$program" "$ELASTICSEARCH_PROGRAM"
+  rm -rf "$dist"
 }
 
 elasticsearch_start() {

@@ -3,7 +3,7 @@
 S3_PORT=${S3_PORT:-39000}
 S3_VERSION=v1.8.0
 # Whoever has it built already may say where.
-S3_PROGRAM=${S3_PROGRAM:-$STATE/bin/versitygw-$S3_VERSION}
+S3_PROGRAM=${S3_PROGRAM:-$PROGRAMS/versitygw-$S3_VERSION}
 
 s3_install() {
   [ ! -x "$S3_PROGRAM" ] || return 0
@@ -13,9 +13,9 @@ s3_install() {
     give_up "s3 needs Go 1.21 or newer to be built, $(go version | cut -d' ' -f3) is here; install one from https://go.dev/dl"
   say "building s3 (versitygw $S3_VERSION); the first time this takes some minutes"
   # Without C, so that no C compiler is asked for.
-  GOBIN=$STATE/bin CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@$S3_VERSION" \
+  GOBIN=$PROGRAMS CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@$S3_VERSION" \
     >>"$STATE/install.log" 2>&1 || give_up "s3 could not be built; see $STATE/install.log"
-  mv "$STATE/bin/versitygw" "$S3_PROGRAM"
+  mv "$PROGRAMS/versitygw" "$S3_PROGRAM"
 }
 
 s3_start() {

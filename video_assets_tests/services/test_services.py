@@ -17,7 +17,6 @@ from botocore.config import Config
 from sqlalchemy import create_engine, text
 
 SCRIPT = Path(__file__).with_name("services")
-STATE = (Path("/var/cache") if os.geteuid() == 0 else Path.home() / ".cache") / "video-assets-services"
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -36,11 +35,8 @@ def script(postgres_url: str, port: int) -> Iterator[Script]:
     # Not below pytest's folder: the servers run as users of their own, who may not look into it.
     home = Path(tempfile.mkdtemp(prefix="services-"))
     home.chmod(0o755)
-    environment = {
-        **os.environ, "SERVICES_HOME": str(home), "POSTGRES_PORT": str(port), "S3_PORT": str(port),
-        # A server that has to be built first is not built again.
-        "S3_PROGRAM": str(next(iter(STATE.glob("bin/versitygw-*")), "")),
-    }  # fmt: skip
+    # What has to be fetched or built first is not fetched or built again: that is kept elsewhere.
+    environment = {**os.environ, "SERVICES_HOME": str(home), "POSTGRES_PORT": str(port), "S3_PORT": str(port)}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([SCRIPT, *words], env=environment, capture_output=True, text=True, timeout=120)
@@ -99,7 +95,10 @@ def test_without_a_compiler_it_is_said_what_to_install(tmp_path: Path) -> None:
     programs.mkdir()
     for name in ("bash", "cat", "cut", "dirname", "basename", "flock", "id", "mkdir", "chmod", "sed", "seq", "mv"):
         (programs / name).symlink_to(str(shutil.which(name)))
-    environment = {"PATH": str(programs), "SERVICES_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    environment = {
+        "PATH": str(programs), "HOME": str(tmp_path), "SERVICES_HOME": str(tmp_path / "state"),
+        "SERVICES_PROGRAMS": str(tmp_path / "none"),
+    }  # fmt: skip
     answer = subprocess.run([SCRIPT, "up", "s3"], env=environment, capture_output=True, text=True, timeout=30)
     assert answer.returncode != 0
     assert "go is not installed" in answer.stderr.splitlines()[-1]
