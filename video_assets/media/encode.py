@@ -95,7 +95,9 @@ def command(
         settings = _output(plan, rung, audio_only=probe.video is None)
         outputs.append(ffmpeg.output(*streams, _file(folder / f"{rung.name}.mp4"), **settings))
     if with_stills:
-        if probe.video is None and plan.audio is not None:
+        if probe.video is None and probe.cover is not None:
+            outputs.append(stills.cover_output(media[str(probe.cover.index)], probe.cover, folder))
+        elif probe.video is None and plan.audio is not None:
             outputs.append(stills.waveform_output(media[str(plan.audio.index)], folder))
         elif probe.video is not None:
             outputs += stills.outputs(pictures["poster"], pictures["storyboard"], probe, folder)
@@ -104,9 +106,10 @@ def command(
 
 def _decoder(probe: Probe) -> dict[str, Any]:
     """Bounds of the decoder: each thread holds frames of its own, and a stream can ask for larger ones half-way."""
-    if probe.video is None:
+    picture = probe.video or probe.cover
+    if picture is None:
         return {}
-    pixels = probe.video.width * probe.video.height
+    pixels = picture.width * picture.height
     threads = min(os.cpu_count() or 1, 2 + _THREADED_PIXELS // max(1, pixels))
     return {"threads": threads, "max_pixels": max(_GROWTH * pixels, 2**21)}
 
@@ -247,7 +250,8 @@ def _aac(sound: Sound) -> dict[str, Any]:
 
 def limits_for(plan: Ladder, probe: Probe, rungs: Sequence[Rung]) -> Limits:
     """What the encoding of such a source may take at most: some ten times what it is seen to take."""
-    pixels = probe.video.width * probe.video.height if probe.video else 0
+    picture = probe.video or probe.cover
+    pixels = picture.width * picture.height if picture else 0
     frames = probe.duration * (min(probe.video.fps, 240) if probe.video else 1)
     cpu = 120 + frames * (pixels / 1e6) * 1.5 + probe.duration
     sound = plan.audio.bit_rate if plan.audio else 0

@@ -8,6 +8,8 @@ from typing import Any
 IDR = 5
 PAUSE = 2.0
 """No packet of sound lasts longer, seconds."""
+REORDERED = 16
+"""So many pictures at most are decoded before one that is shown before them."""
 
 
 @dataclass
@@ -30,6 +32,16 @@ class Track:
     """All times of more than `PAUSE` from one packet to the next together."""
     last_dts: int | None = None
     steps: set[int] = field(default_factory=set)
+    unstamped: float = 0.0
+    """What lasts so long, seconds, came without a time at the start."""
+    stamped: int = 0
+    """Packets that have a time."""
+
+    @property
+    def begins(self) -> float:
+        """When the first packet is shown. Matroska cannot say times before 0, and what would be there says none: such
+        packets are shown one after the other before the first that has a time."""
+        return max(0.0, self.start - self.unstamped) if self.start and self.unstamped else self.start or 0.0
 
     def add(self, packet: Any, origin: float) -> float | None:
         """Counts a packet; its presentation time, None where it has none or is never shown."""
@@ -54,10 +66,12 @@ class Track:
                 elif len(self.steps) < 100:
                     self.steps.add(step)
             self.last_dts = packet.dts
-        if time is None:
-            return None
-        self.start = time if self.start is None else min(self.start, time)
         lasts = float((packet.duration or 0) * packet.time_base)
+        if time is None:
+            self.unstamped += lasts if self.stamped < REORDERED else 0.0
+            return None
+        self.stamped += 1
+        self.start = time if self.start is None else min(self.start, time)
         self.longest_step = max(self.longest_step, lasts)
         if self.latest is None or time >= self.latest:  # another packet may last longer in decoding order
             self.latest, self.end = time, max(0.0, time + lasts)

@@ -11,7 +11,7 @@ from typing import Any
 from video_assets.errors import PermanentError
 from video_assets.media.process import FORMATS, Limits, run_python
 
-VERSION = "probe-2"
+VERSION = "probe-3"
 SEGMENT_SECONDS = 4.0
 """Segments are at least this long, but for the last."""
 
@@ -132,6 +132,15 @@ class Chapter:
 
 
 @dataclass(frozen=True)
+class Cover:
+    """The picture on the sleeve of something that is only heard; seen to be one that can be decoded."""
+
+    index: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Probe:
     """A media file that can be worked on: it has a picture or sound."""
 
@@ -147,6 +156,7 @@ class Probe:
     subtitles: tuple[Subtitle, ...]
     chapters: tuple[Chapter, ...]
     title: str
+    cover: Cover | None = None
 
     @property
     def sound(self) -> Audio | None:
@@ -181,6 +191,7 @@ class Probe:
             subtitles=tuple(Subtitle(**track) for track in facts["subtitles"]),
             chapters=tuple(Chapter(**chapter) for chapter in facts["chapters"]),
             title=facts["title"],
+            cover=Cover(**facts["cover"]) if facts.get("cover") else None,
         )  # fmt: skip
 
 

@@ -140,7 +140,27 @@ def read(given: dict[str, Any]) -> dict[str, Any]:
         "subtitles": [subtitle_facts(stream) for stream in container.streams.subtitles],
         "chapters": chapter_facts(container, duration),
         "title": clip(container.metadata.get("title", "")),
+        "cover": cover_facts(given) if video is None else None,
     }
+
+
+def cover_facts(given: dict[str, Any]) -> dict[str, Any] | None:
+    """The first picture on the sleeve that is no larger than a video's may be, if it can be decoded."""
+    container = open_file(given)
+    for stream in container.streams.video:
+        context = stream.codec_context
+        if not stream.disposition & Disposition.attached_pic or context is None:
+            continue
+        if not 0 < context.width * context.height <= given["max_pixels"]:
+            continue
+        context.options = {"err_detect": "explode"}  # a damaged one would end the encoding
+        try:
+            frame = first_picture(container, stream)
+        except Refused:
+            return None
+        if not frame.is_corrupt and (frame.width, frame.height) == (context.width, context.height):
+            return {"index": stream.index, "width": frame.width, "height": frame.height}
+    return None
 
 
 def walk(
@@ -227,7 +247,7 @@ def orientation(frame: Any) -> tuple[int, bool]:
 def refuse_gaps(track: Track, is_picture: bool, most: float) -> None:
     """Refuses what a few kilobytes would have us fill for hours: still pictures and silence."""
     what, pause = ("picture", track.longest_step) if is_picture else ("sound", max(track.paused, track.longest_step))
-    start = track.start or 0.0
+    start = track.begins
     if start > most:
         raise Refused(f"the {what} begins only after {start:.0f} s; cut off what is before it, and upload it again")
     if pause > most:
@@ -241,7 +261,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
     width, height = round(context.width * sar), context.height
     if rotation % 180:
         width, height = height, width
-    length = track.end - (track.start or 0.0)
+    length = track.end - track.begins
     nominal = ratio(stream.guessed_rate or stream.average_rate, 0.1, 1000)
     average = track.packets / length if length > 0 else 0.0
     return {
@@ -266,7 +286,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
         "bit_rate": round(8 * track.bytes / length) if length > 0 else 0,
         "peak_bit_rate": round(keys.peak),
         "frames": track.packets,
-        "start": round(track.start or 0.0, 6),
+        "start": round(track.begins, 6),
         "end": round(track.end, 6),
         "color_transfer": named(TRANSFERS, int(frame.color_trc)),
         "color_primaries": named(PRIMARIES, int(frame.color_primaries)),
@@ -282,7 +302,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
 
 def audio_facts(stream: Any, track: Track) -> dict[str, Any]:
     context = stream.codec_context
-    length = track.end - (track.start or 0.0)
+    length = track.end - track.begins
     return {
         "index": stream.index,
         "codec": context.codec.canonical_name,
@@ -293,7 +313,7 @@ def audio_facts(stream: Any, track: Track) -> dict[str, Any]:
         "language": clip(stream.language or "", 20),
         "title": clip(stream.metadata.get("title") or stream.metadata.get("name") or "", 100),
         "default": bool(stream.disposition & Disposition.default),
-        "start": round(track.start or 0.0, 6),
+        "start": round(track.begins, 6),
         "end": round(track.end, 6),
         "clean": track.clean,
     }

@@ -16,9 +16,9 @@ import ffmpeg
 
 from video_assets.errors import PermanentError
 from video_assets.media.ladder import size_for
-from video_assets.media.probe import Probe
+from video_assets.media.probe import Cover, Probe
 
-VERSION = "stills-2"
+VERSION = "stills-3"
 FILES = ("poster.jpg", "storyboard.jpg", "storyboard.vtt")
 POSTER_SIDE = 720
 """Short side of the poster at most, pixels."""
@@ -89,6 +89,16 @@ def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[An
             sprite, str(folder.absolute() / "storyboard.jpg"), **_JPEG, **_OVERWRITTEN, **{"q:v": 5},
         ),
     ]  # fmt: skip
+
+
+def cover_output(picture: Any, cover: Cover, folder: Path) -> Any:
+    """The poster of something that is only heard and has a picture on its sleeve."""
+    width, height = size_for(cover.width, cover.height, POSTER_SIDE)
+    poster = picture.filter("scale", width, height, **_PICTURE).filter("setsar", "1")
+    return ffmpeg.output(
+        poster, str(folder.absolute() / "poster-01.jpg"), **_JPEG, format="image2", update=1,
+        **{"q:v": 3, "frames:v": 1},
+    )  # fmt: skip
 
 
 def waveform_output(sound: Any, folder: Path) -> Any:

@@ -4,7 +4,8 @@
 
 Prints a table a benchmark, and writes the figures to `results.json` beside this file, each with the day it was taken;
 those of benchmarks that did not run stay as they are. `--quick` takes smaller numbers, to see that everything works,
-and writes nothing. `--services` (`make bench-services`) takes those that need real servers.
+and writes nothing. `--services` (`make bench-services`) takes those that need real servers. With `--keep FOLDER` and
+`--within MINUTES` the one of media, which takes long, can be taken in several goes.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def main(arguments: list[str]) -> None:
     """Runs the benchmarks of these names, or all."""
     logging.disable(logging.WARNING)
     quick = "--quick" in arguments
-    names = [argument for argument in arguments if not argument.startswith("-")]
+    valued = [at + 1 for at, argument in enumerate(arguments) if argument in ("--keep", "--within")]
+    names = [each for at, each in enumerate(arguments) if not each.startswith("-") and at not in valued]
     names = names or list(ON_SERVERS if "--services" in arguments else ALONE)
     unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:

@@ -1,23 +1,30 @@
 """The ladder against other ways to make it, and the whole stage against the bare ladder; quality beside two presets.
 
-Every figure is a ratio of two figures of this run. `python -m video_assets_tests.benchmarks media` takes 1080p of 8 s
-and 60 s and 4K of 8 s (about ten minutes on two cores); with `--full` 4K of 60 s and every comparison at every size.
+Every figure is a ratio of two figures of the same machine in the same state. On two cores all of it takes about an
+hour and a half, most of it 4K of 60 s. `--keep FOLDER` writes there what each part took, and reads what is there
+already; `--within MINUTES` ends before a part that would begin later than that: the same command again goes on.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import os
+import random
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import psutil
+from PIL import Image, ImageDraw
 
 from video_assets.artifacts import RunInfo, publish
 from video_assets.artifacts.pointer import make_fence
@@ -56,79 +63,131 @@ class Size:
     width: int
     height: int
     seconds: int
-    rivals: bool
-    """Compare with one process a rung and with a copied top rung too, which takes as long again."""
 
 
-QUICK = (Size("360p 4 s", 640, 360, 4, True),)
+QUICK = (Size("360p 4 s", 640, 360, 4),)
 USUAL = (
-    Size("1080p 8 s", 1920, 1080, 8, True),
-    Size("1080p 60 s", 1920, 1080, 60, False),
-    Size("4K 8 s", 3840, 2160, 8, False),
+    Size("1080p 8 s", 1920, 1080, 8),
+    Size("1080p 60 s", 1920, 1080, 60),
+    Size("4K 8 s", 3840, 2160, 8),
+    Size("4K 60 s", 3840, 2160, 60),
 )
-FULL = (*(replace(size, rivals=True) for size in USUAL), Size("4K 60 s", 3840, 2160, 60, True))
+
+
+class Parts:
+    """What each part took, kept in a file so that the next go knows it."""
+
+    def __init__(self, folder: Path, minutes: float) -> None:
+        self._path = folder / "parts.json"
+        self._kept: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._until = time.monotonic() + 60 * minutes
+
+    def taken(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What `measure` gives, as plain JSON; from an earlier go where it is known."""
+        if name not in self._kept:
+            if time.monotonic() > self._until:
+                sys.exit(f"the time is up before {name}; the same command goes on from here")
+            self._kept[name] = measure()
+            self._path.write_text(json.dumps(self._kept, indent=1))
+            print(f"  {name}: {self._kept[name]}", file=sys.stderr, flush=True)
+        return self._kept[name]
+
+    def spent(self, name: str, *works: Callable[[], object]) -> Spent:
+        """The best of these, each of which is to take the same: what is slower was held up by something else."""
+        return min((Spent(*self.taken(f"{name}, {at}", lambda work=work: [*astuple(spent(work))]))
+                    for at, work in enumerate(works, 1)), key=lambda each: each.cpu)  # fmt: skip
 
 
 def run(folder: Path, *, quick: bool) -> Figures:
     """The figures of every size, those of quality, and those of three hours."""
-    folder.mkdir(parents=True)
-    full = "--full" in sys.argv
+    folder = Path(_option("--keep") or folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = Parts(folder, float(_option("--within") or 1e6))
     figures: Figures = {}
-    for size in QUICK if quick else FULL if full else USUAL:
-        source = make_source(folder / f"{size.width}-{size.seconds}.mp4", size)
-        figures |= {f"{size.name}: {what}": figure for what, figure in compare(source, folder, size).items()}
-        if size.seconds <= 8 and (quick or size.height == 1080):
-            figures |= quality(source, folder)
-        source.unlink()
-    figures |= three_hours(folder, seconds=300 if quick else 3 * 3600)
-    return figures
+    for size in QUICK if quick else USUAL:
+        source = folder / f"{size.width}-{size.seconds}.mp4"
+        if not source.exists():
+            make_source(source, size)
+        figures |= {f"{size.name}: {what}": figure for what, figure in compare(source, folder, size, parts).items()}
+        if size.seconds <= 8:
+            told = parts.taken(f"{size.name}: quality", lambda: quality(source, folder))  # noqa: B023
+            figures |= {f"{size.name}: {what}": figure for what, figure in told.items()}
+    seconds = 300 if quick else 3 * 3600
+    return figures | parts.taken("three hours", lambda: three_hours(folder, seconds=seconds))
+
+
+def _option(name: str) -> str | None:
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else None
 
 
 def make_source(path: Path, size: Size) -> Path:
-    """A camera moving over a detailed picture, with grain: H.264 in open groups, so that it is not copied."""
+    """A camera moving over a still, with grain: H.264 in open groups, so that it is not copied."""
     still = path.with_suffix(".png")
-    scale = f"{size.width * 5 // 4}x{size.height * 5 // 4}"
-    ffmpeg("-f", "lavfi", "-i", f"mandelbrot=s={scale}:start_scale=0.02", "-frames:v", "1", str(still), timeout=120)
+    leaves(size.width * 5 // 4, size.height * 5 // 4).save(still, compress_level=1)
     move = f"crop={size.width}:{size.height}:x='(iw-ow)/2*(1+sin(t*0.9))':y='(ih-oh)/2*(1+cos(t*0.7))'"
     inputs = ["-loop", "1", "-framerate", "30", "-t", str(size.seconds), "-i", str(still)]
     inputs += ["-f", "lavfi", "-i", f"aevalsrc='0.3*sin(880*t)|0.3*sin(1320*t)':s=48000:d={size.seconds}"]
-    x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-x264-params", "open-gop=1:keyint=60:bframes=2"]
-    filters = ["-vf", f"{move},noise=alls=6:allf=t,format=yuv420p"]
+    x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-x264-params", "open-gop=1:keyint=60:bframes=2"]
+    filters = ["-vf", f"{move},noise=alls=3:allf=t,format=yuv420p"]
     ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", *filters, *x264, "-c:a", "aac", str(path), timeout=900)
     still.unlink()
     return path
 
 
-def compare(source: Path, folder: Path, size: Size) -> Figures:
+def leaves(width: int, height: int) -> Image.Image:
+    """A picture with edges and areas of every size, as photographs have them: discs that cover each other, the number
+    of those of a radius falling with its cube ("dead leaves"), each in a pale colour of its own with shades."""
+    chance = random.Random(4)
+    picture = Image.new("RGB", (width, height), "#505860")
+    pen = ImageDraw.Draw(picture)
+    for _ in range(9000):
+        radius = 0.004 * height / math.sqrt(max(1e-4, chance.random()))
+        x, y = chance.random() * width, chance.random() * height
+        grey = chance.randrange(45, 200)
+        colour = [grey + chance.randrange(-40, 41) for _ in range(3)]
+        for step in range(4):
+            shade = tuple(max(0, min(255, value + 6 * step)) for value in colour)
+            inner = radius * (1 - step / 5)
+            pen.ellipse((x - inner, y - inner, x + inner, y + inner), fill=shade)
+    return picture
+
+
+def compare(source: Path, folder: Path, size: Size, parts: Parts) -> Figures:
     """Ratios of processor and clock for one source."""
     probe = read(source)
     plan = ladder.plan(probe, HEIGHTS)
     out = folder / "out"
     out.mkdir(exist_ok=True)
-    bare = spent(lambda: bare_ladder(plan, probe, source, out, plan.rungs))
-    tuned = spent(lambda: hand_tuned(plan, probe, source, out))
-    stage, parts = whole_stage(source, folder)
+    times = 2 if size.seconds <= 8 else 1
+
+    def took(what: str, work: Callable[[], object]) -> Spent:
+        return parts.spent(f"{size.name}: {what}", *[work] * times)
+
+    bare = took("bare ladder", lambda: bare_ladder(plan, probe, source, out, plan.rungs))
+    tuned = took("hand-tuned", lambda: hand_tuned(plan, probe, source, out))
     figures = _ratios("ladder over a hand-tuned command (goal 1.02)", bare, tuned)
-    figures |= _ratios("whole stage over the bare ladder (goal 1.08)", stage, bare)
-    figures |= {f"  of which {name}, CPU over the bare ladder": round(s.cpu / bare.cpu, 3) for name, s in parts.items()}
-    figures["peak memory of the worker and its children, MB"] = round(stage.peak / 1e6)
-    if size.rivals:
-        apart = spent(lambda: [bare_ladder(plan, probe, source, out, [rung]) for rung in plan.rungs])
-        figures |= _ratios("ladder over one process a rung (goal 0.75)", bare, apart)
-        compatible = folder / "compatible.mp4"
+    pieces = parts.taken(f"{size.name}: whole stage", lambda: whole_stage(source, folder))
+    stage, *pieces = [(name, Spent(*spent)) for name, spent in pieces.items()]
+    figures |= _ratios("whole stage over the bare ladder (goal 1.08)", stage[1], bare)
+    figures |= {f"  of which {name}, CPU over the bare ladder": round(s.cpu / bare.cpu, 3) for name, s in pieces}
+    figures["peak memory of the worker and its children, MB"] = round(stage[1].peak / 1e6)
+    apart = took("one process a rung", lambda: [bare_ladder(plan, probe, source, out, [rung]) for rung in plan.rungs])
+    figures |= _ratios("ladder over one process a rung (goal 0.75)", bare, apart)
+    compatible = folder / f"compatible-{source.name}"
+    if not compatible.exists():
         closed = ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", str(plan.rungs[0].maxrate), "-g", "60", "-bf", "2"]
         ffmpeg("-i", str(source), *closed, "-maxrate", str(plan.rungs[0].maxrate), "-bufsize",
                str(plan.rungs[0].bufsize), "-c:a", "copy", str(compatible), timeout=900)  # fmt: skip
-        other = read(compatible)
-        copied = ladder.plan(other, HEIGHTS)
-        assert copied.rungs[0].copy, copied.encoded_because
-        ours = spent(lambda: bare_ladder(copied, other, compatible, out, copied.rungs))
-        figures |= _ratios("compatible source over one process a rung (goal 0.40)", ours, apart)
-        compatible.unlink()
-    speech = spent(lambda: audio.extract_speech_audio(source, probe, out))
-    together = spent(lambda: with_speech(plan, probe, source, out))
-    figures["speech sound in its own pass, CPU over the bare ladder"] = round(speech.cpu / bare.cpu, 4)
-    figures["speech sound in the ladder's pass, more CPU over it"] = round((together.cpu - bare.cpu) / bare.cpu, 4)
+    other = read(compatible)
+    copied = ladder.plan(other, HEIGHTS)
+    assert copied.rungs[0].copy, copied.encoded_because
+    ours = took("compatible source", lambda: bare_ladder(copied, other, compatible, out, copied.rungs))
+    figures |= _ratios("compatible source over one process a rung (goal 0.40)", ours, apart)
+    if size.seconds <= 8:
+        speech = took("speech sound alone", lambda: audio.extract_speech_audio(source, probe, out))
+        together = took("ladder with speech sound", lambda: with_speech(plan, probe, source, out))
+        figures["speech sound in its own pass, CPU over the bare ladder"] = round(speech.cpu / bare.cpu, 4)
+        figures["speech sound in the ladder's pass, more CPU over it"] = round((together.cpu - bare.cpu) / bare.cpu, 4)
     return figures
 
 
@@ -177,9 +236,11 @@ def hand_tuned(plan: Ladder, probe: Probe, source: Path, out: Path) -> None:
     subprocess.run(command, check=True)
 
 
-def whole_stage(source: Path, folder: Path) -> tuple[Spent, dict[str, Spent]]:
-    """Everything `variants` does, from a stored upload to published files; and its parts beside the encoding."""
-    settings = Settings(home=folder / f"home-{source.stem}", min_free_bytes=0)
+def whole_stage(source: Path, folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Everything `variants` does, from a stored upload to published files, first; then its parts."""
+    home = folder / f"home-{source.stem}"
+    shutil.rmtree(home, ignore_errors=True)
+    settings = Settings(home=home, min_free_bytes=0)
     platform = Platform(settings)
     video = take_in(source, database=platform.database, storage=platform.storage, settings=settings, claimed_by="bench")
     run_info = RunInfo("bench-run", make_fence(utc_now(), "bench-run"))
@@ -212,9 +273,14 @@ def whole_stage(source: Path, folder: Path) -> tuple[Spent, dict[str, Spent]]:
         finally:
             setattr(module, name, original)
 
-    with noted(inspect, "variants", "verification"), noted(stills, "finish", "choosing stills"):
+    with (
+        noted(encode, "encode", "encoding, stills included"),
+        noted(inspect, "variants", "verification"),
+        noted(stills, "finish", "choosing stills"),
+    ):
         whole = spent(make)
-    return whole, taken
+    shutil.rmtree(home)
+    return {"whole": astuple(whole)} | {name: astuple(each) for name, each in taken.items()}
 
 
 def three_hours(folder: Path, *, seconds: int) -> Figures:
@@ -222,7 +288,7 @@ def three_hours(folder: Path, *, seconds: int) -> Figures:
     peaks: dict[int, Spent] = {}
     for length in (seconds // 10, seconds):
         source, out = folder / f"long-{length}.mp4", folder / f"long-{length}"
-        out.mkdir()
+        out.mkdir(exist_ok=True)
         inputs = ["-f", "lavfi", "-i", f"testsrc2=s=160x90:r=1:d={length}"]
         inputs += ["-f", "lavfi", "-i", f"anoisesrc=a=0.1:d={length}:r=22050"]
         x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "4", "-c:a", "aac", "-b:a", "24k"]

@@ -24,8 +24,8 @@ def quality(source: Path, folder: Path) -> dict[str, float | str]:
     """VMAF (as shown at the source's size) and kilobits a second of each rung, CPU, and the BD-rate to each peer."""
     probe = read(source)
     plan = ladder.plan(probe, Settings().heights)
-    out = folder / "quality"
-    out.mkdir()
+    out = folder / f"quality-{source.stem}"
+    out.mkdir(exist_ok=True)
     makers = {
         "ours": lambda: encode.encode(plan, probe, source, out, plan.rungs, with_stills=False),
         "veryfast with maxrate": lambda: [_peer(source, out, rung, _veryfast(plan, rung)) for rung in plan.rungs],

@@ -179,15 +179,20 @@ def song_with_a_frame(name: str) -> Maker:
     return make
 
 
-def with_cover(name: str, codec: Sequence[str]) -> Maker:
-    """A tone with a picture on its sleeve."""
+def with_cover(name: str, codec: Sequence[str], *, cover: str = "cover.png", damaged: bool = False) -> Maker:
+    """A tone with a picture on its sleeve, orange at its left and blue at its right."""
 
     def make(folder: Path) -> Path:
-        cover = folder / "cover.png"
-        ffmpeg("-f", "lavfi", "-i", "color=orange:s=300x300", "-frames:v", "1", str(cover))
+        picture = folder / cover
+        graph = "color=orange:s=150x300[a];color=blue:s=150x300[b];[a][b]hstack,noise=alls=20"
+        ffmpeg("-filter_complex", graph, "-frames:v", "1", "-q:v", "2", "-update", "1", str(picture))
+        if damaged:
+            data = bytearray(picture.read_bytes())
+            data[len(data) // 3 : len(data) // 3 + 400] = bytes(400)
+            picture.write_bytes(bytes(data[: len(data) // 2]))
         outputs = ["-map", "0:a", "-map", "1:v", "-c:v", "copy", "-disposition:v", "attached_pic", *codec]
-        ffmpeg(*tone(), "-i", str(cover), *outputs, str(folder / name))
-        cover.unlink()
+        ffmpeg(*tone(), "-i", str(picture), *outputs, str(folder / name))
+        picture.unlink()
         return folder / name
 
     return make

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
 from video_assets.media import encode, hls, inspect, ladder, stills
 from video_assets.media.ladder import Ladder
@@ -161,6 +162,15 @@ def waveform(result: Result) -> None:
     assert columns[int(1280 * 2 / result.probe.duration)] < 0.02
 
 
+def sleeve(result: Result) -> None:
+    """The poster is the picture on the sleeve, at its own size."""
+    with Image.open(result.folder / "poster.jpg") as poster:
+        assert poster.size == (300, 300)
+        sides = [poster.convert("RGB").resize((2, 1)).getpixel((at, 0)) for at in (0, 1)]
+    for found, wanted in zip(sides, ((255, 165, 0), (0, 0, 255)), strict=True):
+        assert max(abs(is_ - should) for is_, should in zip(found, wanted, strict=True)) < 40, found
+
+
 def pictures_at_most(rate: float) -> Callable[[Result], None]:
     def look(result: Result) -> None:
         times = measure.seen(result.lowest).times
@@ -253,6 +263,10 @@ KINDS = {
         remade(PLAIN, "n.mp4", "-c", "copy", "-avoid_negative_ts", "disabled", "-output_ts_offset", "-0.4"),
         because="not in order", seconds=3.6, pictures=108,
     ),
+    "negative time stamps, MKV": Kind(
+        remade(PLAIN, "n.mkv", "-c", "copy", "-avoid_negative_ts", "disabled", "-output_ts_offset", "-0.4"),
+        because="not in order",
+    ),
     "start at 5,000 s, TS": Kind(clip("a.ts", "-output_ts_offset", "5000"), because="mpegts"),
     "time stamps that start over": Kind(clip("a.ts", "-output_ts_offset", "95441"), because="mpegts"),
     "open groups of pictures": Kind(
@@ -320,8 +334,14 @@ KINDS = {
     ),
     "only heard, WAV": Kind(honest.heard("a.wav"), "sound", "not AAC", pictures=None, look=waveform),
     "only heard, FLAC": Kind(honest.heard("a.flac"), "sound", "not AAC", pictures=None, look=waveform),
-    "cover art, M4A": Kind(honest.with_cover("a.m4a", honest.AAC), "sound*", pictures=None, look=waveform, quick=True),
-    "cover art, MP3": Kind(honest.with_cover("a.mp3", ()), "sound", "not AAC", pictures=None, look=waveform),
+    "cover art, M4A": Kind(honest.with_cover("a.m4a", honest.AAC), "sound*", pictures=None, look=sleeve, quick=True),
+    "cover art, MP3": Kind(honest.with_cover("a.mp3", ()), "sound", "not AAC", pictures=None, look=sleeve),
+    "cover art, FLAC": Kind(
+        honest.with_cover("a.flac", (), cover="cover.jpg"), "sound", "not AAC", pictures=None, look=sleeve
+    ),
+    "damaged cover art": Kind(
+        honest.with_cover("a.m4a", honest.AAC, cover="cover.jpg", damaged=True), "sound*", pictures=None, look=waveform
+    ),
     # Text, chapters.
     "bitmap subtitles": Kind(
         honest.with_bitmap_subtitles("a.mkv"), COPIED, look=subtitles("hdmv_pgs_subtitle", text=False, language="fre")
