@@ -47,4 +47,6 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance, opened for a while. Its configuration refers to settings by their environment names."""
     home = prepare_dagster_home(settings)
     with settings.exported(), dg.DagsterInstance.from_config(str(home)) as instance:
+        # Dagster reads its parts when they are first used, by then perhaps without the settings in the environment.
+        _ = instance.run_coordinator, instance.run_launcher, instance.scheduler
         yield instance

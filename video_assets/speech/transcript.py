@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-VERSION = "transcript-1"
+VERSION = "transcript-2"
 """Changes whenever the same speech would give other bytes in transcript.json, .vtt or .txt."""
 
 LINE_COLUMNS = 42
@@ -47,6 +47,14 @@ class Segment(_Record):
     """Reserved: who speaks is not told apart yet."""
 
 
+class Heading(_Record):
+    """A chapter that the file brought along. Times in seconds."""
+
+    start: Seconds
+    end: Seconds
+    title: str
+
+
 class Transcript(_Record):
     """Everything said in a video, in the order of its starts. Times in seconds from the video's start."""
 
@@ -60,6 +68,8 @@ class Transcript(_Record):
     """How long the video is."""
     speech_seconds: Seconds = 0.0
     """How much of it is covered by segments."""
+    headings: tuple[Heading, ...] = ()
+    """The chapters that the file itself has, as it has them."""
 
 
 def empty(duration: float) -> Transcript:
@@ -79,7 +89,8 @@ def covered_seconds(segments: Iterable[Segment]) -> float:
 def to_json(transcript: Transcript) -> bytes:
     """transcript.json: the same transcript always gives the same bytes. Written segment by segment, as ten hours of
     words as one tree would take more memory than recognising them did."""
-    head = transcript.model_dump(mode="json", exclude_none=True, exclude={"segments"}) | {"segments": []}
+    left_out = {"segments"} | (set() if transcript.headings else {"headings"})
+    head = transcript.model_dump(mode="json", exclude_none=True, exclude=left_out) | {"segments": []}
     text = _json(head)
     if transcript.segments:
         pieces = (_json(each.model_dump(mode="json", exclude_none=True)) for each in transcript.segments)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -42,6 +43,36 @@ class Summary(_Record):
     closeness: neither whether the summary reads well nor whether the talk itself is right. None where nothing was said.
     `docs/summaries.md` has more."""
     model_info: dict[str, Any] = Field(default_factory=dict)
+
+
+class Heading(Protocol):
+    """A chapter as somebody wrote it into a file: times in seconds, in any order, perhaps without a title."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def title(self) -> str: ...
+
+
+def with_own_chapters(summary: Summary, headings: Iterable[Heading], duration: float) -> Summary:
+    """The summary with the chapters that the file brought along, which somebody chose, in place of those found.
+
+    `duration`: seconds of the video. They are put in order, each ends at the latest where the next begins; those
+    beyond the end are left out. The summary as it is where fewer than two are left: one is no division.
+    """
+    rising = sorted((each for each in headings if 0 <= each.start < duration), key=lambda each: each.start)
+    own = list({round(each.start, 3): each for each in reversed(rising)}.values())[::-1]
+    if len(own) < 2:
+        return summary
+    nexts = [*(each.start for each in own[1:]), duration]
+    chapters = tuple(
+        Chapter(start=each.start, end=min(max(each.end, each.start), following), title=each.title or f"Part {number}")
+        for number, (each, following) in enumerate(zip(own, nexts, strict=True), 1)
+    )
+    info = {**summary.model_info, "chapters_from": "the file"}
+    return summary.model_copy(update={"chapters": chapters, "model_info": info})
 
 
 def to_json(summary: Summary) -> bytes:

@@ -48,6 +48,9 @@ class Studio:
         clip = self.folder / "herons.mp4"
         if not clip.exists():
             make_clip(clip, captions=CAPTIONS)
+        return self.upload(clip, **more)
+
+    def upload(self, clip: Path, **more: Any) -> int:
         platform = self.platform
         return take_in(
             clip,

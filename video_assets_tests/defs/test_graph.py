@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import inspect, select
 
 from video_assets.artifacts.captions import put_captions
-from video_assets.database.models import ArtifactRow, AttemptRow, Base, VideoRow
+from video_assets.database.models import ArtifactRow, AttemptRow, Base, SummaryRow, VideoRow
 from video_assets.defs import operating
 from video_assets.defs.instance import open_instance
 from video_assets.defs.remake import OP, REMAKE_LIGHT
@@ -18,6 +18,7 @@ from video_assets.lifecycle.intake import take_in
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, REBUILT, Studio
+from video_assets_tests.media.honest import with_chapters
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -73,6 +74,19 @@ def test_a_rung_added_to_the_ladder_is_all_that_is_made(studio: Studio) -> None:
     assert all(after[stage] == before[stage] for stage in Stage if stage is not Stage.VARIANTS)
     with studio.platform.database.read() as session:
         assert session.get_one(VideoRow, video_id).status == "ready"
+
+
+def test_the_chapters_that_a_file_brings_along_are_the_ones_shown(studio: Studio, tmp_path: Path) -> None:
+    video_id = studio.upload(with_chapters("talk.mp4")(tmp_path))
+    put_captions(studio.platform.storage, video_id, CAPTIONS.encode(), "talk.vtt")
+    studio.run(video_id)
+    with studio.platform.database.read() as session:
+        row = session.scalars(select(SummaryRow).where(SummaryRow.video_id == video_id)).one()
+    assert [(each["start"], each["end"], each["title"]) for each in row.model_info["chapters"]] == [
+        (0.0, 1.5, "The harbour"), (1.5, 4.0, "Bread; = # \\"),
+    ]  # fmt: skip
+    # They are found by their titles too.
+    assert video_id in [found.video_id for found in studio.platform.search.videos("bread")]
 
 
 def test_corrected_captions_remake_the_words_and_no_video_byte(studio: Studio) -> None:

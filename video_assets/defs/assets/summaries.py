@@ -15,7 +15,7 @@ from video_assets.speech.transcript import Transcript
 from video_assets.text import extractive, mapreduce, verify
 from video_assets.text.asking import Asker
 from video_assets.text.budget import Budget, Ceiling, Prices
-from video_assets.text.summary import Summary
+from video_assets.text.summary import Summary, with_own_chapters
 from video_assets.videos import Stage
 
 # What Dagster shows; a recipe carries the version of the one that is in use.
@@ -40,6 +40,7 @@ def recipe(platform: Platform, video_id: int, transcripts: Manifest) -> Recipe:
     def make(artifact: Artifact) -> None:
         words = Transcript.model_validate(artifact.read_json(transcripts, TRANSCRIPT))
         summary = _by_model(platform, artifact, words) if by_model else extractive.summarize(words)
+        summary = with_own_chapters(summary, words.headings, words.duration_seconds)
         (artifact.folder / JSON).write_bytes((summary.model_dump_json(indent=1) + "\n").encode())
         (artifact.folder / TEXT).write_text(summary.text + "\n", encoding="utf-8")
         artifact.add(artifact.folder / JSON, "application/json")

@@ -1,6 +1,7 @@
 """transcripts: what is said, when."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from video_assets.speech.choose import CAPTIONS, EMBEDDED, OPENAI, WHISPER, choo
 from video_assets.speech.endpoint import OPENAI_URL, Endpoint
 from video_assets.speech.language import code_of
 from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
-from video_assets.speech.transcript import Transcript
+from video_assets.speech.transcript import Heading, Transcript
 from video_assets.speech.whisper import Recognition
 from video_assets.videos import Stage
 
@@ -53,7 +54,9 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
 
     def make(artifact: Artifact) -> None:
         source = artifact.fetch(uploads, SOURCE)
+        headings = tuple(Heading(**asdict(chapter)) for chapter in probe.chapters)
         found = _transcribe(how, artifact, probe, source, captions, platform)
+        found = found.model_copy(update={"headings": headings})
         for name, data, content_type in (
             (JSON, transcript.to_json(found), "application/json"),
             (VTT, transcript.to_vtt(found).encode(), "text/vtt"),
