@@ -68,7 +68,7 @@ class Transcript(_Record):
     """How long the video is."""
     speech_seconds: Seconds = 0.0
     """How much of it is covered by segments."""
-    headings: tuple[Heading, ...] = ()
+    headings: tuple[Heading, ...] | None = None
     """The chapters that the file itself has, as it has them."""
 
 
@@ -89,8 +89,7 @@ def covered_seconds(segments: Iterable[Segment]) -> float:
 def to_json(transcript: Transcript) -> bytes:
     """transcript.json: the same transcript always gives the same bytes. Written segment by segment, as ten hours of
     words as one tree would take more memory than recognising them did."""
-    left_out = {"segments"} | (set() if transcript.headings else {"headings"})
-    head = transcript.model_dump(mode="json", exclude_none=True, exclude=left_out) | {"segments": []}
+    head = transcript.model_dump(mode="json", exclude_none=True, exclude={"segments"}) | {"segments": []}
     text = _json(head)
     if transcript.segments:
         pieces = (_json(each.model_dump(mode="json", exclude_none=True)) for each in transcript.segments)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from video_assets.speech.transcript import (
     LINE_COLUMNS,
+    Heading,
     Segment,
     Transcript,
     Word,
@@ -40,6 +41,7 @@ def test_the_json_is_what_the_whole_tree_would_give():
     first = Transcript(
         segments=(Segment(start=1, end=3, text='"segments": []', words=words), Segment(start=4, end=5, text="B")),
         source="whisper", duration_seconds=9, model_info={"note": '"segments": []\nx', "segments": []},
+        headings=(Heading(start=0, end=4, title='"segments": ['),),
     )  # fmt: skip
     for each in (first, empty(3)):
         tree = each.model_dump(mode="json", exclude_none=True)

@@ -40,7 +40,7 @@ def recipe(platform: Platform, video_id: int, transcripts: Manifest) -> Recipe:
     def make(artifact: Artifact) -> None:
         words = Transcript.model_validate(artifact.read_json(transcripts, TRANSCRIPT))
         summary = _by_model(platform, artifact, words) if by_model else extractive.summarize(words)
-        summary = with_own_chapters(summary, words.headings, words.duration_seconds)
+        summary = with_own_chapters(summary, words.headings or (), words.duration_seconds)
         (artifact.folder / JSON).write_bytes((summary.model_dump_json(indent=1) + "\n").encode())
         (artifact.folder / TEXT).write_text(summary.text + "\n", encoding="utf-8")
         artifact.add(artifact.folder / JSON, "application/json")

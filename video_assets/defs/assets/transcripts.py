@@ -56,7 +56,7 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
         source = artifact.fetch(uploads, SOURCE)
         headings = tuple(Heading(**asdict(chapter)) for chapter in probe.chapters)
         found = _transcribe(how, artifact, probe, source, captions, platform)
-        found = found.model_copy(update={"headings": headings})
+        found = found.model_copy(update={"headings": headings or None})
         for name, data, content_type in (
             (JSON, transcript.to_json(found), "application/json"),
             (VTT, transcript.to_vtt(found).encode(), "text/vtt"),
