@@ -35,7 +35,7 @@ demo: install ## start everything, put the sample video in, watch it become sear
 	@$(BIN)/video-assets demo
 
 test: install ## every test this machine can run (REQUIRE_SERVICES=1: a missing service is a failure)
-	@$(BIN)/pytest --numprocesses $(TEST_JOBS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest --numprocesses $(TEST_JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-slow: install ## what is too long for every change
 	@$(BIN)/pytest -m slow --timeout=900 $(PYTEST_ARGS)

@@ -61,6 +61,26 @@ def settings(tmp_path: Path) -> Settings:
     )  # fmt: skip
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those with real daemons first: they take longest and mostly wait, so the other files go on beside them
+    instead of being waited for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`make test` gives each core a file at a time. Files with real daemons count as one, so that no two of them
+    go at once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneHouseAtATime(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "e2e" if "mark.e2e" in Path(config.rootpath, file).read_text(encoding="utf-8") else file
+
+    return OneHouseAtATime(config, log)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Starts the servers that the chosen tests name: the first time one is installed, which takes minutes and
     would count as some test's own time."""
