@@ -87,8 +87,12 @@ _NUMBERS_BY_LANGUAGE = {
     "achtzig neunzig hundert tausend million millionen",
     "fr": "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente quarante "
     "cinquante soixante cent cents mille million millions",
-    "es": "dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince veinte treinta cuarenta "
-    "cincuenta sesenta setenta ochenta noventa cien ciento doscientos trescientos quinientos mil millón millones",
+    "es": "dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince "
+    "dieciséis diecisiete dieciocho diecinueve veinte veintiuno veintiún veintiuna veintidós veintitrés veinticuatro "
+    "veinticinco veintiséis veintisiete veintiocho veintinueve treinta cuarenta "
+    "cincuenta sesenta setenta ochenta noventa cien ciento doscientos trescientos "
+    "cuatrocientos quinientos seiscientos setecientos ochocientos novecientos doscientas trescientas cuatrocientas "
+    "quinientas seiscientas setecientas ochocientas novecientas mil millón millones",
     "it": "due tre quattro cinque sei sette otto nove dieci undici dodici venti trenta quaranta cinquanta sessanta "
     "settanta ottanta novanta cento mille mila milione milioni",
     "pt": "dois duas três quatro cinco seis sete oito nove dez onze doze vinte trinta quarenta cinquenta sessenta "
@@ -105,6 +109,16 @@ _NUMBERS_BY_LANGUAGE = {
 LANGUAGES = frozenset(_BY_LANGUAGE) | {"en"}
 """Those whose function words are known; the English ones are in `terms.py`."""
 _NUMBERS = {language: frozenset(listed.split()) for language, listed in _NUMBERS_BY_LANGUAGE.items()}
+_NUMBERS["de"] |= frozenset(
+    [one + "zehn" for one in ["drei", "vier", "fünf", "sech", "sieb", "acht", "neun"]]
+    + [
+        f"{one}und{ten}"
+        for one in ["ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+        for ten in ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+    ]
+    + [f"{one}{large}" for one in ["ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+       for large in ("hundert", "tausend")]
+)  # fmt: skip
 _SETS = {language: frozenset(listed.split()) for language, listed in _BY_LANGUAGE.items()}
 
 

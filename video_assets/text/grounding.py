@@ -3,7 +3,7 @@
 A sentence is compared with the few sentences it cites and, since models miscount, with every stretch of the transcript
 of a few sentences. Of its meaningful words, the share that occurs there is its score; rare words count more. A number
 or a name that was never said makes it ungrounded whatever the rest. This catches what is invented from outside, and
-details that are; it does not see a meaning turned round with the talk's own words.
+details that are; some of what turns a meaning round with the talk's own words is seen by `contradiction.py`.
 """
 
 # ruff: noqa: RUF001  (punctuation of many scripts)
@@ -12,14 +12,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from video_assets.text.contradiction import VERSION as CONTRADICTION
+from video_assets.text.contradiction import Said, contradicted, said
 from video_assets.text.function_words import function_words, number_words
 from video_assets.text.numbers import NUMBER_WORDS, numbers, numbers_meant
 from video_assets.text.terms import Term, is_english, terms, words
 
-VERSION = "grounding-1"
+VERSION = f"grounding-2+{CONTRADICTION}"
 
 GROUNDED = 0.5
 """From this score a sentence counts as said; `docs/summaries.md` has what was measured with it."""
@@ -46,6 +48,8 @@ _FRAMES = frozenset(_FRAMING.split())
 _UNCOUNTED = frozenset({"1"})
 """“One” is as often a pronoun."""
 _CAPITAL = re.compile(r"(?<![.!?…:\"“»]\s)(?<=\s)[A-ZÀ-ÖØ-Þ][\w'’-]+")
+_TITLES = frozenset(["dr", "mr", "mrs", "ms", "prof", "sir", "st"])
+_PAIR = re.compile(r"\b(?=([A-ZÀ-ÖØ-Þ][\w'’-]+) ([A-ZÀ-ÖØ-Þ][\w'’-]+))")
 _LEAST_PREFIX = 5
 
 
@@ -78,6 +82,9 @@ class Evidence:
         shown = ["" if at in left_out else text for at, text in enumerate(texts)]
         self._words = [frozenset(words(text)) for text in shown]
         self._numbers = [self._numbers_in(text, numbers_meant) for text in shown]
+        self._shown = shown
+        self._taken_apart: dict[int, Said] = {}
+        self._surnames = self._followers(shown)
         self.left_out = len(left_out)
         self._spoken_words = frozenset().union(*self._words)
         self._counts = Counter(stem for line in self._lines for stem in line)
@@ -94,7 +101,7 @@ class Evidence:
             return Support(0.0, ())
         weights = {stem: self._weight(alike) for stem, alike in wanted.items()}
         counted = self._numbers_in(text, numbers) - _UNCOUNTED
-        if self._strange_names(text):
+        if self._strange_names(text) or self._strange_surnames(text):
             return Support(0.0, ())
         best = Support(0.0, ())
         valid = sorted({at for at in cited if 0 <= at < len(self._lines)})[:MOST_CITED]
@@ -107,7 +114,16 @@ class Evidence:
             score = found / (NUMBER * len(counted) + sum(weights.values()))
             if score > best.score + 1e-9:
                 best = Support(round(score, 3), tuple(shown))
-        return best
+        return Support(0.0, ()) if best.at and self._turns_round(text, wanted, best.at) else best
+
+    def _turns_round(self, text: str, wanted: Mapping[str, frozenset[str]], at: Iterable[int]) -> bool:
+        for number in at:
+            if number not in self._taken_apart:
+                self._taken_apart[number] = self._parted(self._shown[number])
+        return contradicted(self._parted(text), [self._taken_apart[number] for number in at], wanted)
+
+    def _parted(self, text: str) -> Said:
+        return said(text, self.language, lambda part: [term.stem for term in self._terms(part)], self._number_words)
 
     def coverage(self, texts: Sequence[str]) -> float | None:
         """The share of all meaningful words said (each as often as it is said) that the texts mention."""
@@ -150,7 +166,33 @@ class Evidence:
         if self.language.startswith("de"):
             return False
         named = [match[0].lower().replace("’", "'").removesuffix("'s") for match in _CAPITAL.finditer(text)]
-        return any(not set(words(name)) <= self._spoken_words for name in named if name not in _FRAMES)
+        return any(not set(words(name)) <= self._spoken_words for name in named if name not in _FRAMES | _TITLES)
+
+    def _strange_surnames(self, text: str) -> bool:
+        """Whether it gives somebody another surname than everybody did."""
+        return any(
+            name in self._surnames and surname not in self._surnames[name] and surname not in self._spoken_words
+            for name, surname in _pairs(text)
+        )
+
+    @staticmethod
+    def _followers(texts: Iterable[str]) -> dict[str, set[str]]:
+        """Names, and the names that follow them: for those that never stand alone."""
+        found: dict[str, set[str]] = {}
+        alone: set[str] = set()
+        for text in texts:
+            pairs = list(_pairs(text))
+            for name, surname in pairs:
+                found.setdefault(name, set()).add(surname)
+            leading = Counter(name for name, _ in pairs)
+            alone |= {name for name, count in Counter(words(text)).items() if count > leading[name]}
+        return {name: surnames for name, surnames in found.items() if name not in alone}
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Two words with capitals that follow each other, in lower case."""
+    for match in _PAIR.finditer(text):
+        yield match[1].lower(), match[2].lower().replace("’", "'").removesuffix("'s")
 
 
 def _common_prefix(left: str, right: str) -> int:

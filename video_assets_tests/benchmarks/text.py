@@ -12,7 +12,7 @@ from video_assets.text.mapreduce import summarize
 from video_assets.text.pace import Pace, Rate
 from video_assets.text.sentences import sentences
 from video_assets.text.tokens import count_tokens, most_tokens
-from video_assets_tests.text.making import GROUNDING, asker, lecture, model
+from video_assets_tests.text.making import GROUNDING, UNSEEN, asker, lecture, model
 from video_assets_tests.text.standin import StandIn
 from video_assets_tests.text.talks import boundary_f1, talk
 
@@ -86,6 +86,11 @@ def _grounding() -> dict[str, float | str]:
         evidence = Evidence(each["said"], each["language"])
         honest += [evidence.support(text).score for text in each["honest"]]
         invented += [evidence.support(text).score for text in each["invented"]]
+    kept, caught = [], []
+    for each in UNSEEN:
+        evidence = Evidence(each["said"], each["language"])
+        kept += [evidence.support(text).grounded for text in each["honest"]]
+        caught += [not evidence.support(invention["text"]).grounded for invention in each["invented"]]
     chosen = [talk(seed) for seed in range(500, 520)]
     verbatim = [
         sentence.text in {each.text for each in sentences(spoken)}
@@ -99,6 +104,8 @@ def _grounding() -> dict[str, float | str]:
         f"inventions caught, of {len(invented)} (goal 1)": round(
             sum(s < GROUNDED for s in invented) / len(invented), 3
         ),
+        f"honest paraphrases kept, of {len(kept)} more": _share(kept),
+        f"inventions caught, of {len(caught)} more made of the talk's own words (goal 1)": _share(caught),
         "lowest score of an honest one, highest of an invented one": f"{min(honest):.2f} {max(invented):.2f}",
         "extractive sentences that stand in the transcript (goal 1)": _share(verbatim),
     }

@@ -19,7 +19,10 @@ from video_assets.text.pace import Pace
 from video_assets_tests.text.standin import StandIn
 
 KEY = "sk-not-to-be-seen-4711"
-GROUNDING = json.loads((Path(__file__).parents[1] / "fixtures" / "grounding" / "talks.json").read_text())
+_GROUNDING = Path(__file__).parents[1] / "fixtures" / "grounding"
+GROUNDING = json.loads((_GROUNDING / "talks.json").read_text())
+UNSEEN = json.loads((_GROUNDING / "unseen.json").read_text())
+"""Talks that were judged before the rules were made for them: batch 1 before any, batch 2 after those for batch 1."""
 """Talks with sentences that say what was said in other words, and invented ones."""
 
 
