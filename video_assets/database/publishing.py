@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, any_, cast, func, literal, select, update
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, any_, cast, func, literal, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow
@@ -28,7 +28,8 @@ class Outgoing(NamedTuple):
     """A message to publish, under the key `video_id`."""
 
     seq: int
-    id: UUID
+    id: str
+    """As it goes out: a UUID, which is made of nothing else than its text here."""
     video_id: int
     topic: str
     body: str
@@ -77,8 +78,8 @@ def give_places(session: Session, messages: Sequence[tuple[UUID, Any]]) -> None:
 
 def _video_of(payload: Any) -> int | None:
     named = payload.get("videoId") if isinstance(payload, Mapping) else None
-    text = str(named) if isinstance(named, int | str) and not isinstance(named, bool) else ""
-    return int(text) if re.fullmatch(r"[1-9][0-9]{0,8}", text) else None
+    number = str(named) if isinstance(named, int | str) and not isinstance(named, bool) else ""
+    return int(number) if re.fullmatch(r"[1-9][0-9]{0,8}", number) else None
 
 
 def unpublished(session: Session, limit: int, *, without: Collection[int] = ()) -> list[Outgoing]:
@@ -99,10 +100,14 @@ def batches(session: Session, limit: int, *, size: int, without: Collection[int]
         )
         .exists()
     )  # fmt: skip
-    rows = session.connection().execute(
+    connection = session.connection()
+    on_postgres = connection.dialect.name == "postgresql"
+    if on_postgres:
+        connection.execute(text("SET LOCAL work_mem = '64MB'"))  # else the payloads are sorted on its disk
+    rows = connection.execute(
         select(
-            OutboxOrderRow.seq, OutboxRow.id, OutboxOrderRow.video_id, OutboxRow.topic,
-            cast(OutboxRow.payload, Text), OutboxRow.attempts,
+            OutboxOrderRow.seq, cast(OutboxRow.id, Text) if on_postgres else OutboxRow.id, OutboxOrderRow.video_id,
+            OutboxRow.topic, cast(OutboxRow.payload, Text), OutboxRow.attempts,
         )
         .join(OutboxRow, OutboxRow.id == OutboxOrderRow.event_id)
         .where(OutboxRow.published.is_(False), ~held, OutboxOrderRow.video_id.not_in(without))
@@ -111,10 +116,18 @@ def batches(session: Session, limit: int, *, size: int, without: Collection[int]
     )  # fmt: skip
     # Not by a cursor of the server's: for one of those Postgres plans as if only the first rows were wanted.
     for batch in rows.partitions(size):
-        yield [Outgoing._make(row) for row in batch]
+        if on_postgres:
+            yield [Outgoing._make(row) for row in batch]
+        else:
+            yield [Outgoing(seq, str(identity), *rest) for seq, identity, *rest in batch]
 
 
-def mark_published(session: Session, ids: Sequence[UUID], now: datetime) -> None:
+def is_drained(session: Session) -> bool:
+    """Whether nothing waits, not even something parked."""
+    return session.execute(select(OutboxRow.id).where(OutboxRow.published.is_(False)).limit(1)).first() is None
+
+
+def mark_published(session: Session, ids: Sequence[str], now: datetime) -> None:
     """They were sent and acknowledged. One that was withdrawn meanwhile is no more: it was sent, that is all."""
     if ids:
         table = table_of(OutboxRow)
@@ -122,18 +135,21 @@ def mark_published(session: Session, ids: Sequence[UUID], now: datetime) -> None
         # Past the session's own bookkeeping, which takes longer than the database does for thousands of rows. And
         # Postgres takes them as one array: a parameter each takes as long again.
         connection = session.connection()
-        among: ColumnElement[bool] = table.c.id.in_(ids)
+        among: ColumnElement[bool]
         if connection.dialect.name == "postgresql":
-            among = table.c.id == any_(literal([str(each) for each in ids], ARRAY(Text)).cast(ARRAY(Uuid)))
+            among = table.c.id == any_(literal(ids, ARRAY(Text)).cast(ARRAY(Uuid)))
+        else:
+            among = table.c.id.in_([UUID(each) for each in ids])
         connection.execute(update(table).where(among, table.c.published.is_(False)).values(sent))
 
 
 def refuse(session: Session, message: Outgoing, reason: str, *, max_attempts: int) -> None:
     """It was not taken, for what it is. Counted, and parked the last time."""
     attempts = message.attempts + 1
-    session.execute(update(OutboxRow).where(OutboxRow.id == message.id).values(attempts=attempts))
+    identity = UUID(message.id)
+    session.execute(update(OutboxRow).where(OutboxRow.id == identity).values(attempts=attempts))
     if attempts >= max_attempts:
-        park(session, message.id, reason)
+        park(session, identity, reason)
 
 
 def park(session: Session, event_id: UUID, reason: str) -> None:

@@ -10,8 +10,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -84,7 +84,7 @@ class KafkaPublisher:
         passing = self._pass(producer, sending, safe, ours)
         try:
             for events in batches:
-                if any(self._prefix + event.topic not in self._topics for event in events):
+                if any(self._prefix + topic not in self._topics for topic in {event.topic for event in events}):
                     self._topics |= self._list(producer)  # it may have been made since
                 passing.add(events)
             suspects = passing.run()
@@ -228,7 +228,7 @@ class _Pass:
         """What is to be sent of each video; the first of them is due, under way, or held."""
         self._due: deque[int] = deque()
         self._under_way = 0
-        self._safe: list[UUID] = []
+        self._safe: list[str] = []
         self._suspects: list[deque[Outgoing]] = []
 
     def add(self, events: Iterable[Outgoing]) -> None:
@@ -284,7 +284,7 @@ class _Pass:
         try:
             self._producer.produce(
                 topic, value=event.body.encode(), key=str(event.video_id),
-                headers=headers(event), on_delivery=lambda error, _: self._heard(event, error),
+                headers=headers(event), on_delivery=partial(self._heard, event),
             )  # fmt: skip
         except BufferError:
             return False
@@ -294,7 +294,7 @@ class _Pass:
         self._under_way += 1
         return True
 
-    def _heard(self, event: Outgoing, error: KafkaError | None) -> None:
+    def _heard(self, event: Outgoing, error: KafkaError | None, _: object) -> None:
         self._under_way -= 1
         if error is not None:
             self._failed(event, error, certain=self._final)
@@ -320,9 +320,12 @@ class _Pass:
 
 def headers(event: Outgoing) -> list[tuple[str, str | bytes | None]]:
     """The headers of a message. What belongs to no greater undertaking is one of its own."""
-    payload = event.payload if '"correlationId"' in event.body else None
-    correlation = payload.get("correlationId") if isinstance(payload, dict) else None
-    return [("messageId", str(event.id).encode()), ("correlationId", str(correlation or event.id).encode())]
+    correlation = event.id
+    if '"correlationId"' in event.body:
+        payload = event.payload
+        named = payload.get("correlationId") if isinstance(payload, dict) else None
+        correlation = str(named or event.id)
+    return [("messageId", event.id), ("correlationId", correlation)]
 
 
 def _words(error: KafkaError) -> str:

@@ -12,7 +12,6 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import UUID
 
 from video_assets.database import publishing
 from video_assets.database.engine import Database
@@ -94,6 +93,9 @@ def drain(
                 raise TransientError(sending.trouble)
             if not first and not _give_places(database):
                 break
+            with database.read() as session:
+                if publishing.is_drained(session):
+                    break
     return drained
 
 
@@ -114,12 +116,12 @@ class _Marking:
         self._thread.shutdown()
         self._raise_what_failed()
 
-    def safe(self, ids: Sequence[UUID]) -> None:
+    def safe(self, ids: Sequence[str]) -> None:
         """Has them marked, only now: a crash in between publishes again, it never loses."""
         self._raise_what_failed()  # what cannot be marked is not added to
         self._going.append(self._thread.submit(self._mark, ids))
 
-    def _mark(self, ids: Sequence[UUID]) -> None:
+    def _mark(self, ids: Sequence[str]) -> None:
         with self._database.write() as session:
             publishing.mark_published(session, ids, now=self._clock())
         self.marked += len(ids)

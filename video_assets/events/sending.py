@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from video_assets.database.publishing import Outgoing
 
-Safe = Callable[[Sequence[UUID]], None]
-"""Is told of events that are where they belong."""
+Safe = Callable[[Sequence[str]], None]
+"""Is told of the ids of events that are where they belong."""
 
 Ours = Callable[[], None]
 """Raises TransientError once somebody else may be sending these events. Asked so often that what is sent after that

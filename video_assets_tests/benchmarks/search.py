@@ -37,7 +37,7 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
 
 def run_on_server(folder: Path, *, quick: bool) -> dict[str, float | str]:
     """Elasticsearch: documents a second beside a bare `parallel_bulk`, and milliseconds a query."""
-    documents = library(100 if quick else 1_000)
+    documents = library(100 if quick else 600)
     return elastic(servers.variables("elasticsearch")["TEST_ELASTICSEARCH_URL"], documents, asked(documents, QUERIES))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from video_assets.database import projected, publishing, reading
 from video_assets.database.engine import Database
 from video_assets.settings import Settings
@@ -47,7 +49,7 @@ def test_a_parked_message_holds_its_own_videos_later_ones_and_nobody_elses(datab
     with database.write() as session:
         messages = publishing.unpublished(session, 100)
         bad = next(m for m in messages if (m.video_id, m.topic) == (one, "video.transcribed"))
-        publishing.park(session, bad.id, "too large")
+        publishing.park(session, UUID(bad.id), "too large")
     left = waiting(database)
     assert [topic for video, topic in left if video == one] == ["video.uploaded", "video.transcoded"]
     assert len([topic for video, topic in left if video == two]) == 5
@@ -64,6 +66,6 @@ def test_a_parked_message_that_was_published_after_all_holds_nothing(database: D
     fill(database)
     with database.write() as session:
         first = publishing.unpublished(session, 1)[0]
-        publishing.park(session, first.id, "refused")
+        publishing.park(session, UUID(first.id), "refused")
         publishing.mark_published(session, [first.id], at(50))
     assert len(waiting(database)) == 9

@@ -269,7 +269,7 @@ def test_two_publishers_at_once_do_no_harm(database: Database, kafka: Settings) 
 def test_nothing_is_sent_that_is_no_longer_ours(kafka: Settings, publisher: KafkaPublisher) -> None:
     """The lock that makes us the only publisher is lost after three handfuls of one event each."""
     events = [
-        publishing.Outgoing(seq, uuid4(), 7, "video.transcoded", json.dumps({"videoId": 7, "seq": seq}), 0)
+        publishing.Outgoing(seq, str(uuid4()), 7, "video.transcoded", json.dumps({"videoId": 7, "seq": seq}), 0)
         for seq in range(1, 51)
     ]
     asked, safe = itertools.count(), []
