@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.media.ladder import Ladder, plan, size_for
+from video_assets.media.ladder import Colours, Ladder, plan, size_for
 from video_assets.media.probe import Probe
 from video_assets_tests.media.conftest import audio_facts, probe_facts, video_facts
 
@@ -100,11 +101,95 @@ def test_names_follow_the_configured_heights_up_to_the_source() -> None:
         ({"fps": 120.0}, "120 frames"),
         ({"bit_rate": 20_000_000}, "20.0 Mbit/s"),
         ({"start": 1.5}, "1.5 s late"),
+        ({"mirrored": True}, "mirrored"),
+        ({"color_transfer": "smpte2084"}, "high dynamic range"),
+        ({"width": 1279, "display_width": 1279}, "odd size"),
+        ({"height": 719, "display_height": 719}, "odd size"),
+        ({"bit_depth": 10}, "pixel format"),
     ],
 )
 def test_a_compatible_picture_is_copied_and_any_other_says_why_not(changes: dict[str, object], reason: str) -> None:
     because = plan(probe_facts(video_facts(**changes)), HEIGHTS).encoded_because
     assert (reason in because) if reason else (because == "")
+
+
+def test_the_whole_file_can_be_the_reason_not_to_copy() -> None:
+    assert plan(probe_facts(video_facts(), container="mpegts"), HEIGHTS).encoded_because == "container mpegts"
+    longer = plan(probe_facts(video_facts(), audio_facts(end=15.0)), HEIGHTS)
+    assert longer.encoded_because == "the sound goes on for 5.0 s after the picture"
+    assert longer.pad_end == 5.0
+    assert plan(probe_facts(video_facts(), audio_facts(end=10.4)), HEIGHTS).encoded_because == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "deinterlaced", "tone_mapped", "fewer", "held"),
+    [
+        ({}, False, False, False, 0.0),
+        ({"interlaced": True}, True, False, False, 0.0),
+        ({"color_transfer": "smpte2084"}, False, True, False, 0.0),
+        ({"color_transfer": "arib-std-b67"}, False, True, False, 0.0),
+        ({"fps": 120.0}, False, False, True, 0.0),
+        ({"fps": 60.0}, False, False, False, 0.0),
+        ({"start": 1.5}, False, False, False, 1.5),
+        ({"start": 0.03}, False, False, False, 0.0),
+    ],
+)
+def test_what_has_to_be_done_to_the_picture(
+    changes: dict[str, object], deinterlaced: bool, tone_mapped: bool, fewer: bool, held: float
+) -> None:
+    ladder = plan(probe_facts(video_facts(**changes)), HEIGHTS)
+    assert (ladder.deinterlace, ladder.tone_map, ladder.change_fps) == (deinterlaced, tone_mapped, fewer)
+    assert (ladder.pad_start, ladder.pad_end) == (held, 0.0)
+
+
+SD = {"width": 640, "height": 480, "display_width": 640, "display_height": 480}
+
+
+@pytest.mark.parametrize(
+    ("changes", "colours"),
+    [
+        ({}, ("bt709", "bt709", "bt709")),
+        (SD, ("smpte170m", "smpte170m", "smpte170m")),
+        ({**SD, "color_space": "bt470bg"}, ("smpte170m", "smpte170m", "bt470bg")),
+        ({"color_primaries": "bt2020", "color_space": "bt2020nc"}, ("bt2020", "bt709", "bt2020nc")),
+        ({**SD, "color_space": "gbr"}, ("bt709", "bt709", "bt709")),
+        ({"color_primaries": "bt2020", "color_transfer": "smpte2084"}, ("bt709", "bt709", "bt709")),
+    ],
+)
+def test_the_rungs_say_the_source_s_colours_or_those_of_its_size(
+    changes: dict[str, object], colours: tuple[str, str, str]
+) -> None:
+    assert dataclasses.astuple(plan(probe_facts(video_facts(**changes)), HEIGHTS).colours) == colours
+
+
+def large(**changes: object) -> Probe:
+    """1080p that has to be encoded, with bits to spare."""
+    size = {"width": 1920, "height": 1080, "display_width": 1920, "display_height": 1080}
+    return probe_facts(video_facts(**{**size, "clean": False, "peak_bit_rate": 50_000_000, **changes}))
+
+
+def test_quality_falls_a_little_with_the_size() -> None:
+    assert [rung.crf for rung in plan(large(), HEIGHTS).rungs] == [22, 22, 23, 23, 24]
+
+
+@given(probes(), heights)
+def test_a_player_s_buffer_holds_two_seconds_at_the_cap(probe: Probe, heights: list[int]) -> None:
+    assert all(rung.bufsize == 2 * rung.maxrate for rung in plan(probe, heights).rungs)
+
+
+def test_the_cap_is_that_of_the_size_and_grows_with_motion_but_more_slowly() -> None:
+    slow, fast = (plan(large(fps=fps), HEIGHTS).rungs[0].maxrate for fps in (30.0, 60.0))
+    assert slow == 5_000_000
+    assert fast == pytest.approx(slow * 2**0.5, rel=0.001)
+
+
+def test_no_rung_gets_much_more_than_the_source_has() -> None:
+    encoded = plan(large(peak_bit_rate=1_000_000), HEIGHTS).rungs
+    assert encoded[0].maxrate == 2_000_000
+    copied = plan(probe_facts(video_facts(peak_bit_rate=1_000_000)), HEIGHTS).rungs
+    assert copied[0].copy
+    assert copied[0].maxrate == 1_000_000
+    assert 400_000 < copied[1].maxrate < 600_000, "beside a copy, area for area what the source spent"
 
 
 def test_a_source_larger_than_the_highest_rung_is_not_copied() -> None:
@@ -137,8 +222,19 @@ def test_a_portrait_video_is_named_by_its_short_side() -> None:
     assert [(rung.name, rung.width, rung.height) for rung in rungs[:2]] == [("720p", 720, 1280), ("480p", 480, 854)]
 
 
-def test_high_frame_rates_are_halved() -> None:
-    assert {rung.fps for rung in plan(probe_facts(video_facts(fps=120.0)), HEIGHTS).rungs} == {60.0}
+@pytest.mark.parametrize(
+    ("changes", "fps"),
+    [
+        ({"fps": 60.0}, 60.0),
+        ({"fps": 120.0}, 60.0),
+        ({"fps": 239.0}, 59.75),
+        ({"fps": 240.0}, 60.0),
+        ({"fps": 120.0, "avg_fps": 24.0, "variable_rate": True}, 24.0),
+        ({"fps": 30.0, "avg_fps": 29.0}, 30.0),
+    ],
+)
+def test_high_frame_rates_are_halved_until_a_screen_shows_them(changes: dict[str, object], fps: float) -> None:
+    assert {rung.fps for rung in plan(probe_facts(video_facts(**changes)), HEIGHTS).rungs} == {fps}
 
 
 @pytest.mark.parametrize(
@@ -152,12 +248,30 @@ def test_high_frame_rates_are_halved() -> None:
         ({"channels": 1, "codec": "opus"}, False, 1),
         ({"rate": 96_000}, False, 2),
         ({"start": 0.5}, False, 2),
+        ({"rate": 16_000}, False, 2),
+        ({"bit_rate": 320_000}, False, 2),
+        ({"clean": False}, False, 2),
     ],
 )
 def test_sound_is_copied_where_browsers_play_it(changes: dict[str, object], copied: bool, channels: int) -> None:
     sound = plan(probe_facts(video_facts(), audio_facts(**changes)), HEIGHTS).audio
     assert sound is not None
     assert (sound.copy, sound.channels) == (copied, channels)
+
+
+@pytest.mark.parametrize(
+    ("changes", "bit_rate", "rate"),
+    [
+        ({"codec": "mp3"}, 128_000, 48_000),
+        ({"codec": "mp3", "channels": 1}, 64_000, 48_000),
+        ({"codec": "mp3", "rate": 44_100}, 128_000, 44_100),
+        ({"codec": "ac3", "channels": 6, "rate": 96_000}, 128_000, 48_000),
+    ],
+)
+def test_sound_is_encoded_at_64_kbit_a_channel(changes: dict[str, object], bit_rate: int, rate: int) -> None:
+    sound = plan(probe_facts(video_facts(), audio_facts(**changes)), HEIGHTS).audio
+    assert sound is not None
+    assert (sound.bit_rate, sound.rate) == (bit_rate, rate)
 
 
 def test_the_default_sound_track_is_taken() -> None:
@@ -184,6 +298,21 @@ def test_a_rung_s_fingerprint_tells_sources_sizes_and_key_times_apart() -> None:
         ladder.part(rung, "a"), ladder.part(rung, "b"), ladder.part(ladder.rungs[2], "a"), regular.part(rung, "a"),
     }  # fmt: skip
     assert len(parts) == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pad_start": 1.0}, {"pad_end": 1.0}, {"deinterlace": True}, {"tone_map": True}, {"segment_seconds": 6.0},
+        {"colours": Colours("bt2020", "bt709", "bt2020nc")}, {"audio": None},
+    ],
+)  # fmt: skip
+def test_whatever_changes_its_bytes_changes_a_rung_s_fingerprint(changes: dict[str, Any]) -> None:
+    ladder = plan(probe_facts(video_facts(), audio_facts()), HEIGHTS)
+    rung = ladder.rungs[1]
+    assert dataclasses.replace(ladder, **changes).part(rung, "s") != ladder.part(rung, "s")
+    assert dataclasses.replace(ladder, **changes).to_params() != ladder.to_params()
+    assert ladder.part(dataclasses.replace(rung, crf=rung.crf + 1), "s") != ladder.part(rung, "s")
 
 
 def test_the_parameters_are_plain_json() -> None:

@@ -103,6 +103,19 @@ def test_the_chosen_candidate_is_never_a_blank_one(sizes: list[int]) -> None:
     assert sizes[stills.choose(sizes)] >= 0.25 * max(sizes)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "chosen"),
+    [
+        ([10, 12, 100, 110, 120], 3),  # black at first: typical of those that show something
+        ([110, 110, 110], 0),  # early rather than late
+        ([250, 260, 270, 280, 900], 2),  # not the one with most in it, only because of that
+        ([100, 100, 10, 12, 11], 0),  # though most show nothing
+    ],
+)
+def test_the_poster_is_typical_and_early(sizes: list[int], chosen: int) -> None:
+    assert stills.choose(sizes) == chosen
+
+
 def test_no_picture_at_all_is_an_error_to_read(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="no picture"):
         stills.finish(tmp_path, probe_facts(video_facts()))
