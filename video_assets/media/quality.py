@@ -35,10 +35,14 @@ def vmaf(source: Path, probe: Probe, made: Path, rung: Rung, folder: Path, *, at
     Raises PermanentError where either cannot be played there.
     """
     assert probe.video is not None
-    ready = "format=yuv420p,settb=AVTB,setpts=PTS-STARTPTS"
+    # Both are said to be of the same colours: else FFmpeg converts the one that says nothing, and every pixel differs.
+    same = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    ready = f"format=yuv420p,{same},settb=AVTB,setpts=PTS-STARTPTS"
+    size = f"{rung.width}:{rung.height}:flags=bicubic:out_range=tv"
+    size += ":out_color_matrix=bt709" if probe.video.color_space == "gbr" else ""
     graph = (
         f"[0:v:0]{ready}[made];"
-        f"[1:{probe.video.index}]scale={rung.width}:{rung.height}:flags=bicubic:out_range=tv,setsar=1,{ready}[source];"
+        f"[1:{probe.video.index}]scale={size},setsar=1,{ready}[source];"
         f"[made][source]libvmaf=n_threads=1:shortest=1:log_fmt=json:log_path={_LOG}"
     )
     moment = ["-ss", f"{at:.6f}", "-t", f"{SECONDS:g}"]

@@ -90,9 +90,9 @@ def _vmaf(path: Path, source: Path) -> float:
     probe = read(source)
     assert probe.video is not None
     size = f"{probe.video.width}:{probe.video.height}"
-    graph = (
-        f"[0:v]scale={size}:flags=bicubic,format=yuv420p,settb=AVTB,setpts=PTS-STARTPTS[a];"
-        f"[1:v]format=yuv420p,settb=AVTB,setpts=PTS-STARTPTS[b];[a][b]libvmaf=n_threads=2:n_subsample={EVERY}"
-    )
+    # Else FFmpeg converts whichever says nothing of its colours.
+    same = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    ready = f"format=yuv420p,{same},settb=AVTB,setpts=PTS-STARTPTS"
+    graph = f"[0:v]scale={size}:flags=bicubic,{ready}[a];[1:v]{ready}[b];[a][b]libvmaf=n_threads=2:n_subsample={EVERY}"
     told = ffmpeg("-i", str(path), "-i", str(source), "-lavfi", graph, "-f", "null", "-", timeout=900)
     return float(told.rsplit("VMAF score: ", 1)[1].split()[0])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from video_assets.media import encode, ladder, quality
 from video_assets_tests.media.clips import ffmpeg, make_clip
 from video_assets_tests.media.conftest import probe_facts, read, video_facts
+
+TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
 
 
 def test_a_rung_scores_high_and_a_spoilt_or_shifted_one_low(tmp_path: Path) -> None:
@@ -29,6 +33,15 @@ def test_a_rung_scores_high_and_a_spoilt_or_shifted_one_low(tmp_path: Path) -> N
         assert scores["240p"] > 75, scores
         assert scores["spoilt"] < 45, scores
         assert scores["shifted"] < 60, scores
+
+
+@pytest.mark.parametrize("tags", [(), TAGS], ids=["source says nothing", "source says BT.709"])
+def test_what_a_source_says_of_its_colours_does_not_change_its_score(tags: tuple[str, ...], tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "source.mp4", seconds=1, size=(1280, 720), audio=False, video=tags)
+    probe = read(source)
+    plan = ladder.plan(replace(probe, video=replace(probe.video, clean=False)), (720,))
+    encode.encode(plan, probe, source, tmp_path, plan.rungs, with_stills=False)
+    assert quality.vmaf(source, probe, tmp_path / "720p.mp4", plan.rungs[0], tmp_path, at=0.0) > 97
 
 
 def test_what_is_no_plain_encoding_is_not_compared() -> None:
