@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import redis
-from dagster import DagsterRunStatus
+from billiard.exceptions import WorkerLostError
+from celery.signals import task_failure
+from dagster import DagsterEventType, DagsterRunStatus
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.test_utils import create_run_for_test
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
@@ -21,6 +24,7 @@ from video_assets.database.engine import Database
 from video_assets.defs import worker
 from video_assets.defs.launcher import WAITING_TAG, WarmRunLauncher
 from video_assets.defs.queues import BACKFILL, QUEUES, RUNS, queue_of
+from video_assets.defs.translate import explain
 from video_assets.settings import Settings
 from video_assets_tests.e2e.house import wait_for
 from video_assets_tests.e2e.production import queues, write_instance
@@ -171,6 +175,24 @@ def test_of_two_messages_at_once_one_begins_the_run(
     assert begun == []
     worker.execute_run(run.run_id)
     assert begun == [run.run_id]
+
+
+@pytest.mark.parametrize(("stopping", "kind"), [(False, "worker_lost"), (True, "handed_back")])
+def test_a_child_that_dies_has_its_run_failed_at_once_and_by_whose_doing_is_told(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, stopping: bool, kind: str
+) -> None:
+    """A child that is interrupted before its run is under way dies of it, and cannot say so itself."""
+    monkeypatch.setattr(worker.dg.DagsterInstance, "get", lambda: nullcontext(instance))
+    run, interrupted = starting(instance), threading.Event()
+    with worker._telling_of_dead_children(interrupted):
+        if stopping:
+            interrupted.set()
+        task_failure.send(sender=None, exception=WorkerLostError("signal 15"), args=[run.run_id])
+    assert status(instance, run) is DagsterRunStatus.FAILURE
+    (record,) = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.RUN_FAILURE).records
+    event = record.event_log_entry.dagster_event
+    assert event is not None
+    assert explain(event.message or "", [])[0] == kind
 
 
 @pytest.fixture
