@@ -25,13 +25,13 @@ def start() -> None:
 def look_at(child: int) -> None:
     """Takes a running child's peak so far into account. To be called now and then, and when it has said its last."""
     global _largest_child
-    _largest_child = max(_largest_child, _marked(str(child)))
+    _largest_child = max(_largest_child, marked(child))
 
 
 def own() -> int:
     """This process's peak since `start`, bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
-    return _marked("self") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return marked("self") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def largest_child() -> int:
@@ -39,8 +39,8 @@ def largest_child() -> int:
     return _largest_child
 
 
-def _marked(process: str) -> int:
-    """The kernel's high-water mark of resident memory, bytes; 0 where there is none to read."""
+def marked(process: int | str) -> int:
+    """The kernel's high-water mark of a process's resident memory, bytes; 0 where there is none to read."""
     with suppress(OSError, ValueError, IndexError):
         for line in Path(f"/proc/{process}/status").read_bytes().splitlines():
             if line.startswith(b"VmHWM:"):

@@ -32,6 +32,8 @@ OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
 RIGHTS_BY_VERSION = (0, 13, 14, 15, 15, 16)  # how many there are; 16 from version 5 on
 NET_TCP, SCOPE_SIGNALS_AND_SOCKETS = 0b11, 0b11
 
+STACK_BYTES = 2 * 2**20
+
 SYSTEM = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache",
     "/etc/ld.so.preload", "/dev/urandom", "/dev/random", "/dev/zero", "/proc/cpuinfo", "/proc/meminfo",
@@ -188,6 +190,10 @@ def main() -> None:
         lock_files(libc, program[0], **{name: confines[name] for name in ("reads", "lists", "writes")})
         # Elsewhere a program maps far more than it uses, and this limit would only break it.
         limit(resource.RLIMIT_AS, confines["address_space_bytes"])
+        # Memory of its own, touched or not: who watches it looks ten times a second only. The stacks of its threads
+        # count whole, so they are small ones.
+        limit(resource.RLIMIT_STACK, STACK_BYTES)
+        limit(resource.RLIMIT_DATA, confines["memory_bytes"] * 5 // 4)
         lock_calls(libc)
     limit(resource.RLIMIT_CPU, confines["cpu_seconds"], slack=5)  # SIGXCPU first, so that we can tell why it ended
     limit(resource.RLIMIT_FSIZE, confines["file_bytes"])

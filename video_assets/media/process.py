@@ -38,6 +38,9 @@ FORMATS = "mov,matroska,webm,mpegts,mpeg,avi,flv,ogg,asf,wav,mp3,flac,aac"
 """Demuxers that read one file and nothing else: no playlists, concat scripts, SDP or image patterns."""
 PROTOCOLS = "file,pipe"
 
+MEMORY_BYTES = 1_500_000_000
+"""What any child may hold, whatever the file."""
+
 _ROOT = Path(__file__).resolve().parents[2]
 _PYTHON = (
     *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -61,8 +64,8 @@ class Limits:
     """Longest time without any progress."""
     output_bytes: int | None = None
     """All files together that it may write; None: as one file."""
-    memory_bytes: int = 3 * 2**29
-    """Memory it may hold, as opposed to addresses."""
+    memory_bytes: int = MEMORY_BYTES
+    """Memory it may hold, as opposed to addresses. Watched; the kernel refuses it what is a quarter more."""
 
 
 def input_options() -> dict[str, str]:
@@ -174,7 +177,7 @@ def explain(code: int, stderr: str, seconds_done: float, duration: float | None,
         return PermanentError(f"{what} takes more processor time than is allowed; upload a shorter or simpler file")
     if code == -signal.SIGXFSZ or "file too large" in text:
         return PermanentError(f"{what} writes more than is allowed; the file is damaged, upload it again")
-    if "cannot allocate memory" in text or "memoryerror" in text or "std::bad_alloc" in text:
+    if any(sign in text for sign in ("cannot allocate memory", "memoryerror", "std::bad_alloc", "malloc of size")):
         return PermanentError(f"{what} takes more memory than is allowed; upload it with smaller frames")
     if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
         return TransientError(f"{what} was killed from outside; the machine may be short of memory")
@@ -247,7 +250,7 @@ def _follow(
         selector.register(child.stdout, selectors.EVENT_READ, on_output)
         selector.register(child.stderr, selectors.EVENT_READ, on_error)
         while selector.get_map():
-            events = selector.select(timeout=0.25)
+            events = selector.select(timeout=0.1)
             peaks.look_at(child.pid)
             for key, _ in events:
                 data = os.read(key.fd, 65536)

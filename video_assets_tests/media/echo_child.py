@@ -1,10 +1,18 @@
 """A child for tests of the door: answers with what it was given and what it sees."""
 
 import json
+import mmap
 import os
 import sys
+import time
 
 payload = json.load(sys.stdin)
+held = bytearray(payload.get("hold", 0))
+if "spike" in payload:
+    with mmap.mmap(-1, payload["spike"]) as shared:  # shared: no limit of the kernel's counts it
+        for page in range(0, len(shared), mmap.PAGESIZE):
+            shared[page] = 1
+    time.sleep(1)
 if "refuse" in payload:
     json.dump({"error": payload["refuse"]}, sys.stdout)
 else:

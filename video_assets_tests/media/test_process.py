@@ -230,6 +230,24 @@ def test_memory_in_use_is_limited() -> None:
         run_ffmpeg(args, limits=limits(memory_bytes=400 << 20), what="x")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory has no limit of the kernel's")
+def test_memory_is_refused_by_the_kernel_whoever_watches() -> None:
+    with pytest.raises(PermanentError, match="takes more memory than is allowed"):
+        run_python(
+            "video_assets_tests.media.echo_child", {"say": "", "hold": 400 << 20}, limits=limits(memory_bytes=100 << 20)
+        )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how much a child holds")
+def test_memory_held_for_a_moment_counts() -> None:
+    with pytest.raises(PermanentError, match="takes more memory than is allowed"):
+        run_python(
+            "video_assets_tests.media.echo_child",
+            {"say": "", "spike": 300 << 20},
+            limits=limits(memory_bytes=200 << 20),
+        )
+
+
 def test_a_child_deaf_to_requests_dies_all_the_same() -> None:
     before = time.monotonic()
     with pytest.raises(PermanentError, match="longer than"):
@@ -326,6 +344,7 @@ def test_a_python_child_sees_nothing_of_our_environment(monkeypatch: pytest.Monk
         (-9, "", TransientError, "killed from outside"),
         (-11, "", PermanentError, "damaged"),
         (-24, "", PermanentError, "processor time"),
+        (1, "x264 [error]: malloc of size 9 failed", PermanentError, "takes more memory than is allowed"),
         (1, "[error] moov atom not found", PermanentError, "damaged"),
         (1, "[a @ 0x1] [error] Something odd\n", PermanentError, "the encoding failed (Something odd); convert"),
         (1, "", PermanentError, "exit status 1"),

@@ -6,6 +6,7 @@ import random
 import struct
 
 from video_assets_tests.media.hostile.kit import CONTAINERS, Hostile, Kit
+from video_assets_tests.media.hostile.outcomes import DAMAGED
 
 INTERESTING = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1)
 
@@ -58,5 +59,5 @@ def _change(changed: bytearray, other: bytes, choose: random.Random) -> None:
 
 FILES = [
     # The sound chosen had no channels, and the ladder was a rung of nothing.
-    Hostile("fuzz-7-16.mpg", lambda kit: nth(kit, 7, 16)[1], "is damaged and cannot be played through", quick=True),
+    Hostile("fuzz-7-16.mpg", lambda kit: nth(kit, 7, 16)[1], DAMAGED, quick=True),
 ]
