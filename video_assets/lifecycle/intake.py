@@ -26,10 +26,14 @@ _TITLE_LIMIT = 200
 
 
 def sidecar_of(path: Path) -> Path | None:
-    """The caption file beside a video: `talk.vtt` or `talk.srt` for `talk.mp4`."""
+    """The caption file beside a video: `talk.vtt` or `talk.srt` for `talk.mp4`.
+
+    Where links lead the two must still lie in one folder: who may drop a link into the inbox shall not read with our
+    eyes what is elsewhere.
+    """
     for ending in CAPTION_ENDINGS:
         candidate = path.with_suffix(ending)
-        if candidate != path and candidate.is_file():
+        if candidate != path and candidate.is_file() and candidate.resolve().parent == path.resolve().parent:
             return candidate
     return None
 

@@ -223,10 +223,10 @@ def _child(
     try:
         yield child
     finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        # Also when it has ended: where nothing forbids it to have children of its own, they are in its group.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
         for pipe in (child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()

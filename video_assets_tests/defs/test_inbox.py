@@ -135,6 +135,24 @@ def test_a_drop_becomes_a_video_with_the_captions_beside_it(platform: Platform, 
     assert drops.names() == ["deeper/other.mp4", "half.mp4.part"]
 
 
+def test_a_link_among_the_drops_is_not_followed(settings: Settings, tmp_path: Path) -> None:
+    """Neither as a video nor as captions: what it points to is not the dropper's to read."""
+    platform = Platform(settings.model_copy(update={"inbox_settle_seconds": 0}))
+    secret = tmp_path / "elsewhere" / "secret.vtt"
+    secret.parent.mkdir()
+    secret.write_bytes(CAPTIONS)
+    Folder(settings.inbox_folder).put("talk.mp4", b"film")
+    for name in ("talk.vtt", "linked.mp4"):
+        (settings.inbox_folder / name).symlink_to(secret)
+    tick = Ticks(platform)
+    tick()
+    tick()
+    (video,) = videos(platform)
+    assert video.title == "talk"
+    assert current_captions(platform.storage, video.id) is None
+    assert secret.exists()
+
+
 def test_a_process_killed_before_it_clears_up_does_not_take_it_twice(
     platform: Platform, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,3 +108,14 @@ def test_every_sensor_that_is_named_exists(settings: Settings) -> None:
     known = {sensor.name for sensor in build_sensors(Platform(settings))}
     named = {name for page in PAGES for name in re.findall(r"\b[a-z]+_sensor\b", text(page))} - {"asset_sensor"}
     assert named <= known
+
+
+def test_the_lines_that_a_refusal_is_told_in_are_the_code_s() -> None:
+    package = ROOT / "video_assets"
+    files = [*package.glob("media/*.py"), package / "lifecycle" / "intake.py", package / "speech" / "captions.py"]
+    code = "".join(text(path) for path in files)
+    table = text(ROOT / "docs" / "media.md").partition("| the uploader reads |")[2].partition("\n\n")[0]
+    lines = [row.split("|")[3] for row in table.splitlines() if row.count("|") == 4][1:]
+    assert len(lines) > 15
+    words = [part.strip() for line in lines for part in re.split(r"…|;", line) if len(part.strip()) > 3]
+    assert [part for part in words if part not in code] == []

@@ -183,16 +183,8 @@ needs_everything = pytest.mark.skipif(
 
 @needs_everything
 def test_a_child_can_do_nothing_but_read_what_it_was_given(tmp_path: Path) -> None:
-    (tmp_path / "upload.mp4").write_bytes(b"film")
-    (tmp_path / "beside.txt").write_bytes(b"secret")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        given = {
-            "upload": str(tmp_path / "upload.mp4"), "beside": str(tmp_path / "beside.txt"),
-            "port": server.getsockname()[1], "parent": os.getpid(),
-        }  # fmt: skip
-        answers = run_python(
-            "video_assets_tests.media.snoop_child", given, limits=LIMITS, reads=[tmp_path / "upload.mp4"]
-        )
+        answers = snooped(tmp_path, server.getsockname()[1], with_exec=True)
     assert answers.pop("read") == "done"
     assert answers.pop("open files") == "OSError"
     assert set(answers.values()) == {"PermissionError"}, answers
@@ -254,6 +246,97 @@ def test_a_child_deaf_to_requests_dies_all_the_same() -> None:
         run_python("video_assets_tests.media.deaf_child", {}, limits=limits(wall_seconds=1))
     assert time.monotonic() - before < 8
     assert new_children() == []
+
+
+def weaken(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Lets the door's last program run with some of its protections taken away."""
+    script = process._CONFINE[-1]
+    code = (
+        "import importlib.util as u, sys;"
+        f"spec = u.spec_from_file_location('confine', {script!r}); confine = u.module_from_spec(spec);"
+        f"spec.loader.exec_module(confine); {how}; confine.main()"
+    )
+    monkeypatch.setattr(process, "_CONFINE", (*process._CONFINE[:-1], "-c", code))
+
+
+def without(*names: str) -> str:
+    return "; ".join(f"confine.{name} = lambda *_, **__: False" for name in names)
+
+
+ELSEWHERE = "sys.platform = 'elsewhere'"
+"""As if this were no Linux."""
+
+
+@needs_everything
+@pytest.mark.parametrize("kept", ["leave_network", "lock_calls"])
+def test_each_of_two_walls_alone_keeps_the_network_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: str
+) -> None:
+    weaken(monkeypatch, without(*{"leave_network", "lock_calls", "lock_files"} - {kept}))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mailbox,
+    ):
+        server.settimeout(0.2)
+        port = server.getsockname()[1]
+        mailbox.bind(("127.0.0.1", port))
+        mailbox.settimeout(0.2)
+        answers = snooped(tmp_path, port)
+        for heard in (server.accept, lambda: mailbox.recv(1)):
+            with pytest.raises(TimeoutError):
+                heard()
+    assert answers["tcp"] != "done"
+
+
+def test_the_snoop_reaches_the_network_where_nothing_holds_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    weaken(monkeypatch, without("leave_network", "lock_calls", "lock_files"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert snooped(tmp_path, server.getsockname()[1])["tcp"] == "done"
+
+
+def snooped(folder: Path, port: int, *, with_exec: bool = False) -> dict[str, str]:
+    (folder / "upload.mp4").write_bytes(b"film")
+    (folder / "beside.txt").write_bytes(b"secret")
+    given = {
+        "upload": str(folder / "upload.mp4"), "beside": str(folder / "beside.txt"), "port": port, "parent": os.getpid(),
+        "exec": with_exec,
+    }  # fmt: skip
+    return run_python("video_assets_tests.media.snoop_child", given, limits=LIMITS, reads=[folder / "upload.mp4"])
+
+
+def test_elsewhere_files_go_through_and_lists_are_refused_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    weaken(monkeypatch, ELSEWHERE)
+    run_ffmpeg(decoding(clip), limits=LIMITS, reads=[clip], what="x")
+    disguised = tmp_path / "film.mp4"
+    disguised.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{clip}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(PermanentError):
+        run_ffmpeg(decoding(disguised), limits=LIMITS, reads=[disguised], what="x")
+
+
+def test_elsewhere_a_child_takes_its_own_children_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    weaken(monkeypatch, ELSEWHERE)
+    with pytest.raises(PermanentError) as refused:
+        run_python("video_assets_tests.media.forking_child", {}, limits=LIMITS)
+    assert wait_until(lambda: not is_running(int(str(refused.value))), 5)
+
+
+def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        weaken(patch, ELSEWHERE)
+        assert process.missing_protections() == [
+            "children outlive a killed parent", "no limit on address space", "files beside the upload can be opened",
+            "the network can be reached",
+        ]  # fmt: skip
+    for gone, told in (
+        (["leave_network", "lock_calls"], ["the network can be reached", "children can start processes"]),
+        (["lock_files"], ["files beside the upload can be opened"]),
+    ):
+        with monkeypatch.context() as patch:
+            weaken(patch, without(*gone))
+            lines = process.missing_protections()
+        assert all(any(line.startswith(words) for line in lines) for words in told), lines
 
 
 def answer_of(machine: str, call: int, first_argument: int = 0, architecture: int | None = None) -> str:

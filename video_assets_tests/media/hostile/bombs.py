@@ -150,6 +150,16 @@ def picture(kit: Kit, size: str, frames: int, *options: str, ending: str = "mp4"
     return kit.ffmpeg(ending, *inputs, *codec, *options)
 
 
+def hdr(kit: Kit) -> bytes:
+    """4K of ten bits in high dynamic range, which is tone-mapped in floating point: the dearest of all pictures."""
+    colours = "pools=none:frame-threads=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=1"
+    named = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]
+    return kit.ffmpeg(
+        "mp4", "-f", "lavfi", "-i", "color=gray:size=3840x2160:rate=30", "-frames:v", "24", "-c:v", "libx265",
+        "-preset", "ultrafast", "-x265-params", colours, *named, "-pix_fmt", "yuv420p10le",
+    )  # fmt: skip
+
+
 def grows(kit: Kit, before: str, after: str) -> bytes:
     """A transport stream whose picture changes its size half-way, as its own headers say."""
     stream = picture(kit, before, 30, ending="h264") + picture(kit, after, 30, ending="h264")
@@ -200,6 +210,10 @@ FILES = [
     Hostile("size-4096-with-16-references.mp4", lambda kit: claims_size(kit, 4096, 2304, 16), ""),
     Hostile("size-16-by-16000.mp4", lambda kit: claims_size(kit, 16, 16000), ""),
     Hostile("gray-16000.mp4", lambda kit: picture(kit, "16000x16000", 1, "-tune", "zerolatency"), "at most"),
+    Hostile("gray-8192-by-8192.mp4", lambda kit: picture(kit, "8192x8192", 1), "at most"),
+    Hostile("gray-3840.mp4", lambda kit: picture(kit, "3840x2160", 40), "ready"),
+    Hostile("hdr-3840.mp4", hdr, "ready"),
+    Hostile("references-8192.mp4", lambda kit: picture(kit, "8192x4320", 24, "-refs", "16"), ""),
     Hostile("gray-8192.mp4", lambda kit: picture(kit, "8192x4320", 5), ""),
     Hostile("gray-16384-by-16.mp4", lambda kit: picture(kit, "16384x16", 5), ""),
     Hostile("gray-16-by-16384.mp4", lambda kit: picture(kit, "16x16384", 5), ""),

@@ -21,11 +21,11 @@ FAMILIES: dict[str, list[Hostile]] = {
 FILES: list[Hostile] = [file for files in FAMILIES.values() for file in files]
 
 
-def kit_in(folder: Path, port: int = 9) -> Kit:
-    """A kit with its canary in place."""
-    for name in ("kit", "canary"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    canary = folder / "canary" / "canary.mp4"
+def kit_in(folder: Path, port: int = 9, canary: Path | None = None) -> Kit:
+    """A kit with its canary in place; by itself it makes one in the folder."""
+    canary = canary or folder / "canary" / "canary.mp4"
+    for needed in (folder / "kit", canary.parent):
+        needed.mkdir(parents=True, exist_ok=True)
     if not canary.exists():
         make_clip(canary, seconds=1, size=(160, 90), fps=10)
     return Kit(folder / "kit", canary, port)

@@ -240,6 +240,7 @@ OUTCOMES = {
     "size-8192-with-16-references.mp4": DAMAGED,
     "size-4096-with-16-references.mp4": DAMAGED,
     "size-16-by-16000.mp4": DAMAGED,
+    "references-8192.mp4": "ready",
     "gray-8192.mp4": "ready",
     "gray-16384-by-16.mp4": "ready",
     "gray-16-by-16384.mp4": "ready",

@@ -1,10 +1,11 @@
 """Puts hostile files through the real thing, one after the other, and says what became of each.
 
-    python -m video_assets_tests.media.hostile.verdicts (graph | recipes) FOLDER PORT NAME…
+    python -m video_assets_tests.media.hostile.verdicts HOW FOLDER PORT NAME…
 
-A program of its own, so that strace can watch it from its first breath. Prints a JSON object a line. `graph` is a
-Dagster run for each file; `recipes` makes the same artefacts by the same recipes on the same workbench, but without
-the seconds that a run's own bookkeeping takes.
+A program of its own, so that strace can watch it from its first breath. Prints a JSON object a line. HOW: `graph` is a
+Dagster run for each file; `side-by-side` is two such programs at once in one deployment, one for the hostile files and
+one for the honest ones; `recipes` makes the same artefacts by the same recipes on the same workbench, but without the
+seconds that a run's own bookkeeping takes; `whole-ladder` is the same with the rungs of everyday, not two small ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -50,6 +52,11 @@ SECONDS, BYTES = 60, 1_500_000_000
 MODEL = Path(__file__).parents[2] / "fixtures" / "tiny-whisper" / "model"
 HONEST = Hostile("honest.mp4", lambda kit: kit.clip("mp4"), "ready")
 """Goes through after all the others."""
+BESIDE = [
+    Hostile(f"honest.{ending}", lambda kit, ending=ending: kit.clip(ending), "ready")  # type: ignore[misc]
+    for ending in ("mkv", "webm", "ts", "mov", "avi")
+]
+"""Go through beside them."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +70,13 @@ class Verdict:
     """`permanent` where the file is told to be at fault."""
     seconds: float
     peak_bytes: int
-    """Memory in use by this process and all beneath it, at its highest."""
+    """Memory in use by all children of this process together, at its highest."""
+    own_bytes: int
+    """And by this process."""
     left: tuple[str, ...]
     """Processes that are still there, and files in the work folder."""
+    begun: float
+    """When, by the clock."""
 
 
 def faults(verdict: Verdict) -> Iterator[str]:
@@ -95,16 +106,17 @@ def unclear(message: str) -> Iterator[str]:
 
 
 class Watch:
-    """The memory of this process with all that it starts, looked at twenty times a second."""
+    """The memory of this process and of all that it starts, looked at twenty times a second."""
 
     def __init__(self) -> None:
-        self.peak = 0
+        self.peak = self.own = 0
         self._me = psutil.Process()
         self._stopped = threading.Event()
 
     def look(self) -> None:
+        self.own = max(self.own, self._me.memory_info().rss)
         total = 0
-        for process in [self._me, *self._me.children(recursive=True)]:
+        for process in self._me.children(recursive=True):
             try:
                 total += process.memory_info().rss
             except psutil.Error:  # it has just ended
@@ -129,7 +141,10 @@ class Watch:
 class Court:
     """Settings and systems in a folder of its own; with an instance, every file gets a run."""
 
-    def __init__(self, folder: Path, settings: Settings, instance: dg.DagsterInstance | None) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, instance: dg.DagsterInstance | None, *, alone: bool = True
+    ) -> None:
+        self.alone = alone
         self.settings, self.instance = settings, instance
         self.platform = Platform(settings)
         self.uploads = folder / "uploads"
@@ -139,13 +154,14 @@ class Court:
         """Takes the file in and sees it through to the end."""
         path = corpus.write(kit, file, self.uploads)
         before = {child.pid for child in psutil.Process().children(recursive=True)}
-        begun = time.monotonic()
+        at, begun = time.time(), time.monotonic()
         with Watch().running() as watch:
             status, message, kind = self._outcome(path)
-        seconds = time.monotonic() - begun
+        seconds = round(time.monotonic() - begun, 2)
         path.unlink()
         path.with_suffix(file.captions_ending).unlink(missing_ok=True)
-        return Verdict(file.name, status, message, kind, round(seconds, 2), watch.peak, tuple(self._left(before)))
+        left = tuple(self._left(before))
+        return Verdict(file.name, status, message, kind, seconds, watch.peak, watch.own, left, at)
 
     def _outcome(self, path: Path) -> tuple[str, str, str]:
         platform = self.platform
@@ -198,24 +214,53 @@ class Court:
         for child in psutil.Process().children(recursive=True):
             if child.pid not in before and child.status() != psutil.STATUS_ZOMBIE:
                 yield " ".join(child.cmdline())
-        yield from (str(path) for path in self.settings.work_folder.rglob("*") if path.is_file())
+        if self.alone:
+            yield from left_files(self.settings)
+
+
+def left_files(settings: Settings) -> Iterator[str]:
+    """What is still in the work folder."""
+    yield from (str(path) for path in settings.work_folder.rglob("*") if path.is_file())
 
 
 def main(how: str, folder: Path, port: int, names: list[str]) -> None:
-    wanted = {file.name: file for file in [*corpus.FILES, HONEST]}
-    kit = corpus.kit_in(folder, port)
-    settings = settings_in(folder)
-    with open_instance(settings) if how == "graph" else nullcontext() as instance:
-        court = Court(folder, settings, instance)
+    wanted = {file.name: file for file in [*corpus.FILES, HONEST, *BESIDE]}
+    if how == "side-by-side":
+        side_by_side(folder, port, names)
+        return
+    whole = folder.parent if how == "lane" else folder
+    kit = corpus.kit_in(folder, port, whole / "canary" / "canary.mp4")
+    settings = settings_in(whole, whole_ladder=how == "whole-ladder")
+    with open_instance(settings) if how in ("graph", "lane") else nullcontext() as instance:
+        court = Court(folder, settings, instance, alone=how != "lane")
         for name in names or wanted:
             print(json.dumps(dataclasses.asdict(court.judge(kit, wanted[name]))), flush=True)
 
 
-def settings_in(folder: Path) -> Settings:
-    """Small rungs, and the tests' own recogniser."""
+def side_by_side(folder: Path, port: int, names: list[str]) -> None:
+    """Two programs in one deployment at the same time: the one puts the honest files of `BESIDE` through, the other
+    the rest. Ends in an error where anything is left in the work folder when both are done."""
+    beside = {file.name for file in BESIDE} & set(names)
+    settings = settings_in(folder)
+    Platform(settings)  # makes the tables, which two at once need not
+    with open_instance(settings):
+        pass
+    lanes = []
+    for lane, given in (("rest", [name for name in names if name not in beside]), ("beside", sorted(beside))):
+        (folder / lane).mkdir()
+        command = [sys.executable, "-m", "video_assets_tests.media.hostile.verdicts", "lane", str(folder / lane)]
+        lanes.append(subprocess.Popen([*command, str(port), *given]))
+    codes = [lane.wait() for lane in lanes]
+    if any(codes) or (left := list(left_files(settings))):
+        raise SystemExit(f"the lanes ended with {codes}" if any(codes) else f"left {left}")
+
+
+def settings_in(folder: Path, *, whole_ladder: bool = False) -> Settings:
+    """The tests' own recogniser and, unless the whole ladder is wanted, small rungs."""
+    ladder = {} if whole_ladder else {"ladder": "90,48"}
     return Settings(
-        home=folder / "home", min_free_bytes=0, ladder="90,48", heartbeat_seconds=0.5, whisper_model=str(MODEL)
-    )
+        home=folder / "home", min_free_bytes=0, heartbeat_seconds=0.5, whisper_model=str(MODEL), **ladder
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
