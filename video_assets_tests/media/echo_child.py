@@ -3,6 +3,7 @@
 import json
 import mmap
 import os
+import resource
 import sys
 import time
 
@@ -13,7 +14,10 @@ if "spike" in payload:
         for page in range(0, len(shared), mmap.PAGESIZE):
             shared[page] = 1
     time.sleep(1)
+while "endless" in payload:
+    sys.stdout.write("x" * 2**16)
 if "refuse" in payload:
     json.dump({"error": payload["refuse"]}, sys.stdout)
 else:
-    json.dump({"said": len(payload["say"]), "environment": list(os.environ)}, sys.stdout)
+    core = resource.getrlimit(resource.RLIMIT_CORE)
+    json.dump({"said": len(payload["say"]), "environment": list(os.environ), "core": core}, sys.stdout)

@@ -414,6 +414,16 @@ def test_a_python_child_can_refuse() -> None:
         run_python("video_assets_tests.media.echo_child", {"refuse": "not this\none"}, limits=LIMITS)
 
 
+def test_a_child_that_crashes_leaves_no_core_file() -> None:
+    assert run_python("video_assets_tests.media.echo_child", {"say": ""}, limits=LIMITS)["core"] == [0, 0]
+
+
+def test_a_child_may_not_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_REPORT_BYTES", 2**20)
+    with pytest.raises(PermanentError, match="at too great a length"):
+        run_python("video_assets_tests.media.echo_child", {"endless": True}, limits=limits(wall_seconds=20))
+
+
 def test_a_python_child_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     names = run_python("video_assets_tests.media.echo_child", {"say": ""}, limits=LIMITS)["environment"]
