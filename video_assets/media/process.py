@@ -114,7 +114,7 @@ def run_ffmpeg(
     before = _children_cpu()
     try:
         with _child(command, limits, reads, writes) as child:
-            code = _follow(child, limits, writes, watch.feed, on_error, watch.check)
+            code, held = _follow(child, limits, writes, watch.feed, on_error, watch.check)
     except Ended as ended:
         raise PermanentError(f"{what} was stopped: {ended}") from None
     text = tail.decode(errors="replace")
@@ -122,7 +122,7 @@ def run_ffmpeg(
     if code == 255 and _children_cpu() - before >= 0.5 * limits.cpu_seconds:
         code = -signal.SIGXCPU  # FFmpeg catches the signal and ends with a status that means other things too
     if code:
-        raise explain(code, text, watch.seconds_done, duration, what)
+        raise explain(code, text, watch.seconds_done, duration, what, held=held / limits.memory_bytes)
     return text
 
 
@@ -149,7 +149,7 @@ def run_python(
     try:
         readable = [*_PYTHON, _ROOT / module.partition(".")[0], *reads]
         with _child(command, limits, readable, stdin=json.dumps(payload).encode(), lists=[_ROOT]) as child:
-            code = _follow(child, limits, None, on_output, on_error, lambda: None)
+            code, _ = _follow(child, limits, None, on_output, on_error, lambda: None)
     except Ended as ended:
         raise PermanentError(f"reading the file was stopped: {ended}") from None
     if code:
@@ -167,8 +167,13 @@ def missing_protections() -> list[str]:
     return missing
 
 
-def explain(code: int, stderr: str, seconds_done: float, duration: float | None, what: str) -> Exception:
-    """What to tell about a child that ended with this code (negative: killed by that signal) and these last words."""
+def explain(
+    code: int, stderr: str, seconds_done: float, duration: float | None, what: str, *, held: float = 0.0
+) -> Exception:
+    """What to tell about a child that ended with this code (negative: killed by that signal) and these last words.
+
+    `held` is the part of its memory that it was seen to hold.
+    """
     lines = [re.sub(r"^(\[[^\]]*\] )*", "", line) for line in stderr.splitlines() if line.strip()]
     text = stderr.lower()
     if "no space left" in text:
@@ -177,7 +182,11 @@ def explain(code: int, stderr: str, seconds_done: float, duration: float | None,
         return PermanentError(f"{what} takes more processor time than is allowed; upload a shorter or simpler file")
     if code == -signal.SIGXFSZ or "file too large" in text:
         return PermanentError(f"{what} writes more than is allowed; the file is damaged, upload it again")
-    if any(sign in text for sign in ("cannot allocate memory", "memoryerror", "std::bad_alloc", "malloc of size")):
+    no_threads = "pthread_create() failed" in text  # for want of memory: its own, or the machine's
+    if no_threads and held < 0.25:
+        return TransientError(f"{what} could not start its threads; the machine may be short of memory")
+    signs = ("cannot allocate memory", "memoryerror", "std::bad_alloc", "malloc of size")
+    if no_threads or any(sign in text for sign in signs):
         return PermanentError(f"{what} takes more memory than is allowed; upload it with smaller frames")
     if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
         return TransientError(f"{what} was killed from outside; the machine may be short of memory")
@@ -239,8 +248,11 @@ def _follow(
     on_output: Callable[[bytes], None],
     on_error: Callable[[bytes], None],
     check: Callable[[], None],
-) -> int:
-    """Reads both pipes to their ends, in this very thread: the child is bound to the life of it."""
+) -> tuple[int, int]:
+    """Reads both pipes to their ends, in this very thread: the child is bound to the life of it.
+
+    Returns its exit status, and the most memory that it was seen to hold, bytes.
+    """
     assert child.stdout is not None
     assert child.stderr is not None
     deadline = time.monotonic() + limits.wall_seconds
@@ -260,7 +272,7 @@ def _follow(
             if time.monotonic() > deadline:
                 raise Ended(f"it took longer than {limits.wall_seconds:.0f} s; upload a shorter or simpler file")
     try:
-        return child.wait(timeout=max(1.0, deadline - time.monotonic()))
+        return child.wait(timeout=max(1.0, deadline - time.monotonic())), holdings.held
     except subprocess.TimeoutExpired:
         raise Ended(f"it took longer than {limits.wall_seconds:.0f} s") from None
 
@@ -278,4 +290,6 @@ _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "PYTHONPATH": str(_ROOT),
     "AV_LOG_FORCE_NOCOLOR": "1",
+    # Each arena reserves 64 MB of addresses, and there may be eight a processor: the limit would meet honest files.
+    "MALLOC_ARENA_MAX": "4",
 }

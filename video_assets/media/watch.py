@@ -95,6 +95,8 @@ class Holdings:
     def __init__(self, pid: int, folder: Path | None, output_bytes: int, memory_bytes: int) -> None:
         self.output_bytes = output_bytes
         self.memory_bytes = memory_bytes
+        self.held = 0
+        """The most memory that the child was seen to hold so far, bytes."""
         self._pid = pid
         self._folder = folder
         self._before = folder_bytes(folder) if folder else 0
@@ -106,7 +108,8 @@ class Holdings:
         self._looked_at = time.monotonic()
         if self._folder and folder_bytes(self._folder) - self._before > self.output_bytes:
             raise Ended("it writes more than is allowed; the file is damaged, upload it again")
-        if peaks.marked(self._pid) > self.memory_bytes:
+        self.held = max(self.held, peaks.marked(self._pid))
+        if self.held > self.memory_bytes:
             raise Ended("it takes more memory than is allowed; upload it with smaller frames")
 
 

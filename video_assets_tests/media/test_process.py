@@ -164,9 +164,9 @@ def test_processor_time_is_limited() -> None:
 
 
 def test_memory_is_limited() -> None:
-    args = ["-f", "lavfi", "-i", "color=size=16000x16000:duration=1", "-f", "null", "-"]
-    with pytest.raises(PermanentError, match="memory"):
-        run_ffmpeg(args, limits=limits(address_space_bytes=500 << 20), what="x")
+    args = ["-f", "lavfi", "-i", "color=size=16000x16000:duration=1,format=gbrpf32", "-f", "null", "-"]
+    with pytest.raises(PermanentError, match="takes more memory"):
+        run_ffmpeg(args, limits=limits(address_space_bytes=1 << 30), what="x")
 
 
 def test_the_size_of_a_written_file_is_limited(tmp_path: Path) -> None:
@@ -435,6 +435,7 @@ def test_a_python_child_sees_nothing_of_our_environment(monkeypatch: pytest.Monk
     [
         (1, "[mp4] x: No space left on device", TransientError, "disk is full"),
         (-9, "", TransientError, "killed from outside"),
+        (1, "[fatal] pthread_create() failed: Resource temporarily unavailable", TransientError, "its threads"),
         (-11, "", PermanentError, "damaged"),
         (-24, "", PermanentError, "processor time"),
         (1, "x264 [error]: malloc of size 9 failed", PermanentError, "takes more memory than is allowed"),
@@ -453,6 +454,12 @@ def test_what_went_wrong_is_told_in_one_line(code: int, stderr: str, kind: type[
 def test_a_file_that_ends_early_is_told_with_its_seconds() -> None:
     error = explain(1, "Error while decoding", 12.3, 60.0, "the encoding")
     assert str(error) == "the file breaks off or is damaged after 12 s of 60 s; upload it again, or convert it first"
+
+
+def test_threads_that_cannot_start_are_the_fault_of_who_holds_the_memory() -> None:
+    said = "[fatal] pthread_create() failed: Resource temporarily unavailable"
+    assert isinstance(explain(1, said, 0.0, None, "x", held=0.1), TransientError)
+    assert "takes more memory than is allowed" in str(explain(1, said, 0.0, None, "x", held=0.9))
 
 
 def test_progress_is_bounded_and_knows_what_is_left() -> None:
