@@ -19,7 +19,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 
 from video_assets.media.packets import Keys, Track, is_idr, nal_length_size
-from video_assets.media.promised import HEAD_BYTES, promised_bytes
+from video_assets.media.promised import promised_bytes
 
 TEXT_SUBTITLES = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
 TRANSFERS = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "srgb", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}
@@ -66,7 +66,7 @@ def channels(stream: Any) -> int:
 def refuse_half(path: str) -> None:
     """Refuses a file that says itself that it should be longer."""
     with open(path, "rb") as file:
-        promised, size = promised_bytes(file.read(HEAD_BYTES)), os.fstat(file.fileno()).st_size
+        promised, size = promised_bytes(file), os.fstat(file.fileno()).st_size
     if promised is not None and promised > size:
         raise Refused(f"the file breaks off: {size:,} bytes of {promised:,} are there; upload it again")
 
@@ -203,6 +203,7 @@ def walk(
     if video is not None and not tracks[video.index].packets:
         raise Refused("there is no picture in this file; upload it again")
     refuse_broken(container, tracks)
+    refuse_shortened(container, tracks)
     for track in tracks.values():
         refuse_gaps(track, video is not None and track is tracks[video.index], given["max_gap"])
     if video is not None and keys.last is not None:
@@ -222,6 +223,15 @@ def refuse_broken(container: InputContainer, tracks: dict[int, Track]) -> None:
             whole = float(stream.duration * stream.time_base) if stream.duration else 0.0
             of = f" of {whole:.0f} s" if whole > track.end else ""
             raise Refused(f"the file breaks off after {track.end:.0f} s{of}; upload it again")
+
+
+def refuse_shortened(container: InputContainer, tracks: dict[int, Track]) -> None:
+    """Refuses a FLAC file whose head promises more samples than there are: it has no index."""
+    for index, track in tracks.items():
+        stream = container.streams[index]
+        whole = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        if container.format.name == "flac" and track.end < 0.98 * whole - 0.5:
+            raise Refused(f"the file breaks off after {track.end:.0f} s of {whole:.0f} s; upload it again")
 
 
 def named(names: dict[int, str], code: int) -> str:

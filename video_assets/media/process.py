@@ -201,6 +201,8 @@ def explain(
         return PermanentError(f"{told}; upload it again, or convert it first")
     if any(sign in text for sign in ("invalid data", "moov atom not found", "partial file", "corrupt", "decode")):
         return PermanentError("the file is damaged and cannot be played through; upload it again")
+    if "received no packets" in text:
+        return PermanentError("a track of this file holds nothing that can be played; convert it and upload it again")
     last = one_line(lines[-1] if lines else f"exit status {code}", 200)
     return PermanentError(f"{what} failed ({last}); convert the file and upload it again")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from video_assets.errors import PermanentError
 from video_assets.media import probe as probing
 from video_assets.media.probe import Probe
-from video_assets.media.promised import HEAD_BYTES, promised_bytes
+from video_assets.media.promised import promised_bytes
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import audio_facts, probe_facts, read, video_facts
 
@@ -137,13 +138,51 @@ def test_half_an_upload_without_an_index_is_told_by_what_its_head_promises(
     codecs = ["-c:v", "libvpx", "-deadline", "realtime", "-profile:v", "0"] if ending == "webm" else []
     whole = making(f"whole.{ending}", seconds=2, audio=False, size=(160, 90), video=codecs)
     data = whole.read_bytes()
-    assert promised_bytes(data[:HEAD_BYTES]) == len(data)
+    assert promised_bytes(io.BytesIO(data)) == len(data)
     half = tmp_path / f"half.{ending}"
     half.write_bytes(data[: len(data) // 2])
     with pytest.raises(PermanentError, match=f"breaks off: {len(data) // 2:,} bytes of {len(data):,}"):
         read(half)
 
 
-@pytest.mark.parametrize("head", [b"", b"\x1a\x45\xdf\xa3", b"RIFF\xff\xff\xff\xffWAVE", b"\x1a\x45\xdf\xa3\x00" * 9])
+SOUND_ENDINGS = {
+    "mp3": ["-c:a", "libmp3lame", "-q:a", "5"], "flac": [], "wav": [], "opus": ["-b:a", "64k"], "ogg": [], "wma": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", SOUND_ENDINGS)
+def test_half_a_recording_is_told_from_a_whole_one(tmp_path: Path, ending: str) -> None:
+    whole = tmp_path / f"whole.{ending}"
+    ffmpeg("-f", "lavfi", "-i", "anoisesrc=sample_rate=48000:duration=9", *SOUND_ENDINGS[ending], str(whole))
+    assert read(whole).duration == pytest.approx(9, abs=0.1)
+    half = tmp_path / f"half.{ending}"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(PermanentError, match="the file breaks off"):
+        read(half)
+
+
+def test_a_tag_before_an_mp3_does_not_hide_that_it_is_half(tmp_path: Path) -> None:
+    plain, tagged = tmp_path / "plain.mp3", tmp_path / "tagged.mp3"
+    ffmpeg("-f", "lavfi", "-i", "anoisesrc=duration=9", "-id3v2_version", "0", str(plain))
+    data = plain.read_bytes()
+    tag = b"ID3\4\0\0" + bytes([0, 0, 0x7F, 0x7F]) + bytes(0x3FFF)
+    for share in (1, 2):
+        tagged.write_bytes(tag + data[: len(data) // share])
+        if share == 1:
+            assert read(tagged).duration == pytest.approx(9, abs=0.1)
+        else:
+            with pytest.raises(PermanentError, match="the file breaks off"):
+                read(tagged)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"", b"\x1a\x45\xdf\xa3", b"RIFF\xff\xff\xff\xffWAVE", b"\x1a\x45\xdf\xa3\x00" * 9, b"OggS",
+        b"OggS" + bytes(22),
+        b"ID3", b"ID3\4\0\0\x7f\x7f\x7f\x7f", b"\xff\xfbXing", b"\xff\xfbXing\0\0\0\1" + bytes(9),
+        bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365") + bytes(9),
+    ],
+)  # fmt: skip
 def test_a_head_that_promises_nothing_is_left_alone(head: bytes) -> None:
-    assert promised_bytes(head) is None
+    assert not promised_bytes(io.BytesIO(head))

@@ -37,6 +37,20 @@ def part(ending: str, share: float) -> Hostile:
     return Hostile(f"cut-{round(100 * share)}.{ending}", make, "")
 
 
+SOUNDS = {"mp3": ["-c:a", "libmp3lame", "-b:a", "64k"], "flac": [], "wav": [], "opus": ["-c:a", "libopus"],
+          "wma": ["-c:a", "wmav2"]}  # fmt: skip
+
+
+def half_heard(ending: str) -> Hostile:
+    """Half a recording."""
+
+    def make(kit: Kit) -> bytes:
+        data = kit.ffmpeg(ending, "-f", "lavfi", "-i", "anoisesrc=sample_rate=48000:duration=9:seed=1", *SOUNDS[ending])
+        return data[: len(data) // 2]
+
+    return Hostile(f"half.{ending}", make, "breaks off")
+
+
 def flips(ending: str, bits: int) -> Hostile:
     name = f"flipped-{bits}.{ending}"
     return Hostile(name, lambda kit: flipped(kit.clip(ending), name, bits), "")
@@ -58,6 +72,7 @@ def swapped(ending: str) -> Hostile:
 FILES = [
     *(cut(number) for number in range(EDGES)),
     *(part(ending, share) for ending in CONTAINERS for share in (0.2, 0.7)),
+    *(half_heard(ending) for ending in SOUNDS),
     *(flips(ending, bits) for ending in CONTAINERS for bits in FLIPS),
     *(swapped(ending) for ending in CONTAINERS),
 ]

@@ -99,7 +99,7 @@ def unclear(message: str) -> Iterator[str]:
         yield f"does not say where it failed: {message}"
     if not words or len(message) > 300 or not message.isprintable():
         yield f"is not one short line: {message}"
-    if re.search(r"\b0x[0-9a-f]{4}|Error\b|Traceback|unexpected|exit status|-\d{5}|/tmp|None", message):
+    if re.search(r"\b0x[0-9a-f]{4}|Error\b|Traceback|unexpected|exit status|(?<!\w)-\d{5}|/tmp|None", message):
         yield f"speaks of our insides: {message}"
     if not re.search(r"upload|convert|at most|give|remove|copy|captions may have|taken", words):
         yield f"does not say what to do: {message}"
