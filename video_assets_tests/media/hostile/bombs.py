@@ -172,8 +172,8 @@ def many_streams(kit: Kit, count: int, ending: str) -> bytes:
                       *(["-ar", "16000"]), "-b:a", "16k")  # fmt: skip
 
 
-def cover(kit: Kit, width: int, height: int) -> bytes:
-    """A clip with a cover of one colour, so large unpacked."""
+def cover(kit: Kit, width: int, height: int, *options: str, keep: int | None = None) -> bytes:
+    """A clip with a cover of one colour, so large unpacked; of its bytes perhaps only so many."""
     row = b"\0" * (1 + width * 3)
     packer = zlib.compressobj(9)
     data = b"".join([*(packer.compress(row) for _ in range(height)), packer.flush()])
@@ -183,10 +183,12 @@ def cover(kit: Kit, width: int, height: int) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     image = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    art = box(b"data", struct.pack(">II", 14, 0) + image)
+    art = box(b"data", struct.pack(">II", 14, 0) + image[:keep])
     handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
     return add(
-        kit.clip("mp4"), "moov", box(b"udta", box(b"meta", bytes(4) + handler + box(b"ilst", box(b"covr", art))))
+        kit.clip("mp4", *options),
+        "moov",
+        box(b"udta", box(b"meta", bytes(4) + handler + box(b"ilst", box(b"covr", art)))),
     )
 
 
@@ -256,6 +258,10 @@ FILES = [
             + kit.clip("mp4")[32:], ""),
     Hostile("cover-of-30000.mp4", lambda kit: cover(kit, 30_000, 30_000), "", quick=True),
     Hostile("cover-of-5000.mp4", lambda kit: cover(kit, 5000, 5000), ""),
+    Hostile("sleeve-of-30000.mp4", lambda kit: cover(kit, 30_000, 30_000, "-vn"), "ready"),
+    Hostile("sleeve-of-5000.mp4", lambda kit: cover(kit, 5000, 5000, "-vn"), "ready"),
+    Hostile("sleeve-cut.mp4", lambda kit: cover(kit, 500, 500, "-vn", keep=300), "ready"),
+    Hostile("sleeve-of-1-by-30000.mp4", lambda kit: cover(kit, 1, 30_000, "-vn"), "ready"),
     Hostile("metadata-nested.flv", lambda kit: flv_object(20_000), "", quick=True),
     Hostile("id3-of-256-mb.mp3", lambda kit: id3(2**28 - 1) + bytes(1000), ""),
     Hostile("id3-a-thousand.mp3", lambda kit: id3(10) * 1000 + bytes(10_000), ""),

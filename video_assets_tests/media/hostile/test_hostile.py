@@ -118,7 +118,7 @@ def quick(sessions: Sessions) -> Session:
 
 @pytest.fixture
 def graph(sessions: Sessions) -> Session:
-    return sessions.of("side-by-side", tuple([*GRAPH, *(file.name for file in BESIDE)]), 300)
+    return sessions.of("side-by-side", tuple([*GRAPH, *(file.name for file in BESIDE)]), 800)
 
 
 def needs_strace() -> None:
