@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from video_assets.media import process
 from video_assets_tests.cli.conftest import Said
 from video_assets_tests.text.standin import StandIn
 
@@ -32,6 +33,16 @@ def test_what_is_wrong_is_named_and_the_rest_is_tried_all_the_same(
     assert sorted(wrong) == ["database", "disk"]
     assert "hunter2" not in said.out
     assert "\n" not in wrong["database"]
+
+
+def test_a_machine_that_cannot_hold_children_in_says_what_it_lacks_and_works(
+    command: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "missing_protections", lambda: ["no limit on address space", "no walls"])
+    said = command("doctor", "--json")
+    assert said.code == 0, said.out
+    (found,) = [finding["found"] for finding in said.json["findings"] if finding["name"] == "confinement"]
+    assert found == "works; this machine does not offer: no limit on address space; no walls"
 
 
 def test_the_table_says_it_too(command: Callable[..., Said], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
