@@ -86,7 +86,7 @@ def _idle(folder: Path, there: Servers, way: Way, count: int) -> float:
         wait_for("the first runs", lambda: _ended(running) == 2, PATIENCE_SECONDS)
         begun = time.monotonic()
         _launch(running, count)
-        wait_for("the runs", lambda: _ended(running) == count + 2, PATIENCE_SECONDS)
+        wait_for("the runs", lambda: _ended(running) == count + 2, PATIENCE_SECONDS, pause=0.5)
         return time.monotonic() - begun
 
 

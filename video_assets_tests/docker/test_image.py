@@ -252,7 +252,8 @@ def test_a_worker_told_to_stop_in_the_middle_hands_its_run_back(
 
 def encoding(running: Installation) -> bool:
     """Whether FFmpeg writes rungs in the worker's container."""
-    table = running.docker("top", running.container("worker"), "-eo", "pid,args").stdout
+    # Without -ww lines are cut at 80 columns, and FFmpeg's last words are what is looked for.
+    table = running.docker("top", running.container("worker"), "-eww", "-o", "pid,args").stdout
     return any("ffmpeg" in line and "p.mp4" in line for line in table.splitlines())
 
 
