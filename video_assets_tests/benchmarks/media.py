@@ -74,7 +74,7 @@ USUAL = (
 )
 
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Parts:
@@ -101,7 +101,8 @@ def run(folder: Path, *, quick: bool) -> Figures:
     folder = Path(_option("--keep") or folder)
     folder.mkdir(parents=True, exist_ok=True)
     parts = Parts(folder, float(_option("--within") or 1e6))
-    figures: Figures = {}
+    seconds = 300 if quick else 3 * 3600
+    figures: Figures = parts.taken("three hours", lambda: three_hours(folder, seconds=seconds))
     for size in QUICK if quick else USUAL:
         source = folder / f"{size.width}-{size.seconds}.mp4"
         if not source.exists():
@@ -110,8 +111,7 @@ def run(folder: Path, *, quick: bool) -> Figures:
         if size.seconds <= 8:
             told = parts.taken(f"{size.name}: quality", lambda: quality(source, folder))  # noqa: B023
             figures |= {f"{size.name}: {what}": figure for what, figure in told.items()}
-    seconds = 300 if quick else 3 * 3600
-    return figures | parts.taken("three hours", lambda: three_hours(folder, seconds=seconds))
+    return figures
 
 
 def _option(name: str) -> str | None:

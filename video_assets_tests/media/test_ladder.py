@@ -216,6 +216,11 @@ def test_a_tiny_source_gets_one_rung_of_its_own_even_size() -> None:
     assert (rung.name, rung.width, rung.height) == ("76p", 100, 76)
 
 
+def test_a_tiny_source_that_is_copied_is_all_that_there_is() -> None:
+    video = video_facts(width=160, height=90, display_width=160, display_height=90, bit_rate=50_000)
+    assert [(rung.name, rung.copy) for rung in plan(probe_facts(video), HEIGHTS).rungs] == [("90p", True)]
+
+
 def test_a_portrait_video_is_named_by_its_short_side() -> None:
     video = video_facts(width=720, height=1280, display_width=720, display_height=1280)
     rungs = plan(probe_facts(video), HEIGHTS).rungs
