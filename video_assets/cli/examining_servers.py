@@ -48,7 +48,7 @@ def _named(setting: str, examination: Examination) -> Examination:
         try:
             return examination()
         except TransientError as error:
-            raise TransientError(f"{error}; VIDEO_ASSETS_{setting} says where it is") from error
+            raise TransientError(f"{str(error).rstrip('.')}; VIDEO_ASSETS_{setting} says where it is") from error
 
     return tried
 
@@ -214,6 +214,7 @@ def _dagster(platform: Platform) -> Answer:
         latency = _timed(instance.get_daemon_heartbeats)
         beats = instance.get_daemon_heartbeats().values()
         alive = any(time.time() - beat.timestamp < DAEMON_SILENT_SECONDS for beat in beats)
-    daemon = "the daemon is running" if alive else "no daemon is running (`video-assets up` starts it)"
+    starts = "`dagster-daemon run`, or the container `daemon`," if settings.celery_broker_url else "`video-assets up`"
+    daemon = "the daemon is running" if alive else f"no daemon is running ({starts} starts one)"
     where = without_passwords(settings.dagster_database_url) or str(settings.dagster_home)
     return Answer(f"{where}, {runs} runs; {daemon}", f"Dagster {DAGSTER_VERSION}", latency)
