@@ -2,10 +2,10 @@
 
 What is spoken is found in one pass over the sound and put together into stretches of at most half a minute, cut in
 pauses: the library's own. They are recognised several at once, and no more is read at a time, so that ten hours need no
-more memory than ten minutes. That way knows no second thoughts,
-so what it is unsure of is heard again the library's other way, one stretch after the other at rising temperatures;
-and where the recogniser is caught in a loop, in small pieces with repetitions forbidden. What it repeats even then is
-refused: those seconds are left out of the transcript and named in it.
+more memory than ten minutes. That way knows no second thoughts, so what it is unsure of is heard again in shorter
+stretches, and then the library's other way, one after the other at rising temperatures; and where the recogniser is
+caught in a loop, in small pieces with repetitions forbidden. What it repeats even then is refused: those seconds are
+left out of the transcript and named in it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ WINDOW_SECONDS = 240.0
 """The most that is read at a time, silence between what is spoken included."""
 STRETCH_SECONDS = 30.0
 """What the model hears at once."""
+SHORT_SECONDS = 20.0
+"""The same, where longer stretches left it unsure."""
 GRAIN = RATE // 100
 """Samples in what the library rounds times to."""
 GPU_BATCH, CPU_BATCH = 8, 2
@@ -163,6 +165,11 @@ class _Heard:
     def _judge(self, window: Window, raw: list[Any]) -> None:
         segments = ours(raw, window)
         if any(map(is_doubtful, stretches(raw))) or repeated(segments) is not None:
+            _log.info("heard again, cut otherwise: %.0f to %.0f s", window.start, window.end)
+            memory.give_back()
+            raw = self._cut_otherwise(window)
+            segments = ours(raw, window)
+        if any(map(is_doubtful, stretches(raw))) or repeated(segments) is not None:
             _log.info("heard again, more slowly: %.0f to %.0f s", window.start, window.end)
             memory.give_back()
             raw = self._one_by_one(window)
@@ -171,6 +178,17 @@ class _Heard:
             self._packed.append(pickle.dumps(segments))
         else:
             self._piece_by_piece(window)
+
+    def _cut_otherwise(self, window: Window) -> list[Any]:
+        """In shorter stretches, cut where it is quietest: one that had to be cut within a word misleads the model."""
+        heard: list[Any] = []
+        for piece in window.pieces(SHORT_SECONDS):
+            found, _ = self._at_once(piece)
+            later = piece.start - window.start
+            for segment in _moved(found, later):
+                segment.seek += round(later * RATE)
+                heard.append(segment)
+        return heard
 
     def _piece_by_piece(self, window: Window) -> None:
         """A window in which the recogniser is stuck, tried in pieces with repetitions forbidden. A piece where it is
