@@ -90,6 +90,7 @@ def open_file(given: dict[str, Any]) -> InputContainer:
 
 def first_picture(container: InputContainer, stream: Any) -> Any:
     """The first decoded frame, for what only a picture tells: its rotation, format and colours."""
+    stream.codec_context.thread_count = 1  # some decoders hold a picture for each, and there may be many processors
     try:
         for number, packet in enumerate(container.demux(stream)):
             try:

@@ -232,7 +232,7 @@ OUTCOMES = {
     "swapped.ts": DAMAGED,
     "swapped.avi": DAMAGED,
     "swapped.flv": DAMAGED,
-    "swapped.ogv": "is no video that can be read",
+    "swapped.ogv": "breaks off",
     "swapped.wmv": DAMAGED,
     "swapped.mpg": DAMAGED,
     # bombs
