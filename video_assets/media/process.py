@@ -47,6 +47,8 @@ _PYTHON = (
     Path(sys.prefix, "pyvenv.cfg"),
 )
 _CONFINE = (sys.executable, "-I", "-S", str(Path(__file__).with_name("confine.py")))
+_INTERRUPTED = (255, 123)
+"""FFmpeg's status when a signal ended it: at the first, or, where it did not come to look, at the fourth."""
 _TAIL_BYTES = 16 * 1024
 _REPORT_BYTES = 64 * 2**20
 
@@ -119,7 +121,7 @@ def run_ffmpeg(
         raise PermanentError(f"{what} was stopped: {ended}") from None
     text = tail.decode(errors="replace")
     # The limit counts by ticks of the clock, which on a busy machine runs ahead of what was really used.
-    if code == 255 and _children_cpu() - before >= 0.5 * limits.cpu_seconds:
+    if code in _INTERRUPTED and _children_cpu() - before >= 0.5 * limits.cpu_seconds:
         code = -signal.SIGXCPU  # FFmpeg catches the signal and ends with a status that means other things too
     if code:
         raise explain(code, text, watch.seconds_done, duration, what, held=held / limits.memory_bytes)

@@ -9,6 +9,9 @@ from video_assets.media.process import Limits, input_args, run_ffmpeg
 
 FILE = "embedded.vtt"
 _LARGEST = 32 * 2**20
+_READ = 20 * 2**20
+"""Bytes of a file that are read through in a second, on a slow machine. What its words take beside that is little,
+but for the one cue of megabytes, at which FFmpeg works for minutes."""
 
 
 def best_text_track(probe: Probe) -> Subtitle | None:
@@ -36,7 +39,8 @@ def extract_text_track(source: Path, probe: Probe, folder: Path) -> Path | None:
     output = ["-c:s", "webvtt", "-f", "webvtt", f"file:{path.absolute()}"]
     args = [*input_args(source), "-map", f"0:{track.index}", *output]
     limits = Limits(
-        address_space_bytes=2 * 2**30, cpu_seconds=120 + int(probe.duration / 10), file_bytes=_LARGEST,
+        address_space_bytes=2 * 2**30, cpu_seconds=10 + int(probe.size / _READ + probe.duration / 60),
+        file_bytes=_LARGEST,
         wall_seconds=300 + probe.duration, stall_seconds=300 + probe.duration,
     )  # fmt: skip
     run_ffmpeg(args, limits=limits, reads=[source], writes=folder, what="reading the captions")

@@ -76,23 +76,32 @@ def test_a_file_name_is_data(clip: Path, tmp_path: Path, name: str) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{canary}\n#EXT-X-ENDLIST\n",
-        "ffconcat version 1.0\nfile '{canary}'\n",
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{canary}\n#EXT-X-ENDLIST\n"
+LISTS = {
+    "hls": ("film.mp4", HLS),
+    "hls by its name": ("film.m3u8", HLS),
+    "concat": ("film.mp4", "ffconcat version 1.0\nfile '{canary}'\n"),
+    "concat of a neighbour": ("film.mp4", "ffconcat version 1.0\nfile canary.mp4\n"),
+    "sdp": (
+        "film.sdp",
         "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
         "m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    ),
+    "dash": (
+        "film.mpd",
         "<?xml version='1.0'?><MPD><Period><AdaptationSet><Representation><BaseURL>{canary}</BaseURL>"
         "</Representation></AdaptationSet></Period></MPD>",
-    ],
-    ids=["hls", "concat", "sdp", "dash"],
-)
-def test_a_list_dressed_as_a_video_is_refused_and_opens_nothing(tmp_path: Path, text: str) -> None:
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_list_dressed_as_a_video_is_refused_and_opens_nothing(tmp_path: Path, kind: str) -> None:
+    name, text = LISTS[kind]
     # A FIFO shows any open: a reader would make our non-blocking open for writing succeed.
     canary = tmp_path / "canary.mp4"
     os.mkfifo(canary)
-    disguised = tmp_path / "film.mp4"
+    disguised = tmp_path / name
     disguised.write_text(text.format(canary=canary))
     opened = threading.Event()
     done = threading.Event()
@@ -114,6 +123,12 @@ def test_a_list_dressed_as_a_video_is_refused_and_opens_nothing(tmp_path: Path, 
     done.set()
     watcher.join()
     assert not opened.is_set()
+
+
+def test_no_address_but_a_file_s_is_taken(clip: Path) -> None:
+    options = [part for name, value in process.input_options().items() for part in (f"-{name}", value)]
+    with pytest.raises(PermanentError, match="a list of others"):
+        run_ffmpeg([*options, "-i", f"concat:{clip}|{clip}", "-f", "null", "-"], limits=LIMITS, reads=[clip], what="x")
 
 
 def test_a_truncated_file_is_refused_instead_of_giving_half_a_video(clip: Path, tmp_path: Path) -> None:
@@ -161,6 +176,15 @@ def test_processor_time_is_limited() -> None:
     args = ["-f", "lavfi", "-i", "testsrc2=size=1920x1080", "-f", "null", "-"]
     with pytest.raises(PermanentError, match="processor time"):
         run_ffmpeg(args, limits=limits(cpu_seconds=1), what="x")
+
+
+def test_processor_time_is_told_where_ffmpeg_does_not_come_to_look_at_signals(tmp_path: Path) -> None:
+    """It decodes one cue of megabytes for minutes, and gives up at the fourth signal."""
+    cue = tmp_path / "cue.srt"
+    cue.write_text("1\n00:00:00,000 --> 00:00:01,000\n" + "Herons. " * 2**19 + "\n", encoding="utf-8")
+    args = ["-i", f"file:{cue}", "-c:s", "webvtt", "-f", "webvtt", f"file:{tmp_path / 'cue.vtt'}"]
+    with pytest.raises(PermanentError, match="processor time"):
+        run_ffmpeg(args, limits=limits(cpu_seconds=1), reads=[cue], writes=tmp_path, what="x")
 
 
 def test_memory_is_limited() -> None:

@@ -155,7 +155,7 @@ def hdr(kit: Kit) -> bytes:
     colours = "pools=none:frame-threads=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=1"
     named = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]
     return kit.ffmpeg(
-        "mp4", "-f", "lavfi", "-i", "color=gray:size=3840x2160:rate=30", "-frames:v", "24", "-c:v", "libx265",
+        "mp4", "-f", "lavfi", "-i", "color=gray:size=3840x2160:rate=30", "-frames:v", "14", "-c:v", "libx265",
         "-preset", "ultrafast", "-x265-params", colours, *named, "-pix_fmt", "yuv420p10le",
     )  # fmt: skip
 

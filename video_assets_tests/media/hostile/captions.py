@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from video_assets_tests.media.clips import make_clip
+from video_assets_tests.media.hostile.bombs import CLUSTER, TRACKS, block, element, matroska, sound_track
 from video_assets_tests.media.hostile.disguises import archive
 from video_assets_tests.media.hostile.kit import Hostile, Kit, chosen
 
@@ -35,6 +36,14 @@ def within(name: str, ending: str, text: str, outcome: str, *, quick: bool = Fal
         return path.read_bytes()
 
     return Hostile(f"track-{name}.{ending}", make, outcome, quick=quick)
+
+
+def track_of_one_cue(kit: Kit) -> bytes:
+    """A second of silence with one cue of four megabytes."""
+    subtitles = element(0xAE, element(0xD7, 2), element(0x73C5, 2), element(0x83, 17), element(0x86, "S_TEXT/UTF8"))
+    cue = element(0xA1, bytes([0x82]), bytes(3), b"Herons. " * 2**19)
+    cluster = element(CLUSTER, element(0xE7, 0), block(1, 0, bytes(16000)), element(0xA0, cue, element(0x9B, 900)))
+    return matroska(element(TRACKS, sound_track(1), subtitles), cluster)
 
 
 def many(count: int, text: str = "word") -> str:
@@ -101,7 +110,8 @@ FILES = [
     beside("a-playlist", lambda kit: f"#EXTM3U\n#EXTINF:9,\n{kit.canary}\n".encode(), "hold no cues"),
     beside("names-the-canary", lambda kit: (CUE + f"file://{kit.canary}\n").encode(), "ready"),
     within("script", "mp4", CUE + "<script>alert(1)</script>Herons.\n", "ready", quick=True),
-    within("long-text", "mkv", "1\n00:00:00,200 --> 00:00:01,500\n" + "Herons. " * 100_000 + "\n", ""),
+    within("long-text", "mkv", "1\n00:00:00,200 --> 00:00:01,500\n" + "Herons. " * 20_000 + "\n", ""),
+    Hostile("track-of-4-mb.mkv", track_of_one_cue, "reading the captions takes more processor time"),
     within("100000-cues", "mkv", many_srt(100_000), ""),
     within("beyond-the-end", "mkv", "1\n09:00:00,200 --> 09:00:01,500\nHerons.\n", ""),
     within("endless", "mkv", "1\n00:00:00,200 --> 99:59:59,999\nHerons.\n", ""),

@@ -60,6 +60,11 @@ TEXTS = {
     "</svg>",
     "shell": "#!/bin/sh\ncat {canary}\n",
 }
+ENDINGS = {"hls": "m3u8", "hls-http": "m3u8", "hls-key": "m3u8", "hls-map": "m3u8", "hls-master": "m3u8",
+           "hls-subfile": "m3u8", "sdp": "sdp", "dash": "mpd", "dash-entity": "mpd", "pls": "pls", "ram": "ram",
+           "vobsub": "idx", "cue": "cue", "avisynth": "avs", "svg": "svg", "svg-http": "svg", "m3u": "m3u",
+           "lavfi": "txt", "webvtt": "vtt", "subrip": "srt"}  # fmt: skip
+"""What they are called where they do not hide: FFmpeg knows some of them by their ending only."""
 TELLING = {"hls", "hls-http", "concat", "sdp", "svg", "svg-laughs", "subrip"}
 
 
@@ -110,8 +115,14 @@ def _text(name: str, text: str) -> Hostile:
     return Hostile(f"list-{name}.mp4", lambda kit: text_file(kit, text), NO_VIDEO, quick=name in TELLING)
 
 
+def _named(name: str, ending: str) -> Hostile:
+    make = lambda kit: text_file(kit, TEXTS[name])  # noqa: E731
+    return Hostile(f"list-{name}.{ending}", make, NO_VIDEO, quick=name in ("hls", "hls-http", "dash", "sdp"))
+
+
 FILES = [
     *(_text(name, text) for name, text in TEXTS.items()),
+    *(_named(name, ending) for name, ending in ENDINGS.items()),
     Hostile("empty.mp4", lambda kit: b"", "is empty; copy it again", quick=True),
     Hostile("one-byte.mp4", lambda kit: b"\0", NO_VIDEO),
     Hostile("zeros.mp4", lambda kit: bytes(16 * 2**20), NO_VIDEO),
