@@ -6,7 +6,7 @@ A RetryPolicy would apply to every exception alike, bad input included, so there
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -17,18 +17,27 @@ from video_assets.videos import Stage
 TRANSIENT_RETRIES = 4
 UNKNOWN_RETRIES = 1
 FIRST_PAUSE_SECONDS = 2.0
+GROWTH = 4.0
+"""Of the pauses. The four come to nearly three minutes: a search server that is started again takes one, and no
+video is to fail for that."""
 STORAGE_ERRORS = frozenset({"OperationalError", "InterfaceError", "DagsterPostgresException"})
 """Names of what Dagster raises where its storage is away; by name, as a failure that was kept has only that."""
 
 
+Rest = Callable[[float], None]
+"""Waits so many seconds, and gives signs of life meanwhile: Dagster's own pause before a retry is a silence, and
+whoever is silent for long is taken for dead."""
+
+
 def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
-    """Seconds until the next try: doubling, or what the other side asked for (five minutes at most)."""
-    return min(max(FIRST_PAUSE_SECONDS * 2.0**retry_number, retry_after or 0.0), 300.0)
+    """Seconds until the next try: growing, or what the other side asked for (five minutes at most)."""
+    return min(max(FIRST_PAUSE_SECONDS * GROWTH**retry_number, retry_after or 0.0), 300.0)
 
 
 @contextmanager
-def reported(stage: Stage, retry_number: int, log: logging.Logger) -> Iterator[None]:
-    """Turns whatever is raised inside into a Failure or a RetryRequested that says kind, stage and message."""
+def reported(stage: Stage, retry_number: int, log: logging.Logger, rest: Rest) -> Iterator[None]:
+    """Turns whatever is raised inside into a Failure or a RetryRequested that says kind, stage and message. Before
+    it asks for a retry it rests."""
     try:
         yield
     except (dg.Failure, dg.RetryRequested, dg.DagsterExecutionInterruptedError):
@@ -38,14 +47,15 @@ def reported(stage: Stage, retry_number: int, log: logging.Logger) -> Iterator[N
     except Exception as error:
         if (transient := as_transient(error)) is not None:
             if retry_number < TRANSIENT_RETRIES:
-                log.warning("%s: %s; trying again", stage.value, one_line(transient))
                 pause = pause_before_retry(retry_number, transient.retry_after)
-                raise dg.RetryRequested(max_retries=TRANSIENT_RETRIES, seconds_to_wait=pause) from error
+                log.warning("%s: %s; trying again in %g s", stage.value, one_line(transient), pause)
+                rest(pause)
+                raise dg.RetryRequested(max_retries=TRANSIENT_RETRIES) from error
             raise failure("transient", stage, one_line(transient)) from error
         log.exception("%s: unexpected", stage.value)
         if retry_number < UNKNOWN_RETRIES:
-            pause = pause_before_retry(retry_number, None)
-            raise dg.RetryRequested(max_retries=UNKNOWN_RETRIES, seconds_to_wait=pause) from error
+            rest(pause_before_retry(retry_number, None))
+            raise dg.RetryRequested(max_retries=UNKNOWN_RETRIES) from error
         raise failure("unknown", stage, plain_words(error)) from error
 
 

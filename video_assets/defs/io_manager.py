@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import dagster as dg
 
 from video_assets.artifacts import Deleted, Manifest, Superseded, current, publish
-from video_assets.defs.failures import TRANSIENT_RETRIES, failure, pause_before_retry, reported
+from video_assets.defs.failures import TRANSIENT_RETRIES, Rest, failure, pause_before_retry, reported
 from video_assets.defs.partitions import video_id_of
 from video_assets.defs.platform import Platform
 from video_assets.errors import TransientError, one_line
@@ -30,15 +29,23 @@ class ManifestIOManager(dg.IOManager):
         """Makes the artefact current. One that was reused is already."""
         if not isinstance(obj, Manifest) or obj.run_id != context.run_id:
             return
-        with reported(obj.artefact, _retry_number(context), log):
+
+        def rest(seconds: float) -> None:
+            self.platform.rest(obj.video_id, obj.run_id, obj.artefact, seconds)
+
+        with reported(obj.artefact, _retry_number(context), log, rest):
             publish_or_withdraw(self.platform, obj)
 
     def load_input(self, context: dg.InputContext) -> Manifest:
         """The current manifest of the upstream asset, for this video."""
         stage = Stage(context.asset_key.path[-1])
         video_id = video_id_of(context.partition_key)
-        with reported(stage, TRY_ONCE, log):
-            manifest = patiently(lambda: current(self.platform.storage, video_id, stage))
+
+        def rest(seconds: float) -> None:
+            self.platform.rest(video_id, context.step_context.run_id, stage, seconds)
+
+        with reported(stage, TRY_ONCE, log, rest):
+            manifest = patiently(lambda: current(self.platform.storage, video_id, stage), rest)
         if manifest is None:
             message = f"video {video_id} has no {stage.value} yet; materialize {stage.value} first"
             raise failure("permanent", stage, message)
@@ -62,14 +69,15 @@ TRY_ONCE = 10_000
 """A retry number past every limit: a step is not begun anew for its inputs, they wait in their place."""
 
 
-def patiently(read: Callable[[], T]) -> T:
+def patiently(read: Callable[[], T], rest: Rest) -> T:
     """What `read` gives, tried as often and with the same pauses as a stage that finds a server away."""
     for number in range(TRANSIENT_RETRIES):
         try:
             return read()
         except TransientError as error:
-            log.warning("%s; trying again", one_line(error))
-            time.sleep(pause_before_retry(number, error.retry_after))
+            pause = pause_before_retry(number, error.retry_after)
+            log.warning("%s; trying again in %g s", one_line(error), pause)
+            rest(pause)
     return read()
 
 

@@ -56,7 +56,11 @@ def produce(
 ) -> Events:
     """The body of a per-video asset. Yields the check results, then the manifest; raises Failure or
     RetryRequested. A reused artefact yields its recorded check results again, as Dagster wants them."""
-    with reported(stage, context.retry_number, logging.getLogger(__name__)):
+
+    def rest(seconds: float) -> None:
+        platform.rest(video_id_of(context.partition_key), context.run.run_id, stage, seconds)
+
+    with reported(stage, context.retry_number, logging.getLogger(__name__), rest):
         video_id = video_id_of(context.partition_key)
         run = run_info(context.instance, context.run.run_id)
         with opened(platform, stage, video_id, run, recipe(video_id)) as (artifact, made):

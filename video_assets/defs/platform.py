@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import Any
 
 from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
+from video_assets.artifacts.workbench import Pulse, Silence
 from video_assets.database.engine import Database
 from video_assets.database.pulse import ProgressPulse
-from video_assets.errors import PermanentError
+from video_assets.errors import PermanentError, TransientError
 from video_assets.events.publisher import Publisher, open_publisher
 from video_assets.search import SearchIndex, open_index
 from video_assets.settings import Settings
@@ -17,6 +19,7 @@ from video_assets.storage import Storage, open_storage
 from video_assets.text.asking import Replies
 from video_assets.text.chat import OPENAI_URL, Server
 from video_assets.text.pace import Rate
+from video_assets.videos import Stage
 
 
 class Platform:
@@ -92,6 +95,18 @@ class Platform:
         """The workbench assets work on, with a heartbeat into the `progress` table."""
         pulse = ProgressPulse(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
         return Workbench(self.storage, self.settings.work_folder, pulse=pulse)
+
+    def rest(self, video_id: int, run_id: str, stage: Stage, seconds: float) -> None:
+        """Waits, with the run's heart beating, for something that is away to come back."""
+        try:
+            pulse: Pulse = self.bench.pulse
+        except TransientError:  # the tables themselves are away
+            pulse = Silence()
+        pulse.start(video_id, run_id, stage)
+        try:
+            time.sleep(seconds)
+        finally:
+            pulse.stop()
 
     def close(self) -> None:
         """Lets go of every connection that was opened; each is opened anew on its next use."""

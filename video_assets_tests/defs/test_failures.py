@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
-from video_assets.defs import io_manager
+from video_assets.database import intake, reading
+from video_assets.defs import io_manager, platform
 from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
+from video_assets.defs.platform import Platform
 from video_assets.defs.translate import explain
 from video_assets.errors import PermanentError, TransientError
-from video_assets.videos import Stage
+from video_assets.settings import Settings
+from video_assets.videos import Stage, utc_now
+from video_assets_tests.e2e.house import wait_for
 
 LOG = logging.getLogger(__name__)
 
 
 def raised(error: Exception, retry_number: int) -> Exception:
-    with pytest.raises((dg.Failure, dg.RetryRequested)) as caught, reported(Stage.VARIANTS, retry_number, LOG):
+    rested: list[float] = []
+    with (
+        pytest.raises((dg.Failure, dg.RetryRequested)) as caught,
+        reported(Stage.VARIANTS, retry_number, LOG, rested.append),
+    ):
         raise error
+    again = isinstance(caught.value, dg.RetryRequested)
+    assert rested == ([pause_before_retry(retry_number, None)] if again else [])
     return caught.value
 
 
@@ -53,8 +64,8 @@ def test_other_errors_are_tried_again_a_few_times_and_then_reported(error: Excep
     assert said(raised(error, retries))["kind"] == kind
 
 
-def test_the_pause_doubles_and_honours_what_the_other_side_asked_for() -> None:
-    assert [pause_before_retry(number, None) for number in range(4)] == [2, 4, 8, 16]
+def test_the_pause_grows_and_honours_what_the_other_side_asked_for() -> None:
+    assert [pause_before_retry(number, None) for number in range(4)] == [2, 8, 32, 128]
     assert pause_before_retry(0, 30) == 30
     assert pause_before_retry(0, 1e9) == 300
 
@@ -102,9 +113,28 @@ def test_a_run_that_never_started_has_words_of_its_own() -> None:
     assert explain("Could not load the code location", []) == ("launch", None, "Could not load the code location")
 
 
-def test_an_input_that_cannot_be_read_just_now_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_waits_for_a_server_gives_signs_of_life(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a run that waits would be taken for dead: the last pause is longer than a silence may be."""
+    assert pause_before_retry(TRANSIENT_RETRIES - 1, None) > settings.worker_lost_seconds
+    house, seen = Platform(settings), []
+
+    def asleep(seconds: float) -> None:
+        def beats() -> int:
+            with house.database.read() as session:
+                seen.append(reading.heartbeats(session, ["run1"]).get("run1"))
+            return len(set(seen) - {None})
+
+        wait_for("two beats", lambda: beats() >= 2, 20)
+
+    with house.database.write() as session:
+        video_id = intake.add_video(session, title="Herons", now=utc_now()).id
+    monkeypatch.setattr(platform, "time", SimpleNamespace(sleep=asleep))
+    house.rest(video_id, "run1", Stage.VARIANTS, 128)
+    house.close()
+
+
+def test_an_input_that_cannot_be_read_just_now_is_waited_for() -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(io_manager.time, "sleep", pauses.append)
     answers = iter([TransientError("away"), TransientError("away", retry_after=9), "the manifest"])
 
     def read() -> str:
@@ -113,12 +143,12 @@ def test_an_input_that_cannot_be_read_just_now_is_waited_for(monkeypatch: pytest
             raise answer
         return answer
 
-    assert io_manager.patiently(read) == "the manifest"
+    assert io_manager.patiently(read, pauses.append) == "the manifest"
     assert pauses == [2, 9]
 
     def never() -> str:
         raise TransientError("away for good")
 
     with pytest.raises(TransientError, match="for good"):
-        io_manager.patiently(never)
+        io_manager.patiently(never, pauses.append)
     assert len(pauses) == 2 + TRANSIENT_RETRIES
