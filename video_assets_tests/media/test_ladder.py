@@ -221,6 +221,11 @@ def test_a_tiny_source_that_is_copied_is_all_that_there_is() -> None:
     assert [(rung.name, rung.copy) for rung in plan(probe_facts(video), HEIGHTS).rungs] == [("90p", True)]
 
 
+def test_heights_that_come_to_the_same_even_size_make_one_rung() -> None:
+    ladder = plan(probe_facts(video_facts(clean=False)), (481, 480, 241))
+    assert [rung.name for rung in ladder.rungs] == ["480p", "240p"]
+
+
 def test_a_portrait_video_is_named_by_its_short_side() -> None:
     video = video_facts(width=720, height=1280, display_width=720, display_height=1280)
     rungs = plan(probe_facts(video), HEIGHTS).rungs

@@ -96,6 +96,13 @@ def test_the_grid_has_at_most_a_hundred_tiles_for_any_length(duration: float) ->
     assert grid.columns * grid.rows >= grid.count
     assert grid.width % 2 == grid.height % 2 == 0
     assert grid.interval >= 1
+    assert abs(grid.count * grid.interval - duration) <= grid.interval, "the tiles do not cover the video"
+
+
+def test_the_last_tile_stands_to_the_end_of_the_video() -> None:
+    probe = probe_facts(video_facts(), duration=10.4)
+    last = stills.cues(stills.grid(probe), probe.duration).split("\n\n")[-1]
+    assert last.startswith("00:00:09.000 --> 00:00:10.400")
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=10))
