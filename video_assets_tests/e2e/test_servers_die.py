@@ -46,7 +46,7 @@ def script(request: pytest.FixtureRequest) -> Iterator[Script]:
     environment = {**os.environ, "SERVICES_HOME": str(home), "POSTGRES_COMMIT": "on", **ports}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([SCRIPT, *words], env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([SCRIPT, *words], env=environment, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stderr
         return done
 
