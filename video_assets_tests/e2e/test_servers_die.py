@@ -27,7 +27,8 @@ from video_assets_tests.services.test_services import SCRIPT
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 COUNT = 10
-PORTS = {"postgres": 40432, "redis": 40379, "kafka": 40092, "s3": 40000, "elasticsearch": 40200}
+# Below those that the system gives to whoever calls out.
+PORTS = {"postgres": 20432, "redis": 20379, "kafka": 20092, "s3": 20000, "elasticsearch": 20200}
 FOUND_BY = {"postgres": "database", "redis": "redis", "kafka": "events", "s3": "storage",
             "elasticsearch": "search"}  # fmt: skip
 """Server → the examination of `doctor` that misses it."""
