@@ -8,7 +8,9 @@ import sys
 import time
 
 payload = json.load(sys.stdin)
-held = bytearray(payload.get("hold", 0))
+# Never touched, so that nobody sees it held: private memory, and addresses alone.
+held = [mmap.mmap(-1, payload["hold"], flags=mmap.MAP_PRIVATE)] if "hold" in payload else []
+held += [mmap.mmap(-1, payload["reserve"])] if "reserve" in payload else []
 if "spike" in payload:
     with mmap.mmap(-1, payload["spike"]) as shared:  # shared: no limit of the kernel's counts it
         for page in range(0, len(shared), mmap.PAGESIZE):

@@ -254,6 +254,13 @@ def test_memory_is_refused_by_the_kernel_whoever_watches() -> None:
         )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere addresses have no limit")
+def test_addresses_are_limited_even_if_nothing_is_held() -> None:
+    given = {"say": "", "reserve": 2 << 30}
+    with pytest.raises(PermanentError, match="takes more memory than is allowed"):
+        run_python("video_assets_tests.media.echo_child", given, limits=limits(address_space_bytes=1 << 30))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how much a child holds")
 def test_memory_held_for_a_moment_counts() -> None:
     with pytest.raises(PermanentError, match="takes more memory than is allowed"):
