@@ -18,6 +18,7 @@ import pytest
 from video_assets.errors import PermanentError, TransientError
 from video_assets.media import confine, process
 from video_assets.media.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
+from video_assets.media.watch import Ended, ProgressWatch
 from video_assets_tests.media.clips import make_clip
 
 LIMITS = Limits(address_space_bytes=4 << 30, cpu_seconds=60, file_bytes=1 << 28, wall_seconds=60, stall_seconds=30)
@@ -160,6 +161,22 @@ def test_a_job_without_progress_is_ended(tmp_path: Path) -> None:
         run_ffmpeg(decoding(fifo), limits=limits(stall_seconds=1), reads=[fifo], what="x")
     assert time.monotonic() - before < 10
     assert new_children() == []
+
+
+def test_telling_the_same_over_and_over_is_no_progress() -> None:
+    """FFmpeg reports twice a second whether or not it comes on."""
+    watch, ended = ProgressWatch(None, 0.05, None), []
+
+    def still() -> bool:
+        watch.feed(b"frame=7\nout_time_us=280000\ntotal_size=99\nprogress=continue\n")
+        try:
+            watch.check()
+        except Ended as reason:
+            ended.append(str(reason))
+        return bool(ended)
+
+    assert wait_until(still, 5)
+    assert ended[0].startswith("nothing came out of the file")
 
 
 def test_a_job_that_runs_far_past_its_length_is_ended() -> None:
