@@ -14,7 +14,6 @@ import random
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import imageio_ffmpeg
-import psutil
 from PIL import Image, ImageDraw
 
+from video_assets import peaks
 from video_assets.artifacts import RunInfo, publish
 from video_assets.artifacts.pointer import make_fence
 from video_assets.defs.assets import uploads, variants
@@ -286,12 +285,12 @@ def whole_stage(source: Path, folder: Path) -> dict[str, list[float]]:
     def noted(module: object, name: str, what: str) -> Iterator[None]:
         original: Callable[..., object] = getattr(module, name)
 
-        def timed(*args: object, **kwargs: object) -> object:
+        def noting(*args: object, **kwargs: object) -> object:
             found: list[object] = []
-            taken[what] = spent(lambda: found.append(original(*args, **kwargs)))
+            taken[what] = timed(lambda: found.append(original(*args, **kwargs)))
             return found[0]
 
-        setattr(module, name, timed)
+        setattr(module, name, noting)
         try:
             yield
         finally:
@@ -337,31 +336,18 @@ def three_hours(folder: Path, *, seconds: int) -> Figures:
 
 
 def spent(work: Callable[[], object]) -> Spent:
-    """Does the work; memory is looked at five times a second, since a child's own peak says nothing of the sum."""
-    peak, ended, me = 0, threading.Event(), psutil.Process()
+    """Does the work. Its memory is the peak of this process and that of its largest child, together: the door notes
+    them as it goes, where a watch of our own would count as work."""
+    peaks.start()
+    took = timed(work)
+    return replace(took, peak=peaks.own() + peaks.largest_child())
 
-    def watch() -> None:
-        nonlocal peak
-        while not ended.wait(0.2):
-            peak = max(peak, sum(_memory(each) for each in [me, *me.children(recursive=True)]))
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+def timed(work: Callable[[], object]) -> Spent:
+    """Does the work, as a piece of something whose memory is measured."""
     wall, cpu = time.monotonic(), sum(os.times()[:4])
-    try:
-        work()
-    finally:
-        took = time.monotonic() - wall, sum(os.times()[:4]) - cpu
-        ended.set()
-        watcher.join()
-    return Spent(*took, peak)
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+    work()
+    return Spent(time.monotonic() - wall, sum(os.times()[:4]) - cpu, 0)
 
 
 def _ratios(what: str, ours: Spent, theirs: Spent) -> Figures:
