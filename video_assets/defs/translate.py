@@ -158,14 +158,15 @@ def explain(message: str, failures: Sequence[Mapping[str, Any]]) -> tuple[str, S
     """Kind, stage and one line for a failed run, out of its own message and its step failures' metadata."""
     if _INTERRUPTED in message:
         return HANDED_BACK, None, "the worker was told to stop in the middle; try again"
+    # Whoever gave the run up has the word: its step fails after that, of being stopped for it.
+    for kind in (WORKER_LOST, LAUNCH_LOST, HANDED_BACK):
+        if message.startswith(f"{kind}: "):
+            return kind, None, one_line(message.removeprefix(f"{kind}: "))
     for failure in failures:
         stage = failure.get("stage")
         known = Stage(stage) if stage in {each.value for each in Stage} else None
         words = failure.get("message") or "unexpected error; the run's log has the details"
         return str(failure.get("kind") or "unknown"), known, one_line(str(words))
-    for kind in (WORKER_LOST, LAUNCH_LOST, HANDED_BACK):
-        if message.startswith(f"{kind}: "):
-            return kind, None, one_line(message.removeprefix(f"{kind}: "))
     if _BROKE_OFF in message:
         return WORKER_LOST, None, "the run broke off; try again, its log has the details"
     if _DIED in message:

@@ -108,6 +108,13 @@ def test_a_run_that_was_told_to_stop_is_told_from_one_whose_worker_died(message:
     assert (kind, stage) == ("handed_back", None)
 
 
+def test_a_step_that_was_stopped_since_its_run_was_given_up_is_not_to_blame() -> None:
+    stopped = [{"stage": "summaries", "message": "DagsterExecutionInterruptedError; the run's log has the details"}]
+    assert explain("worker_lost: the worker has been silent for 61 s; try again", stopped) == (
+        "worker_lost", None, "the worker has been silent for 61 s; try again",
+    )  # fmt: skip
+
+
 def test_a_run_that_never_started_has_words_of_its_own() -> None:
     assert explain("launch_lost: the run did not start within 181 s", [])[0] == "launch_lost"
     assert explain("Could not load the code location", []) == ("launch", None, "Could not load the code location")
