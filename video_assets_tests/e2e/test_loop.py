@@ -19,7 +19,7 @@ from video_assets_tests.e2e.house import House, ffmpeg_processes, house, wait_fo
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, in_order, row, topics, wait_until
 from video_assets_tests.media.clips import make_clip
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 SLOW_LADDER = "720,480,360,240"
@@ -86,7 +86,7 @@ def test_a_worker_killed_in_the_encode_is_replaced_and_nothing_is_doubled(busy: 
     worker.kill()
 
     wait_for("FFmpeg to be gone", lambda: not encoder.is_running(), 5)
-    wait_until(running.platform, video_id, "ready", 90)
+    wait_until(running.platform, video_id, "ready", 240)
     assert topics(running.platform, video_id) == ALL_TOPICS
     states = attempt_states(running, video_id)
     assert states == ["failed", "succeeded"]
@@ -102,7 +102,7 @@ def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(busy
     for process in (worker, encoder):
         process.suspend()
 
-    wait_until(running.platform, video_id, "ready", 90)
+    wait_until(running.platform, video_id, "ready", 240)
     before = everything(running, video_id)
     for process in (encoder, worker):
         process.resume()
@@ -123,7 +123,7 @@ def test_everything_killed_at_once_loses_nothing(unhoused: Settings, tmp_path: P
         running.kill_everything()
         wait_for("FFmpeg to be gone", lambda: not ffmpeg_processes(str(settings.work_folder)), 5)
     with house(settings) as running:
-        wait_until(running.platform, video_id, "ready", 90)
+        wait_until(running.platform, video_id, "ready", 240)
         assert topics(running.platform, video_id) == ALL_TOPICS
         made_once(running, video_id)
 
