@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     home = tmp_path_factory.mktemp("production")
-    changes = {"ladder": SLOW_LADDER, "stop_grace_seconds": 1, "start_timeout_seconds": 30}
+    changes = {"ladder": SLOW_LADDER, "stop_grace_seconds": 1, "start_timeout_seconds": 30, "worker_lost_seconds": 30}
     with production(home, Servers.of(request), house_settings, **changes) as made:
         yield made
 
