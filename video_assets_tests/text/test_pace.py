@@ -121,7 +121,7 @@ def test_threads_start_in_turn_and_none_is_lost() -> None:
 
 
 def test_the_server_never_sees_more_than_its_rate_and_five_at_a_time_is_no_limit_then(tmp_path: Path) -> None:
-    rate, window = Rate(requests=12), 2.0
+    rate, window = Rate(requests=12), 4.0
     with StandIn(latency=0.3).running() as standin:
         asking = asker(standin, tmp_path)
         language_model = asking.model
@@ -133,6 +133,6 @@ def test_the_server_never_sees_more_than_its_rate_and_five_at_a_time_is_no_limit
         summarize(lecture(210), asking, chunk_tokens=170, at_once=0)
     arrived = sorted(call.began for call in standin.calls[1:])
     assert len(arrived) == 26
-    # A request is seen a little after it was sent, so what the server sees is a little closer together.
-    assert within(arrived, [1] * len(arrived), rate, window * 0.6)
+    # A request is seen after it was sent, on a busy machine by seconds, so what the server sees is closer together.
+    assert within(arrived, [1] * len(arrived), rate, window * 0.5)
     assert standin.most_in_flight > 6
