@@ -159,7 +159,7 @@ def test_the_production_instance_is_the_one_the_system_was_built_for() -> None:
     assert instance["telemetry"]["enabled"] is False
     assert instance["run_monitoring"]["enabled"] is False
     assert instance["sensors"]["use_threads"] is True
-    assert set(instance["storage"]) == {"postgres"}
+    assert instance["storage"]["custom"]["class"] == "WarmPostgresStorage"
     assert instance["compute_logs"]["class"] == "S3ComputeLogManager"
     assert instance["retention"]["sensor"]["purge_after_days"]["skipped"] <= 1
     limits = instance["run_coordinator"]["config"]["tag_concurrency_limits"]
