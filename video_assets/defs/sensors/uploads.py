@@ -2,6 +2,7 @@
 
 import dagster as dg
 from dagster import DagsterRunStatus
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from video_assets.database import launching
 from video_assets.defs.jobs import process_video
@@ -32,7 +33,7 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
         with platform.database.read() as session:
             asked = launching.open_run_keys(session)
         answered = _runs_by_key(instance, asked) if asked else {}
-        queued = instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED))
+        queued = _queued_beside_backfills(instance)
         going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
         free = max(settings.max_concurrent_runs - going, 0) - queued // 2
         with platform.database.write() as session:
@@ -56,6 +57,18 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
         )
 
     return uploads_sensor
+
+
+def _queued_beside_backfills(instance: dg.DagsterInstance) -> int:
+    """Runs that queue, without those of backfills: they leave room for uploads, so no upload waits for them."""
+    queued = instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED))
+    if not queued:
+        return 0
+    going = instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+    ids = [each.backfill_id for each in going]
+    if not ids:
+        return queued
+    return queued - instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED, tags={"dagster/backfill": ids}))
 
 
 def _runs_by_key(instance: dg.DagsterInstance, run_keys: list[str]) -> dict[str, str]:
