@@ -49,12 +49,17 @@ def running(settings: Settings) -> Iterator[House]:
         yield started
 
 
-def told(running: House, count: int, seconds: float = 20) -> list[Heard]:
-    """What consumers of all topics hear; none before it is `count` messages."""
+def told(running: House, videos: list[int], count: int, seconds: float = 20) -> list[Heard]:
+    """What consumers of all topics hear of these videos; none before it is `count` messages."""
     settings = running.settings
     names = [settings.kafka_topic_prefix + topic for topic in TOPICS]
-    found = heard(settings.kafka_bootstrap_servers, names, lambda found: len(found) >= count, seconds)
-    return found if len(found) >= count else []
+    keys = {str(video_id) for video_id in videos}
+
+    def of_them(found: list[Heard]) -> list[Heard]:
+        return [each for each in found if each.key in keys]
+
+    found = heard(settings.kafka_bootstrap_servers, names, lambda found: len(of_them(found)) >= count, seconds)
+    return of_them(found) if len(of_them(found)) >= count else []
 
 
 def outbox(running: House, video_id: int) -> list[OutboxRow]:
@@ -69,7 +74,7 @@ def test_consumers_hear_exactly_what_happened_in_order_and_soon(running: House, 
     for video_id in videos:
         wait_until(running.platform, video_id, "ready", 120)
     # `ready` stands in the tables since the transaction that put the last messages into the outbox.
-    messages = wait_for("all to be told", lambda: told(running, 10, 1), 5)
+    messages = wait_for("all to be told", lambda: told(running, videos, 10, 1), 5)
     prefix = running.settings.kafka_topic_prefix
 
     for video_id in videos:
@@ -234,7 +239,7 @@ def test_two_daemons_do_no_harm(running: House, clip: Path) -> None:
         assert before == dict.fromkeys(videos, ALL_TOPICS)
         for video_id in videos:
             made_once(running, video_id)
-        messages = wait_for("all to be told", lambda: told(running, len(videos) * 5), 60)
+        messages = wait_for("all to be told", lambda: told(running, videos, len(videos) * 5), 60)
     finally:
         os.killpg(second.pid, signal.SIGKILL)
         second.wait()
