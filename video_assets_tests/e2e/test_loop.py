@@ -180,7 +180,7 @@ def first_run_left(running: House, video_id: int) -> bool:
         run_id = session.scalars(chosen).first()
     assert run_id is not None
     with open_instance(running.settings) as instance:
-        return any("Process for run exited" in entry.user_message for entry in instance.all_logs(run_id))
+        return any("Process for run exited" in entry.message for entry in instance.all_logs(run_id))
 
 
 def unpublished(running: House) -> int:
