@@ -63,7 +63,7 @@ class Limits:
     """Largest single file it may write."""
     wall_seconds: float
     stall_seconds: float
-    """Longest time without any progress."""
+    """Longest time without any progress, not counting what other processes kept the processor from it."""
     output_bytes: int | None = None
     """All files together that it may write; None: as one file."""
     memory_bytes: int = MEMORY_BYTES
@@ -151,7 +151,7 @@ def run_python(
     try:
         readable = [*_PYTHON, _ROOT / module.partition(".")[0], *reads]
         with _child(command, limits, readable, stdin=json.dumps(payload).encode(), lists=[_ROOT]) as child:
-            code, _ = _follow(child, limits, None, on_output, on_error, lambda: None)
+            code, _ = _follow(child, limits, None, on_output, on_error, lambda pid: None)
     except Ended as ended:
         raise PermanentError(f"reading the file was stopped: {ended}") from None
     if code:
@@ -251,7 +251,7 @@ def _follow(
     writes: Path | None,
     on_output: Callable[[bytes], None],
     on_error: Callable[[bytes], None],
-    check: Callable[[], None],
+    check: Callable[[int], None],
 ) -> tuple[int, int]:
     """Reads both pipes to their ends, in this very thread: the child is bound to the life of it.
 
@@ -271,7 +271,7 @@ def _follow(
             for key, _ in events:
                 data = os.read(key.fd, 65536)
                 key.data(data) if data else selector.unregister(key.fileobj)
-            check()
+            check(child.pid)
             holdings.check()
             if time.monotonic() > deadline:
                 raise Ended(f"it took longer than {limits.wall_seconds:.0f} s; upload a shorter or simpler file")

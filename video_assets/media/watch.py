@@ -18,6 +18,8 @@ _OVERTIME = 1.1
 """A job may get this far past the duration it was told before its time stamps count as broken."""
 _PAUSE = 0.1
 """Seconds between two looks at what a child holds."""
+_SUSPECT = 0.05
+"""Part of the longest standstill after which it is looked at what keeps the child."""
 
 
 class Ended(Exception):
@@ -59,6 +61,7 @@ class ProgressWatch:
         self._block: dict[str, str] = {}
         self._seen: tuple[str | None, ...] = ()
         self._moved_at = time.monotonic()
+        self._kept = Kept()
 
     def feed(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -72,7 +75,7 @@ class ProgressWatch:
         block, self._block = self._block, {}
         seen = tuple(block.get(name) for name in ("frame", "out_time_us", "total_size"))
         if seen != self._seen:
-            self._seen, self._moved_at = seen, time.monotonic()
+            self._seen, self._moved_at, self._kept = seen, time.monotonic(), Kept()
         self.seconds_done = max(self.seconds_done, _number(block.get("out_time_us")) / 1e6)
         if self.duration is not None and self.seconds_done > self.duration * _OVERTIME + 10:
             raise Ended("the file's time stamps do not fit its length; convert it and upload it again")
@@ -80,9 +83,46 @@ class ProgressWatch:
             speed = _number((block.get("speed") or "").rstrip("x")) or None
             self.on_progress(progress(self.seconds_done, self.duration, speed))
 
-    def check(self) -> None:
-        if time.monotonic() - self._moved_at > self.stall_seconds:
+    def check(self, pid: int) -> None:
+        """Raises `Ended` where the child has stood still too long, the time not counted that it stood in a queue for
+        the processor: on a machine with far too much to do a healthy job is slow, and not at fault."""
+        still = time.monotonic() - self._moved_at
+        if still < _SUSPECT * self.stall_seconds:
+            return
+        self._kept.look_at(pid)
+        if still - self._kept.seconds > self.stall_seconds:
             raise Ended(f"nothing came out of the file for {self.stall_seconds:.0f} s; convert it and upload it again")
+
+
+class Kept:
+    """How long a child was ready to run and other processes had the processor, since the first look at it.
+
+    The kernel counts this for each thread (`schedstat`, Linux); of several that wait at once the one that waits
+    longest counts, so that a second of the clock is at most a second. Where nobody counts, it is 0.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._waited: dict[str, int] = {}
+        self._looked_at = 0.0
+
+    def look_at(self, pid: int) -> None:
+        if time.monotonic() - self._looked_at < _PAUSE:
+            return
+        self._looked_at = time.monotonic()
+        before, self._waited = self._waited, waited_nanoseconds(pid)
+        more = [waited - before[thread] for thread, waited in self._waited.items() if thread in before]
+        self.seconds += max(more, default=0) / 1e9
+
+
+def waited_nanoseconds(pid: int) -> dict[str, int]:
+    """By thread of a process, how long it has stood in the queue for a processor in its life."""
+    waited: dict[str, int] = {}
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError, ValueError, IndexError):  # it has ended meanwhile
+                waited[thread] = int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes().split()[1])
+    return waited
 
 
 class Holdings:

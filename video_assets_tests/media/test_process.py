@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ import pytest
 from video_assets.errors import PermanentError, TransientError
 from video_assets.media import confine, process
 from video_assets.media.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
-from video_assets.media.watch import Ended, ProgressWatch
+from video_assets.media.watch import Ended, Kept, ProgressWatch, waited_nanoseconds
 from video_assets_tests.media.clips import make_clip
 
 LIMITS = Limits(address_space_bytes=4 << 30, cpu_seconds=60, file_bytes=1 << 28, wall_seconds=60, stall_seconds=30)
@@ -170,13 +171,70 @@ def test_telling_the_same_over_and_over_is_no_progress() -> None:
     def still() -> bool:
         watch.feed(b"frame=7\nout_time_us=280000\ntotal_size=99\nprogress=continue\n")
         try:
-            watch.check()
+            watch.check(os.getpid())
         except Ended as reason:
             ended.append(str(reason))
         return bool(ended)
 
     assert wait_until(still, 5)
     assert ended[0].startswith("nothing came out of the file")
+
+
+@pytest.fixture
+def crowd() -> Iterator[list[int]]:
+    """Four processes that all want the same processor the whole time."""
+    one = min(os.sched_getaffinity(0))
+    busy = f"import os; os.sched_setaffinity(0, {{{one}}})\nprint(flush=True)\nwhile True: pass"
+    crowd = [subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) for _ in range(4)]
+    try:
+        for each in crowd:
+            assert each.stdout is not None
+            assert each.stdout.readline()
+        yield [each.pid for each in crowd]
+    finally:
+        for each in crowd:
+            each.kill()
+            each.communicate()
+
+
+counted = pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="nobody counts here who waits for the processor"
+)
+
+
+@counted
+def test_waiting_for_the_processor_is_no_standstill(crowd: list[int]) -> None:
+    """Each of four has a quarter of a processor: of four seconds without progress it is to blame for one."""
+    watch, began = ProgressWatch(None, 1.5, None), time.monotonic()
+
+    def ended() -> bool:
+        try:
+            watch.check(crowd[0])
+        except Ended:
+            return True
+        return False
+
+    assert wait_until(ended, 60)
+    assert time.monotonic() - began > 2.5
+
+
+@counted
+def test_what_sleeps_is_not_kept_from_the_processor(crowd: list[int]) -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        sleeping, crowded, until = Kept(), Kept(), time.monotonic() + 1.5
+        while time.monotonic() < until:
+            sleeping.look_at(sleeper.pid)
+            crowded.look_at(crowd[0])
+            time.sleep(0.02)
+        sleeper.kill()
+    assert sleeping.seconds < 0.2
+    assert 0.5 < crowded.seconds <= 1.6
+
+
+def test_of_a_process_that_is_gone_nothing_is_known() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    assert waited_nanoseconds(gone.pid) == {}
 
 
 def test_a_job_that_runs_far_past_its_length_is_ended() -> None:
