@@ -92,10 +92,10 @@ def databases(server_url: str, *names: str) -> Iterator[list[str]]:
                 connection.execute(text(f"CREATE DATABASE {name}"))
         plain = make_url(server_url).set(drivername="postgresql")
         yield [plain.set(database=name).render_as_string(hide_password=False) for name in names]
+    finally:
         with server.connect() as connection:
             for name in names:
-                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    finally:
+                connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         server.dispose()
 
 
@@ -106,8 +106,10 @@ def queues(server_url: str) -> Iterator[str]:
         url = urlsplit(server_url)._replace(path=f"/{number}").geturl()
         with redis.Redis.from_url(url) as client:
             if client.set("a house's", "yes", nx=True, ex=3600):
-                yield url
-                client.flushdb()
+                try:
+                    yield url
+                finally:
+                    client.flushdb()
                 return
     raise AssertionError(f"all databases of {server_url} are taken")
 
@@ -115,10 +117,12 @@ def queues(server_url: str) -> Iterator[str]:
 @contextmanager
 def index(server_url: str, name: str) -> Iterator[str]:
     """A search index's URL; what was made of it is removed afterwards."""
-    yield f"{server_url}/{name}"
-    with Elasticsearch(server_url) as client:
-        for each in client.indices.get(index=f"{name}*", allow_no_indices=True):
-            client.indices.delete(index=each)
+    try:
+        yield f"{server_url}/{name}"
+    finally:
+        with Elasticsearch(server_url) as client:
+            for each in client.indices.get(index=f"{name}*", allow_no_indices=True):
+                client.indices.delete(index=each)
 
 
 @contextmanager
@@ -126,8 +130,10 @@ def bucket(endpoint: str, name: str) -> Iterator[None]:
     """A bucket, removed afterwards with all that is in it."""
     client: Any = boto3.client("s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path"}))
     client.create_bucket(Bucket=name)
-    yield
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
-        for found in page.get("Contents", ()):
-            client.delete_object(Bucket=name, Key=found["Key"])
-    client.delete_bucket(Bucket=name)
+    try:
+        yield
+    finally:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for found in page.get("Contents", ()):
+                client.delete_object(Bucket=name, Key=found["Key"])
+        client.delete_bucket(Bucket=name)
