@@ -50,7 +50,7 @@ setup(
         "openai>=3.50",
         # What openai speaks HTTP with; its answers are bounded through it.
         "httpx2>=2.12,<3",
-        "elasticsearch>=8.19,<8.20",
+        "elasticsearch[orjson]>=8.19,<8.20",
         "confluent-kafka>=2.10",
         "redis>=5",
         # Counts tokens offline: pure Python, with the vocabulary in the wheel (tiktoken fetches it).

@@ -98,18 +98,17 @@ class ElasticIndex:
     def rebuild(self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = ()) -> int:
         with self.server.speaking():
             old = self.names.ready()
-            heads = [head for _, head in self._heads(old)]
-            before = {head["video_id"]: head["version"] for head in heads}
-            gone = {head["video_id"] for head in heads if head["forever"]} | set(removed)
+            seen = self.names.written(old)
+            gone = {head["video_id"] for head in self._heads(old, forever=True)} | set(removed)
             new = self.names.create()
             self.server.write(self._stones(new, gone))
             self.server.write(self._whole(new, (each for each in documents if each[0].video_id not in gone)))
             self.names.settle(new)
             # What was put or removed meanwhile went to the old one. It is looked for twice: before the switch, when
             # there may be much of it, and after, when writers already turn to the new one.
-            self._catch_up(old, new, before)
+            seen = self._catch_up(old, new, seen)
             self.names.switch(new)
-            self._catch_up(old, new, before)
+            self._catch_up(old, new, seen)
             self.names.drop(old)
         return self.count()
 
@@ -117,7 +116,7 @@ class ElasticIndex:
         with self.server.speaking():
             old = self.names.ready()
             new = self.names.create()
-            self.server.write(self._stones(new, (head["video_id"] for _, head in self._heads(old, forever=True))))
+            self.server.write(self._stones(new, (head["video_id"] for head in self._heads(old, forever=True))))
             self.names.settle(new)
             self.names.switch(new)
             self.names.drop(old)
@@ -255,18 +254,25 @@ class ElasticIndex:
         action = self._action(mapping.head_id(head["video_id"]), head, index)
         return {**action, "version": number, "version_type": "external_gte"}
 
-    def _heads(self, index: str, **terms: Any) -> Iterator[tuple[str, Json]]:
-        """Every head of an index, as the last refresh left it."""
+    def _heads(self, index: str, *, after: int = -1, **terms: Any) -> Iterator[Json]:
+        """What the heads of an index say of themselves, those written after this sequence number. For the rest of a
+        head, read it."""
         client = self.server.client
         client.indices.refresh(index=index)
-        for each in scan(client, index=index, query={"query": asking.heads(**terms)}, size=1000):
-            yield each["_id"], each["_source"]
+        query = {"query": asking.heads(after=after, **terms), "_source": ["video_id", "version", "gone", "forever"]}
+        for each in scan(client, index=index, query=query, size=1000):
+            yield each["_source"]
 
-    def _catch_up(self, old: str, new: str, before: dict[int, str]) -> None:
-        """Brings into the new index what came to the old one since `before`, and what was removed for ever."""
-        client = self.server.client
-        for _, head in self._heads(old):
-            if not head["forever"] and (head["gone"] or before.get(head["video_id"]) == head["version"]):
+    def _catch_up(self, old: str, new: str, seen: int) -> int:
+        """Brings into the new index what came to the old one after this sequence number, and what was removed for
+        ever. Returns the number up to which it has done so."""
+        client, written = self.server.client, self.names.written(old)
+        if written == seen:
+            return seen
+        for told in self._heads(old, after=seen):
+            found = self._head(client, told["video_id"], index=old)
+            head = found["_source"] if found else told
+            if head["gone"] and not head["forever"]:
                 continue
             held = self._head(client, head["video_id"], index=new)
             if _is_higher(held, head["version"]):
@@ -277,6 +283,7 @@ class ElasticIndex:
                 self.server.write(self._action(each["_id"], each["_source"], new) for each in docs if each.get("found"))
             self._move_head(client, head, held, index=new)
         client.indices.refresh(index=new)
+        return written
 
 
 def _is_higher(held: Any, version: str) -> bool:

@@ -86,6 +86,13 @@ class Names:
             raise
         return name
 
+    def written(self, name: str) -> int:
+        """The sequence number up to which everything that was written to an index can be read after a refresh; -1
+        where nothing was."""
+        shards = self.server.client.indices.stats(index=name, metric="docs", level="shards")["indices"][name]["shards"]
+        copies = [copy for copies in shards.values() for copy in copies if copy["routing"]["primary"]]
+        return int(copies[0]["seq_no"]["local_checkpoint"])
+
     def settle(self, name: str) -> None:
         """Makes a filled index one to be searched."""
         client = self.server.client

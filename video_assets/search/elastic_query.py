@@ -95,9 +95,12 @@ def found(answers: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Json]]:
     return by_video
 
 
-def heads(**terms: Any) -> Json:
-    """The heads with these values."""
-    return {"bool": {"filter": [{"term": {"kind": VIDEO}}, *({"term": {key: value}} for key, value in terms.items())]}}
+def heads(*, after: int = -1, **terms: Any) -> Json:
+    """The heads with these values, of those written after this sequence number."""
+    conditions: list[Json] = [{"term": {"kind": VIDEO}}, *({"term": {key: value}} for key, value in terms.items())]
+    if after >= 0:
+        conditions.append({"range": {"_seq_no": {"gt": after}}})
+    return {"bool": {"filter": conditions}}
 
 
 def passages(video_id: int, *, up_to: str | None) -> Json:

@@ -73,7 +73,7 @@ class Server:
                 secure: Any = {"ca_certs": str(self._ca)} if self._ca and self._address.startswith("https") else {}
                 self._client = elasticsearch.Elasticsearch(
                     self._address, basic_auth=self._credentials, request_timeout=TIMEOUT_SECONDS, max_retries=2,
-                    retry_on_status=(502, 504), **secure,
+                    retry_on_status=(502, 504), serializer=elasticsearch.OrjsonSerializer(), **secure,
                 )  # fmt: skip
                 self._owner = os.getpid()
             return self._client
