@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     max_lost_workers: int = Field(
         default=4, gt=0, description="Lost workers in a row that fail a video; until then it is launched again."
     )
-    sensor_seconds: int = Field(default=1, gt=0, description="Pause between ticks of the sensors.")
+    sensor_seconds: int = Field(default=1, gt=0, description="Pause between two looks of the sensors.")
     reconcile_seconds: int = Field(default=30, gt=0, description="Pause between ticks of reconcile.")
     inbox_settle_seconds: float = Field(default=3, ge=0, description="An inbox file is taken once unchanged this long.")
     upload_hours: float = Field(default=24, gt=0, description="An upload that has not ended by then is taken back.")

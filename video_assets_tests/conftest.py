@@ -54,9 +54,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Embedded defaults in a temporary HOME, with short pauses."""
+    """Embedded defaults in a temporary HOME, with short pauses; a tick of a sensor is one look."""
     return Settings(
-        home=tmp_path / "home", sensor_seconds=1, reconcile_seconds=1, heartbeat_seconds=0.5, inbox_settle_seconds=0.2,
+        home=tmp_path / "home", sensor_seconds=5, reconcile_seconds=1, heartbeat_seconds=0.5, inbox_settle_seconds=0.2,
         min_free_bytes=0,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ import dagster as dg
 
 from video_assets.defs.operating import drain_outbox
 from video_assets.defs.platform import Platform
+from video_assets.defs.sensors.looks import looks
 
 
 def build_outbox_sensor(platform: Platform) -> dg.SensorDefinition:
@@ -16,6 +17,7 @@ def build_outbox_sensor(platform: Platform) -> dg.SensorDefinition:
         description="Publishes waiting events in order, at least once. Starts no runs.",
     )
     def outbox_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return dg.SkipReason(f"{drain_outbox(platform)} events published")
+        published = sum(drain_outbox(platform) for _ in looks(platform.settings.sensor_seconds))
+        return dg.SkipReason(f"{published} events published")
 
     return outbox_sensor

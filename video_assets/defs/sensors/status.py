@@ -4,6 +4,7 @@ import dagster as dg
 
 from video_assets.defs.platform import Platform
 from video_assets.defs.projecting import Projector
+from video_assets.defs.sensors.looks import looks
 
 
 def build_status_sensor(platform: Platform, projector: Projector) -> dg.SensorDefinition:
@@ -16,10 +17,11 @@ def build_status_sensor(platform: Platform, projector: Projector) -> dg.SensorDe
         description="Applies the event log to status, results and outbox. Starts no runs.",
     )
     def status_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        before = int(context.cursor or 0)
-        cursor, applied = projector.advance(context.instance, before)
-        if cursor != before:
-            context.update_cursor(str(cursor))
+        cursor, applied = int(context.cursor or 0), 0
+        for _ in looks(platform.settings.sensor_seconds):
+            cursor, more = projector.advance(context.instance, cursor)
+            applied += more
+        context.update_cursor(str(cursor))
         return dg.SkipReason(f"{applied} events applied; the log is read up to {cursor}")
 
     return status_sensor

@@ -8,7 +8,8 @@ from video_assets.database import launching
 from video_assets.defs.jobs import process_video
 from video_assets.defs.partitions import videos
 from video_assets.defs.platform import Platform
-from video_assets.lifecycle.launching import due
+from video_assets.defs.sensors.looks import looks
+from video_assets.lifecycle.launching import Launch, due
 from video_assets.videos import utc_now
 
 _GOING = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
@@ -28,22 +29,12 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
         description="Launches process_video for pending videos, oldest first, as slots come free.",
     )
     def uploads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        now, instance = utc_now(), context.instance
-        # Dagster is asked before the transaction: others wait to write while it is open.
-        with platform.database.read() as session:
-            asked = launching.open_run_keys(session)
-        answered = _runs_by_key(instance, asked) if asked else {}
-        queued = _queued_beside_backfills(instance)
-        going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
-        free = max(settings.max_concurrent_runs - going, 0) - queued // 2
-        with platform.database.write() as session:
-            if asked:
-                launching.close_answered(session, answered, now=now, looked_for=asked)
-            waiting, live = launching.waiting_and_live(session, limit=4 * settings.max_concurrent_runs + 100)
-            chosen = due(waiting, live, free, now, settings)
-            launches = launching.record(session, chosen, claimed_by="uploads_sensor", now=now)
-        if not launches:
-            return dg.SkipReason(f"{len(waiting)} videos waiting, {going} runs going, {queued} queued")
+        for _ in looks(settings.sensor_seconds):
+            launches, found = _look(platform, context.instance)
+            if launches:
+                break
+        else:
+            return dg.SkipReason(found)
         return dg.SensorResult(
             run_requests=[
                 dg.RunRequest(
@@ -57,6 +48,25 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
         )
 
     return uploads_sensor
+
+
+def _look(platform: Platform, instance: dg.DagsterInstance) -> tuple[list[Launch], str]:
+    """Whom to launch now, noted down; and what was found, in a line."""
+    settings, now = platform.settings, utc_now()
+    # Dagster is asked before the transaction: others wait to write while it is open.
+    with platform.database.read() as session:
+        asked = launching.open_run_keys(session)
+    answered = _runs_by_key(instance, asked) if asked else {}
+    queued = _queued_beside_backfills(instance)
+    going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
+    free = max(settings.max_concurrent_runs - going, 0) - queued // 2
+    with platform.database.write() as session:
+        if asked:
+            launching.close_answered(session, answered, now=now, looked_for=asked)
+        waiting, live = launching.waiting_and_live(session, limit=4 * settings.max_concurrent_runs + 100)
+        chosen = due(waiting, live, free, now, settings)
+        launches = launching.record(session, chosen, claimed_by="uploads_sensor", now=now)
+    return launches, f"{len(waiting)} videos waiting, {going} runs going, {queued} queued"
 
 
 def _queued_beside_backfills(instance: dg.DagsterInstance) -> int:

@@ -1,0 +1,55 @@
+"""How often a sensor looks within one tick."""
+
+from __future__ import annotations
+
+import pytest
+from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
+
+from video_assets.defs.sensors.looks import ROUND_SECONDS, looks
+
+
+class Clock:
+    def __init__(self, look_seconds: float) -> None:
+        self.now = 100.0
+        self.look_seconds = look_seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def begun(self, pause: float) -> list[float]:
+        """When each look of a tick began, from the beginning of the tick, and when the tick ended."""
+        times = []
+        for _ in looks(pause, clock=self, sleep=self.sleep):
+            times.append(round(self.now - 100, 3))
+            self.now += self.look_seconds
+        return [*times, round(self.now - 100, 3)]
+
+
+def test_dagster_comes_round_as_often_as_we_say() -> None:
+    assert ROUND_SECONDS == MIN_INTERVAL_LOOP_TIME
+
+
+@pytest.mark.parametrize(
+    ("pause", "look", "begun"),
+    [
+        (1, 0.01, [0, 1.01, 2.02, 3.03, 3.04]),
+        (1, 0, [0, 1, 2, 3, 4, 4]),
+        (2, 0.01, [0, 2.01, 2.02]),
+        (1, 2.5, [0, 2.5]),
+        (5, 0.01, [0, 0.01]),
+        (60, 0.01, [0, 0.01]),
+    ],
+)
+def test_a_tick_is_over_before_the_next_is_due(pause: float, look: float, begun: list[float]) -> None:
+    """And between its last look and the next tick's first there is no more than another pause and a look."""
+    assert Clock(look).begun(pause) == begun
+
+
+def test_a_look_that_found_something_may_be_the_last() -> None:
+    clock = Clock(0)
+    for _ in looks(1, clock=clock, sleep=clock.sleep):
+        break
+    assert clock.now == 100
