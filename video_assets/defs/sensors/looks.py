@@ -13,8 +13,8 @@ ROUND_SECONDS = 5.0
 def looks(
     pause: float, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[None]:
-    """The looks of one tick, `pause` seconds apart, for as long as another as long as the last would be over a
-    pause before the next tick is due. One where the pause is as long as the daemon's round.
+    """The looks of one tick, `pause` seconds apart. The last is one after which another that takes as long would end
+    less than a pause before the daemon's next round; a pause as long as the round leaves one look.
 
     An upload would wait half a round for its run, and its status as long again for what the run has done: five
     seconds on average, beside two of work.
