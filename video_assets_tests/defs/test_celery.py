@@ -48,8 +48,9 @@ def test_what_somebody_waits_for_does_not_queue_behind_a_backfill(job: str, tags
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as opened:
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """One on disk: one in memory is not for two threads."""
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as opened:
         yield opened
 
 
@@ -110,19 +111,19 @@ def test_while_the_broker_is_away_a_launch_waits_for_it(
     assert waiting(broker, RUNS) == 1
 
 
-def test_a_launch_that_nobody_wants_any_more_stops_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_launch_that_nobody_wants_any_more_stops_waiting(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("video_assets.defs.launcher.WAIT_SECONDS", 0.1)
-    # One in memory is not for two threads that write.
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        launcher = launcher_of(instance, "redis://127.0.0.1:1/0")
-        run = starting(instance)
-        launching = threading.Thread(target=launch, args=(launcher, run), daemon=True)
-        launching.start()
-        wait_for("the launch to say that it waits", lambda: WAITING_TAG in found(instance, run).tags, 20)
-        assert launcher.terminate(run.run_id)
-        launching.join(20)
-        assert not launching.is_alive()
-        assert status(instance, run) is DagsterRunStatus.CANCELED
+    launcher = launcher_of(instance, "redis://127.0.0.1:1/0")
+    run = starting(instance)
+    launching = threading.Thread(target=launch, args=(launcher, run), daemon=True)
+    launching.start()
+    wait_for("the launch to say that it waits", lambda: WAITING_TAG in found(instance, run).tags, 20)
+    assert launcher.terminate(run.run_id)
+    launching.join(20)
+    assert not launching.is_alive()
+    assert status(instance, run) is DagsterRunStatus.CANCELED
 
 
 def found(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
