@@ -48,9 +48,15 @@ def test_what_somebody_waits_for_does_not_queue_behind_a_backfill(job: str, tags
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """One on disk: one in memory is not for two threads."""
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as opened:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """One that two threads can use."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as opened:
         yield opened
 
 
@@ -94,36 +100,36 @@ def test_a_run_goes_into_its_queue(instance: dg.DagsterInstance, broker: str) ->
 
 
 def test_while_the_broker_is_away_a_launch_waits_for_it(
-    instance: dg.DagsterInstance, broker: str, monkeypatch: pytest.MonkeyPatch
+    on_disk: dg.DagsterInstance, broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("video_assets.defs.launcher.WAIT_SECONDS", 0.1)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        launcher = launcher_of(instance, f"redis://127.0.0.1:{nobody.getsockname()[1]}/0")
-        run = starting(instance)
+        launcher = launcher_of(on_disk, f"redis://127.0.0.1:{nobody.getsockname()[1]}/0")
+        run = starting(on_disk)
         launching = threading.Thread(target=launch, args=(launcher, run), daemon=True)
         launching.start()
-        wait_for("the launch to say that it waits", lambda: WAITING_TAG in found(instance, run).tags, 20)
-        assert status(instance, run) is DagsterRunStatus.STARTING
-        launcher.celery = launcher_of(instance, broker).celery  # as if it had come back
+        wait_for("the launch to say that it waits", lambda: WAITING_TAG in found(on_disk, run).tags, 20)
+        assert status(on_disk, run) is DagsterRunStatus.STARTING
+        launcher.celery = launcher_of(on_disk, broker).celery  # as if it had come back
         launching.join(20)
     assert not launching.is_alive()
     assert waiting(broker, RUNS) == 1
 
 
 def test_a_launch_that_nobody_wants_any_more_stops_waiting(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    on_disk: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("video_assets.defs.launcher.WAIT_SECONDS", 0.1)
-    launcher = launcher_of(instance, "redis://127.0.0.1:1/0")
-    run = starting(instance)
+    launcher = launcher_of(on_disk, "redis://127.0.0.1:1/0")
+    run = starting(on_disk)
     launching = threading.Thread(target=launch, args=(launcher, run), daemon=True)
     launching.start()
-    wait_for("the launch to say that it waits", lambda: WAITING_TAG in found(instance, run).tags, 20)
+    wait_for("the launch to say that it waits", lambda: WAITING_TAG in found(on_disk, run).tags, 20)
     assert launcher.terminate(run.run_id)
     launching.join(20)
     assert not launching.is_alive()
-    assert status(instance, run) is DagsterRunStatus.CANCELED
+    assert status(on_disk, run) is DagsterRunStatus.CANCELED
 
 
 def found(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
