@@ -267,8 +267,6 @@ class ElasticIndex:
         """Brings into the new index what came to the old one after this sequence number, and what was removed for
         ever. Returns the number up to which it has done so."""
         client, written = self.server.client, self.names.written(old)
-        if written == seen:
-            return seen
         for told in self._heads(old, after=seen):
             found = self._head(client, told["video_id"], index=old)
             head = found["_source"] if found else told

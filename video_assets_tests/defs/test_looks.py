@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
 import pytest
 from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
 
+from video_assets.defs.platform import Platform
+from video_assets.defs.sensors import build_sensors
 from video_assets.defs.sensors.looks import ROUND_SECONDS, looks
+from video_assets.settings import Settings
+from video_assets_tests.e2e.videos import add_video
 
 
 class Clock:
@@ -53,3 +62,32 @@ def test_a_look_that_found_something_may_be_the_last() -> None:
     for _ in looks(1, clock=clock, sleep=clock.sleep):
         break
     assert clock.now == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("uploads_sensor", lambda answer, _: len(answer.run_requests) == 1),
+        ("outbox_sensor", lambda answer, _: answer.skip_message.startswith("1 events")),
+        ("status_sensor", lambda answer, cursor: answer.skip_message.startswith("1 events") and int(cursor) > 0),
+    ],
+)
+def test_what_comes_during_a_tick_is_seen_by_the_same(settings: Settings, tmp_path: Path, name: str, seen: Any) -> None:
+    platform = Platform(settings.model_copy(update={"sensor_seconds": 1}))
+    platform.database.ensure_schema()
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"whatever")
+    sensor = next(each for each in build_sensors(platform) if each.name == name)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+
+        def come() -> None:
+            video_id = add_video(platform, clip)
+            made = dg.AssetMaterialization("uploads", partition=str(video_id))
+            instance.report_runless_asset_event(made)
+
+        context = dg.build_sensor_context(instance=instance)
+        coming = threading.Timer(0.7, come)
+        coming.start()
+        answer: Any = sensor(context)
+        coming.join()
+        assert seen(answer, context.cursor), answer
