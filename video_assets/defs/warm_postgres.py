@@ -6,8 +6,6 @@ Here a process keeps a few and gives back what it took beyond them: a run of one
 a third of the processor time of both sides.
 """
 
-import os
-import weakref
 from typing import Any
 
 from dagster_postgres import DagsterPostgresStorage
@@ -15,29 +13,30 @@ from dagster_postgres.utils import create_pg_engine, get_token_provider_from_con
 from sqlalchemy import Engine
 from sqlalchemy.pool import QueuePool
 
+from video_assets.defs.warm_engines import SharedEngines
+
 KEPT_CONNECTIONS = 2
 """A process keeps so many open; what its threads need beyond them is closed after use, as Dagster's own does it."""
 KEPT_SECONDS = 600
 """A connection is not kept longer: proxies and firewalls forget quiet ones."""
+DATABASES = 4
+"""Databases of Dagster's that one process keeps connections to; only a test has more than one."""
+_ENGINES = SharedEngines(DATABASES)
 
 
 class WarmPostgresStorage(DagsterPostgresStorage):
-    """Runs, events and schedules behind one pool of connections."""
+    """Runs, events and schedules behind one pool of connections, which all instances of the process share."""
 
     def __init__(
         self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: Any = None,
         token_provider: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
-        engine = create_pg_engine(
-            postgres_url, token_provider, isolation_level="AUTOCOMMIT", poolclass=QueuePool,
-            pool_size=KEPT_CONNECTIONS, max_overflow=-1, pool_recycle=KEPT_SECONDS, pool_use_lifo=True,
-            # A server that was started again has closed what was kept: noticed before a statement is lost to it.
-            pool_pre_ping=True,
-        )  # fmt: skip
+        # Another way of proving who we are is another engine.
+        key = f"{type(token_provider).__name__} {postgres_url}"
+        engine = _ENGINES.get(key, lambda: _warm_engine(postgres_url, token_provider))
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
-        _keep_from_children(engine)
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "WarmPostgresStorage":
@@ -47,12 +46,10 @@ class WarmPostgresStorage(DagsterPostgresStorage):
         )  # fmt: skip
 
 
-def _keep_from_children(engine: Engine) -> None:
-    """A connection must not be used on both sides of a fork."""
-    kept = weakref.ref(engine)  # what is called at a fork is never forgotten, and must not keep the engine alive
-
-    def forget() -> None:
-        if (mine := kept()) is not None:
-            mine.dispose(close=False)
-
-    os.register_at_fork(after_in_child=forget)
+def _warm_engine(postgres_url: str, token_provider: Any) -> Engine:
+    return create_pg_engine(
+        postgres_url, token_provider, isolation_level="AUTOCOMMIT", poolclass=QueuePool,
+        pool_size=KEPT_CONNECTIONS, max_overflow=-1, pool_recycle=KEPT_SECONDS, pool_use_lifo=True,
+        # A server that was started again has closed what was kept: noticed before a statement is lost to it.
+        pool_pre_ping=True,
+    )  # fmt: skip

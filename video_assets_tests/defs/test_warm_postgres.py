@@ -87,6 +87,26 @@ def test_connections_that_the_server_closed_cost_nothing(instance_on: Open, post
     assert backend(instance) != before
 
 
+def connections_to(url: str) -> int:
+    """How many the server has open to this database, but for the one that asks."""
+    server = create_engine(url, poolclass=NullPool)
+    with server.connect() as connection:
+        asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(connection.execute(asked).scalar_one()) - 1
+
+
+def test_opening_an_instance_leaves_nothing_behind(instance_on: Open, postgres_database: str, tmp_path: Path) -> None:
+    """Dagster opens one for each tick of a sensor, and not every place disposes of it."""
+    instance_on(WarmPostgresStorage).get_runs_count()
+    home = tmp_path / WarmPostgresStorage.__name__
+    opened = []
+    for _ in range(10):
+        opened.append(dg.DagsterInstance.from_config(str(home)))
+        opened[-1].get_runs_count()
+        opened[-1].get_dynamic_partitions("videos")
+    assert connections_to(postgres_database) <= KEPT_CONNECTIONS
+
+
 def _tell_backend(instance: dg.DagsterInstance, pipe: Connection) -> None:
     pipe.send((instance.get_runs_count(), backend(instance)))
 
