@@ -40,10 +40,11 @@ def demo(output: Output, port: int | None) -> int:
 
     settings = demo_settings()
     deadline = time.monotonic() + SECONDS
-    with own_folder(settings.home):
+    port = port or free_port()
+    with own_folder(settings.home, port) as mine:
         platform = prepare(settings)
         log = settings.home.absolute() / "logs" / "up.log"
-        with started(settings, port or free_port(), log=log) as services:
+        with started(settings, port, log=log, alone=mine) as services:
             output.say("starting Dagster: webserver, daemon, sensors")
             try:
                 services.wait_until_ready(deadline - time.monotonic())
@@ -85,8 +86,7 @@ def _see_it_through(output: Output, platform: Platform, services: Services, vide
 
     begun, last = time.monotonic(), ""
     while last != "ready":
-        if services.ended():
-            raise TransientError(f"Dagster ended unexpectedly; see {services.log}")
+        services.must_run()
         if time.monotonic() > deadline:
             raise TransientError(f"not ready within {SECONDS:.0f} s, still {last}; see {services.log}")
         with platform.database.read() as session:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from video_assets.cli.alone import NAME, Alone, alone
 from video_assets.errors import PermanentError, one_line
 from video_assets.settings import Settings, forget_dagster_home
 
@@ -25,9 +26,9 @@ def demo_settings() -> Settings:
 
 
 @contextmanager
-def own_folder(folder: Path) -> Iterator[None]:
+def own_folder(folder: Path, port: int | None = None) -> Iterator[Alone]:
     """The folder, empty and ours alone for the block. Raises PermanentError where it holds anything that no
-    demo put there, or another demo is using it."""
+    demo put there, or another demo, or `up`, is using it."""
     mark = folder / MARK
     try:
         if folder.exists() and not mark.exists() and any(folder.iterdir()):
@@ -38,13 +39,14 @@ def own_folder(folder: Path) -> Iterator[None]:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise PermanentError(f"another demo is using {folder}; stop it first") from None
-            for entry in folder.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                elif entry != mark:
-                    entry.unlink()
-            # Wherever HOME is, git is to see nothing of this.
-            (folder / ".gitignore").write_text("*\n")
-            yield
+            with alone(folder, port=port) as mine:
+                for entry in folder.iterdir():
+                    if entry.is_dir() and not entry.is_symlink():
+                        shutil.rmtree(entry)
+                    elif entry.name not in (MARK, NAME):
+                        entry.unlink()
+                # Wherever HOME is, git is to see nothing of this.
+                (folder / ".gitignore").write_text("*\n")
+                yield mine
     except OSError as error:
         raise PermanentError(one_line(f"cannot use {folder}: {error.strerror or error}")) from None

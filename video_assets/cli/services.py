@@ -1,23 +1,26 @@
-"""Dagster's webserver, daemon and code server as children of this process: started, awaited, ended whole."""
+"""Code server, webserver and daemon as children of this process: started, watched, started again, ended whole."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
-import sys
+import tempfile
+import threading
 import time
-import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from video_assets.cli import guard
+from video_assets.cli.alone import Alone
+from video_assets.cli.part import Part, command
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.settings import Settings
 
@@ -26,6 +29,10 @@ HOST = "127.0.0.1"
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 10.0
+LOOK_SECONDS = 0.2
+PRUNE_SECONDS = 5.0
+STEADY_SECONDS = 10.0
+"""A daemon, which listens nowhere, has come up when it has not ended for so long."""
 _HEALTH = """{
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError {
@@ -56,23 +63,61 @@ def free_port() -> int:
 class Services:
     """The running children. `started` is the way to have them."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self._process = process
+    def __init__(self, settings: Settings, port: int, log: Path, alone: Alone, folder: Path) -> None:
+        from video_assets.defs.parts import workspace
+
         self.port = port
         self.log = log
-        self._family: dict[int, psutil.Process] = {}
+        self._alone = alone
+        self._folder = folder
+        self._socket = folder / "code"
+        self._workspace = folder / "workspace.yaml"
+        self._workspace.write_text(workspace(self._socket), encoding="utf-8")
+        environment = settings.environment()
+        common = (str(self._socket), str(self._workspace))
+
+        def part(name: str, *arguments: str, is_up: Any) -> Part:
+            module = ("-m", "video_assets.defs.parts", str(os.getpid()), name.replace(" ", "-"))
+            return Part(name, command(*module, *arguments), environment=environment, log=log, is_up=is_up)
+
+        self._code = part("code server", str(self._socket), is_up=lambda _: _listens(str(self._socket)))
+        self._others = (
+            part("webserver", *common, str(port), is_up=lambda _: _listens((HOST, port))),
+            part("daemon", *common, is_up=lambda seconds: seconds > STEADY_SECONDS),
+        )
+        self._parts = (self._code, *self._others)
+        self._sessions: set[int] = set()
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._news: deque[str] = deque(maxlen=100)
+        self._trouble: str | None = None
+        self._stopping, self._over = threading.Event(), threading.Event()
+        self._looking = threading.Lock()
+        self._prune_at = 0.0
+        # A thread of its own: whoever shows what the tables say may wait for a database.
+        self._watch = threading.Thread(target=self._keep_running, name="services", daemon=True)
 
     @property
     def address(self) -> str:
         """Where the Dagster UI is."""
         return f"http://{HOST}:{self.port}"
 
-    def ended(self) -> bool:
-        """Whether they ended by themselves. Also notes who belongs to them, so call it now and then."""
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self._process.pid).children(recursive=True):
-                self._family.setdefault(child.pid, child)
-        return self._process.poll() is not None
+    def start(self) -> None:
+        """Starts everything at once; webserver and daemon wait for the code server by themselves."""
+        self._tell_guard()
+        for part in self._parts:
+            part.start()
+            self._tell_guard()
+        self._write_down()
+        self._watch.start()
+
+    def must_run(self) -> None:
+        """Raises TransientError, with the log's last words, where a part has ended and will not stay up."""
+        if self._trouble is not None:
+            raise TransientError(f"{self._trouble}; see {self.log}: {self.last_words()}")
+
+    def news(self) -> list[str]:
+        """A line for each part that ended since the last call."""
+        return [self._news.popleft() for _ in range(len(self._news))]
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Returns once the webserver answers, the graph is loaded and the daemons live. Raises TransientError
@@ -80,36 +125,39 @@ class Services:
         deadline = time.monotonic() + seconds
         lacking = "the webserver does not answer"
         while time.monotonic() < deadline:
-            if self.ended():
-                raise TransientError(f"Dagster ended at start; see {self.log}: {self.last_words()}")
+            self.must_run()
             try:
                 lacking = self._lacking()
             except (OSError, ValueError):  # not listening yet, or only half of it
                 lacking = "the webserver does not answer"
             if not lacking:
+                self._alone.note(ready=True)
                 return
-            time.sleep(0.3)
+            time.sleep(0.2)
         raise TransientError(f"not ready within {seconds:.0f} s: {lacking}; see {self.log}: {self.last_words()}")
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Ends all of them. A run that is going may use these seconds to end by itself; then, or on a second
         Ctrl-C, it is killed, and the next start goes on with its video. Returns when nothing is left."""
-        if not self.ended():
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGINT)
-        with contextlib.suppress(KeyboardInterrupt):
-            deadline = time.monotonic() + seconds
-            while not self.ended() and time.monotonic() < deadline:
-                time.sleep(0.1)
-            # What its parent has told to end needs a moment more.
-            psutil.wait_procs(self._family.values(), timeout=max(deadline - time.monotonic(), 1))
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for child in self._family.values():
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-        psutil.wait_procs(self._family.values(), timeout=10)
+        self._stopping.set()
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(KeyboardInterrupt), self._looking:
+            # First those who ask the code server for something: a run it cannot start any more would be a failed one.
+            for others in (self._others, (self._code,)):
+                for part in others:
+                    part.tell(signal.SIGTERM)
+                while not all([part.ended() for part in others]) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+        guard.kill(self._sessions | {part.pid for part in self._parts if part.pid is not None})
+        for part in self._parts:
+            part.ended()
+        self._over.set()
+        if self._guard is not None and self._guard.stdin is not None:
+            with contextlib.suppress(OSError):  # it may have been killed
+                self._guard.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(timeout=2 * guard.KILL_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def last_words(self, lines: int = 3, *, one: bool = True) -> str:
         """The end of the log: as one short line, or as it is."""
@@ -120,9 +168,71 @@ class Services:
             return ""
         return one_line(" | ".join(last), 400) if one else "\n".join(last)
 
+    def _keep_running(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            try:
+                with self._looking:
+                    if not self._stopping.is_set():
+                        self._look()
+            except TransientError as error:
+                self._trouble = str(error)
+                break
+            except OSError as error:  # no process to be had, no room for the log
+                self._say(one_line(f"a part could not be started: {error}; trying again"))
+        # What this thread has started is killed by the kernel when it ends.
+        self._over.wait()
+
+    def _look(self) -> None:
+        before = [(part.pid, part.came_up) for part in self._parts]
+        for part in self._parts:
+            self._say(part.look())
+        changed = before != [(part.pid, part.came_up) for part in self._parts]
+        if changed or not self._guarded() or time.monotonic() > self._prune_at:
+            self._tell_guard()
+        if changed:
+            self._write_down()
+
+    def _say(self, line: str | None) -> None:
+        if line:
+            self._news.append(line)
+
+    def _guarded(self) -> bool:
+        return self._guard is not None and self._guard.poll() is None
+
+    def _tell_guard(self) -> None:
+        """Has the guard know all sessions in which there may be somebody; starts it where there is none."""
+        running = {part.pid for part in self._parts if part.pid is not None}
+        # Of a code server that was killed, runs go on. Once nobody is left the number may become somebody else's.
+        now = running | {session for session in self._sessions - running if guard.members({session})}
+        told = self._sessions
+        if not self._guarded():
+            self._guard, told = self._new_guard(), set()
+        self._sessions, self._prune_at = now, time.monotonic() + PRUNE_SECONDS
+        assert self._guard is not None
+        assert self._guard.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has just died; the next look starts another
+            for sign, sessions in (("+", now - told), ("-", told - now)):
+                self._guard.stdin.write("".join(f"{sign}{each}\n" for each in sessions).encode())
+            self._guard.stdin.flush()
+
+    def _new_guard(self) -> subprocess.Popen[bytes]:
+        # It holds the lock as we do: the next `up` begins once nothing of this one is left.
+        return subprocess.Popen(
+            command("-I", "-S", str(Path(guard.__file__)), str(self._folder)), stdin=subprocess.PIPE, cwd="/",
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, pass_fds=(self._alone.held,),
+        )  # fmt: skip
+
+    def _write_down(self) -> None:
+        """For `doctor`."""
+        parts = {part.name: {"pid": part.pid, "restarts": part.restarts} for part in self._parts}
+        self._alone.note(socket=str(self._socket), parts=parts)
+
     def _lacking(self) -> str:
-        self._get("/server_info")
-        data = self._get("/graphql", {"query": _HEALTH})["data"]
+        down = [part.name for part in self._parts if part.pid is None]
+        if down:
+            return f"the {down[0]} does not run"
+        get(self.address + "/server_info")
+        data = get(self.address + "/graphql", {"query": _HEALTH})["data"]
         for entry in data["workspaceOrError"].get("locationEntries") or ():
             loaded = entry["locationOrLoadError"]
             if loaded is None:
@@ -133,19 +243,26 @@ class Services:
         missing = [each["daemonType"] for each in daemons if each["required"] and not each["healthy"]]
         return f"not alive yet: {', '.join(missing).lower()} daemon" if missing else ""
 
-    def _get(self, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(
-            self.address + path, data=json.dumps(body).encode() if body else None,
-            headers={"Content-Type": "application/json"},
-        )  # fmt: skip
-        # No proxy stands between us and this machine, whatever the environment says.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as answer:
-            return json.load(answer)
+
+def get(url: str, body: Any = None, seconds: float = 10) -> Any:
+    """The JSON that is answered. Raises OSError or ValueError."""
+    request = urllib.request.Request(
+        url, data=json.dumps(body).encode() if body else None, headers={"Content-Type": "application/json"}
+    )
+    # No proxy stands between us and this machine, whatever the environment says.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=seconds) as answer:
+        return json.load(answer)
+
+
+def _listens(address: str | tuple[str, int]) -> bool:
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(address) == 0
 
 
 @contextlib.contextmanager
-def started(settings: Settings, port: int, *, log: Path) -> Iterator[Services]:
+def started(settings: Settings, port: int, *, log: Path, alone: Alone) -> Iterator[Services]:
     """Starts everything over these settings; ends everything when the block is left, however it is left."""
     trouble = port_in_use(port)
     if trouble:
@@ -153,21 +270,19 @@ def started(settings: Settings, port: int, *, log: Path) -> Iterator[Services]:
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    with log.open("wb") as out:
-        # A session of its own, so that Ctrl-C on the terminal reaches us alone and we end it in order.
-        process = subprocess.Popen(
-            _command(port), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-            env=settings.environment(), start_new_session=True,
-        )  # fmt: skip
-    services = Services(process, port, log)
+    folder = _private_folder()
+    services = Services(settings, port, log, alone, folder)
     try:
+        services.start()
         yield services
     finally:
         services.stop()
 
 
-def _command(port: int) -> Sequence[str]:
-    return (
-        sys.executable, "-m", "dagster", "dev", "-m", "video_assets.definitions",
-        "--host", HOST, "--port", str(port), "--log-level", "warning", "--code-server-log-level", "warning",
-    )  # fmt: skip
+def _private_folder() -> Path:
+    """For the code server's socket, whose path may be no longer than 107 bytes; the guard removes it."""
+    folder = Path(tempfile.mkdtemp(prefix="video-assets-"))
+    if len(os.fsencode(folder)) > 90:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="video-assets-", dir="/tmp"))
+    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +15,9 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def stop_on_sigterm() -> Iterator[None]:
-    """For the block, SIGTERM raises KeyboardInterrupt: one way of stopping for people and supervisors."""
+def stop_when_told() -> Iterator[None]:
+    """For the block, SIGTERM raises KeyboardInterrupt, and so does the closing of the terminal (SIGHUP): one way of
+    stopping for people and supervisors."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -23,11 +25,29 @@ def stop_on_sigterm() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        _forget_the_terminal()
+        # Not raised here: while a run goes somebody else may have taken SIGTERM, to stop it in order.
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: interrupt}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        handlers[signal.SIGHUP] = hang_up
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _forget_the_terminal() -> None:
+    """Writing to one that is gone is an error, which would come in between what there is to stop."""
+    with suppress(OSError), open(os.devnull, "r+b") as nowhere:
+        for number in range(3):
+            with suppress(OSError):
+                if stat.S_ISCHR(os.fstat(number).st_mode):
+                    os.dup2(nowhere.fileno(), number)
 
 
 class Interrupts:

@@ -32,23 +32,25 @@ def up(output: Output, port: int, open_browser: bool) -> None:
 
     It listens on this machine only: whoever reaches the Dagster UI can start and delete runs.
     """
+    from video_assets.cli.alone import alone
     from video_assets.cli.services import started
     from video_assets.settings import Settings
 
     settings = Settings.load()
-    platform = prepare(settings)
     log = settings.home.absolute() / "logs" / "up.log"
-    with started(settings, port, log=log) as services:
-        output.say("starting; this takes some seconds")
-        services.wait_until_ready()
-        output.say(addresses(services, platform))
-        output.say("drop a video into the inbox, or: video-assets process FILE; Ctrl-C stops everything")
-        if open_browser:
-            click.launch(services.address)
-        try:
-            follow(output, platform, services)
-        except KeyboardInterrupt:
-            output.say("stopping; a second Ctrl-C ends runs at once, and the next start goes on with them")
+    with alone(settings.home, port=port) as mine:
+        platform = prepare(settings)
+        with started(settings, port, log=log, alone=mine) as services:
+            output.say("starting; this takes some seconds")
+            services.wait_until_ready()
+            output.say(addresses(services, platform))
+            output.say("drop a video into the inbox, or: video-assets process FILE; Ctrl-C stops everything")
+            if open_browser:
+                click.launch(services.address)
+            try:
+                follow(output, platform, services)
+            except KeyboardInterrupt:
+                output.say("stopping; a second Ctrl-C ends runs at once, and the next start goes on with them")
     output.say("stopped; nothing is left running")
 
 
@@ -85,14 +87,16 @@ def addresses(services: Services, platform: Platform) -> str:
 
 
 def follow(output: Output, platform: Platform, services: Services) -> None:
-    """Says what changes in the tables until interrupted; TransientError where the services end by themselves."""
+    """Says what changes in the tables, and which part had to be started again, until interrupted. TransientError where
+    a part does not stay up."""
     from video_assets.cli.watching import Watcher
     from video_assets.errors import TransientError
 
     watcher = Watcher(platform.database)
     while True:
-        if services.ended():
-            raise TransientError(f"Dagster ended unexpectedly; see {services.log}: {services.last_words()}")
+        services.must_run()
+        for line in services.news():
+            output.note(line)
         try:
             for line in watcher.look():
                 output.say(line)
