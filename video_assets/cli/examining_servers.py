@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +11,12 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from video_assets.cli.examining import Answer, Examination
+from video_assets.cli.words import size
 from video_assets.database import publishing, reading
 from video_assets.database.engine import Database
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError
+from video_assets.lifecycle.identity import what_is_wrong
 from video_assets.settings import without_passwords
 from video_assets.storage import Conflict, NotFound, Storage
 
@@ -25,6 +28,7 @@ def of_servers(platform: Platform) -> Iterator[tuple[str, Examination]]:
     settings = platform.settings
     yield "database", _named("DATABASE_URL", lambda: _database(platform))
     yield "storage", _named("STORAGE_URL", lambda: _storage(platform))
+    yield "library", lambda: _library(platform)
     yield "search", _named("SEARCH_URL", lambda: _search(platform))
     yield "events", _named("KAFKA_BOOTSTRAP_SERVERS", lambda: _events(platform))
     if settings.celery_broker_url:
@@ -33,6 +37,7 @@ def of_servers(platform: Platform) -> Iterator[tuple[str, Examination]]:
 
 def of_the_rest(platform: Platform) -> Iterator[tuple[str, Examination]]:
     """What may be wrong or missing while everything starts: parked events, Dagster's storage, its daemon, workers."""
+    yield "room", lambda: _room(platform)
     yield "outbox", lambda: _outbox(platform)
     yield "dagster", _named("DAGSTER_DATABASE_URL", lambda: _dagster(platform))
     if platform.settings.celery_broker_url:
@@ -98,6 +103,16 @@ def _storage(platform: Platform) -> Answer:
     return Answer(without_passwords(platform.settings.storage), _kind_of(platform), latency)
 
 
+def _library(platform: Platform) -> str:
+    try:
+        wrong = what_is_wrong(platform.database, platform.storage)
+    except (PermanentError, TransientError):  # said of the one or the other already
+        return "not known while the database or the storage does not answer"
+    if wrong:
+        raise PermanentError(wrong)
+    return "tables and storage belong together"
+
+
 def _same(given: bytes, stored: bytes) -> None:
     if given != stored:
         raise PermanentError("the storage gave back something else than was stored; check what is behind it")
@@ -146,6 +161,16 @@ def _events(platform: Platform) -> Answer:
     from confluent_kafka import libversion
 
     return Answer(found, f"librdkafka {libversion()[0]}", latency)
+
+
+def _room(platform: Platform) -> str:
+    needed, at_home = platform.settings.min_free_bytes, shutil.disk_usage(platform.settings.home).free
+    free = platform.storage.free_bytes()
+    if free is None:
+        return "a bucket does not tell"
+    if free < needed <= at_home:  # too little in HOME is said of `disk`
+        raise PermanentError(f"only {size(free)} free in storage, {size(needed)} are needed; intake has stopped")
+    return f"{size(free)} free in storage"
 
 
 def _outbox(platform: Platform) -> str:

@@ -67,7 +67,9 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
 
     from video_assets.defs.instance import open_instance
     from video_assets.defs.operating import delete_video, drain_outbox
+    from video_assets.lifecycle.identity import must_match
 
+    must_match(platform.database, platform.storage)
     # Also where no row is left: a deletion that was interrupted is finished by doing it again.
     with open_instance(platform.settings) as instance:
         found = delete_video(platform, instance, video_id)
@@ -100,8 +102,10 @@ def reconcile(output: Output) -> None:
 @click.command()
 @click.option("--database", "database", is_flag=True, help="The tables again, from what is in storage.")
 @click.option("--index", "index", is_flag=True, help="The search index again, from the documents in storage.")
+@click.option("--storage-lost", is_flag=True,
+              help="With --database: the storage is empty as it was lost, not as it is elsewhere.")  # fmt: skip
 @pass_output
-def rebuild(output: Output, database: bool, index: bool) -> None:
+def rebuild(output: Output, database: bool, index: bool, storage_lost: bool) -> None:
     """Make the tables or the search index again from what was really made. Nothing is encoded, transcribed
     or announced again, and doing it twice does no harm.
 
@@ -115,12 +119,15 @@ def rebuild(output: Output, database: bool, index: bool) -> None:
     from video_assets.defs.instance import open_instance
     from video_assets.defs.operating import rebuild_database, rebuild_index
     from video_assets.errors import PermanentError
+    from video_assets.lifecycle.identity import may_rebuild, put_together
 
     platform, trouble = _platform(), list[str]()
     if database:
         platform.database.ensure_schema()
+        may_rebuild(platform.database, platform.storage, storage_lost=storage_lost)
         with open_instance(platform.settings) as instance:
             trouble = rebuild_database(platform, instance)
+        put_together(platform.database, platform.storage)
         with platform.database.read() as session:
             count = sum(reading.counts(session).values())
         output.say(f"database: {count} videos")

@@ -19,6 +19,7 @@ from video_assets.cli.stopping import Interrupts
 from video_assets.database import launching
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.lifecycle.identity import must_match
 from video_assets.lifecycle.intake import take_in
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
@@ -90,6 +91,7 @@ class Processing:
     def _taken_over(self, video_id: int) -> int:
         from video_assets.defs.operating import end_dead_runs, unfinished_runs
 
+        must_match(self._platform.database, self._platform.storage)
         with self._platform.database.read() as session:
             uploaded(session, video_id)
         # A run whose worker was killed would stand in the way for ever.

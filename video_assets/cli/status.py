@@ -26,7 +26,7 @@ PAUSE_SECONDS = 1.0
 @click.option("--watch", is_flag=True, help="Stay, and show every change, until Ctrl-C.")
 @json_option
 @pass_output
-def status(output: Output, video_id: int | None, limit: int, watch: bool, as_json: bool) -> None:
+def status(output: Output, video_id: int | None, limit: int, watch: bool, as_json: bool) -> int:
     """Show where the videos stand, newest first; with an ID the whole story of one: its runs, what was made
     of it and at what cost, and what other services were told.
 
@@ -42,12 +42,39 @@ def status(output: Output, video_id: int | None, limit: int, watch: bool, as_jso
     from video_assets.settings import Settings
 
     platform = Platform(Settings.load())
+    trouble = _trouble(platform)
     if as_json:
-        output.document(_document(platform, video_id, limit))
+        output.document(_document(platform, video_id, limit) | ({"trouble": trouble} if trouble else {}))
     elif watch:
         _watch(output, platform, video_id, limit)
+    elif trouble and video_id is None and not _counts(platform):
+        output.say(trouble)
     else:
         output.say(_picture(platform, video_id, limit))
+        if trouble:
+            output.note(f"video-assets: {trouble}")
+    return 1 if trouble else 0
+
+
+def _trouble(platform: Platform) -> str | None:
+    """Why tables and storage do not belong together. Where there are videos a bucket is not asked: where every one
+    stands can be told without it."""
+    from video_assets.errors import TransientError
+    from video_assets.lifecycle.identity import what_is_wrong
+
+    if _counts(platform) and platform.settings.storage.startswith("s3://"):
+        return None
+    try:
+        return what_is_wrong(platform.database, platform.storage)
+    except TransientError:
+        return None
+
+
+def _counts(platform: Platform) -> dict[str, int]:
+    from video_assets.database import reading
+
+    with platform.database.read() as session:
+        return reading.counts(session)
 
 
 def _document(platform: Platform, video_id: int | None, limit: int) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from video_assets.artifacts.upload import UploadRecord
@@ -39,12 +38,6 @@ def video(session: Session, video_id: int) -> VideoRow | None:
 def has_upload(session: Session, video_id: int) -> bool:
     """Whether intake, ours, has seen to the video's file."""
     return session.get(UploadMetadataRow, video_id) is not None
-
-
-def newest_id(session: Session) -> int:
-    """The highest id that a video has or had; 0 where there was none."""
-    ids = (session.scalar(select(func.max(column))) for column in (VideoRow.id, DeletedVideoRow.video_id))
-    return max(found or 0 for found in ids)
 
 
 def described(session: Session, record: UploadRecord) -> UploadRecord:

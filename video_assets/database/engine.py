@@ -28,6 +28,10 @@ _WRITES = "video_assets_writes"
 _SCHEMA_LOCK = 0x7669_6465
 
 
+class NoSchema(PermanentError):
+    """The tables are not there, or are of an older release."""
+
+
 class Hold:
     """A lock that somebody holds or found taken: true or false by that."""
 
@@ -142,8 +146,8 @@ class Database:
                 raise TransientError(f"the connection to the database {self._name} was lost") from error
             raise
 
-    def _no_schema(self) -> PermanentError:
-        return PermanentError(f"the database {self._name} lacks tables; run once with VIDEO_ASSETS_DB_SYNC=true")
+    def _no_schema(self) -> NoSchema:
+        return NoSchema(f"the database {self._name} lacks tables; run once with VIDEO_ASSETS_DB_SYNC=true")
 
     @property
     def _name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select, text, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from video_assets.artifacts.upload import UploadRecord
@@ -72,17 +72,23 @@ def mark_pending(
     return bool(outbox.add(session, [event], service=service))
 
 
+def newest_id(session: Session) -> int:
+    """The highest id that a video has or had; 0 where there was none."""
+    ids = (session.scalar(select(func.max(column))) for column in (VideoRow.id, DeletedVideoRow.video_id))
+    return max(found or 0 for found in ids)
+
+
 def withdraw(session: Session, video_id: int) -> None:
     """Takes back a video whose file never came whole. Nobody had heard of it, so nothing is told."""
     session.execute(delete(VideoRow).where(VideoRow.id == video_id))
 
 
-def unfinished_since(session: Session, before: datetime) -> list[int]:
-    """Videos whose upload began before this moment and has not ended, rising."""
+def unfinished_since(session: Session, before: datetime | None = None) -> list[int]:
+    """Videos whose upload has not ended (and began before this moment, where one is given), rising."""
     return list(session.scalars(select(VideoRow.id).where(*_unfinished(before)).order_by(VideoRow.id)))
 
 
-def withdraw_unfinished(session: Session, video_id: int, before: datetime) -> bool:
+def withdraw_unfinished(session: Session, video_id: int, before: datetime | None = None) -> bool:
     """Takes such a video back; False where its upload has ended meanwhile."""
     row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, *_unfinished(before)).with_for_update())
     if row is None:
@@ -91,8 +97,9 @@ def withdraw_unfinished(session: Session, video_id: int, before: datetime) -> bo
     return True
 
 
-def _unfinished(before: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (VideoRow.status == VideoStatus.UPLOADING.value, VideoRow.updated_at < before)
+def _unfinished(before: datetime | None) -> tuple[ColumnElement[bool], ...]:
+    uploading = VideoRow.status == VideoStatus.UPLOADING.value
+    return (uploading,) if before is None else (uploading, VideoRow.updated_at < before)
 
 
 def restore(session: Session, record: UploadRecord, *, size_bytes: int | None = None) -> None:
@@ -114,7 +121,7 @@ def restore(session: Session, record: UploadRecord, *, size_bytes: int | None = 
         "created_at": record.created_at,
     }  # fmt: skip
     upsert(session, UploadMetadataRow, ("video_id",), [metadata | ({"size_bytes": size_bytes} if size_bytes else {})])
-    _never_again(session, record.video_id)
+    never_again(session, record.video_id)
 
 
 def restore_deleted(session: Session, video_id: int, deleted_at: datetime) -> None:
@@ -122,11 +129,12 @@ def restore_deleted(session: Session, video_id: int, deleted_at: datetime) -> No
     if session.get(DeletedVideoRow, video_id) is None:
         session.add(DeletedVideoRow(video_id=video_id, title=None, deleted_at=deleted_at))
         session.flush()
-    _never_again(session, video_id)
+    never_again(session, video_id)
 
 
-def _never_again(session: Session, video_id: int) -> None:
-    """An id that was written openly does not move the counter, so it is moved here."""
+def never_again(session: Session, video_id: int) -> None:
+    """Ids given from now on are above this one: one that was written openly, or is known from storage alone, does
+    not move the counter by itself."""
     given = {"id": video_id}
     if session.get_bind().dialect.name == "sqlite":
         moved = text("UPDATE sqlite_sequence SET seq = max(seq, :id) WHERE name = 'videos'")

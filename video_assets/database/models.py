@@ -283,3 +283,14 @@ class DeletedVideoRow(Base):
     video_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     title: Mapped[str | None]
     deleted_at: Mapped[datetime]
+
+
+class LibraryRow(Base):
+    """To which storage the tables belong: one row, the counterpart of `library.json` in storage."""
+
+    __tablename__ = "library"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    identity: Mapped[str]
+    settled: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """The storage was seen to have it too."""

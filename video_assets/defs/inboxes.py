@@ -19,11 +19,13 @@ from video_assets.lifecycle.intake import (
     AlreadyTaken,
     Arrival,
     Refused,
+    check_room,
     check_size,
     sidecar_of,
     take_arrival,
     take_in,
 )
+from video_assets.lifecycle.working import intake_folder
 from video_assets.storage import NotFound
 from video_assets.videos import Video
 
@@ -151,10 +153,13 @@ class BucketDrops:
         platform = self.platform
         name = one_line(dropped.name, 80)
         check_size(name, dropped.bytes, platform.settings)
+        check_room(
+            name, dropped.bytes, platform.storage, platform.settings,
+            through_work=platform.storage.keeps_files,
+        )  # fmt: skip
         if captions and captions.bytes > MAX_CAPTION_BYTES:
             raise Refused(f"{name}: captions may have {MAX_CAPTION_BYTES:,} bytes at most")
-        work = platform.settings.work_folder / message.replace(":", "-")
-        try:
+        with intake_folder(platform.settings) as work:
             return take_arrival(
                 Arrival(
                     name=dropped.name, size_bytes=dropped.bytes,
@@ -163,8 +168,6 @@ class BucketDrops:
                 ),
                 database=platform.database, storage=platform.storage, settings=platform.settings,
             )  # fmt: skip
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def remove_file(path: Path) -> None:

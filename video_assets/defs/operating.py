@@ -25,7 +25,9 @@ from video_assets.lifecycle import deletion, rebuild
 from video_assets.lifecycle.adoption import record_adopted
 from video_assets.lifecycle.dead import RunSeen, Verdict, dead_runs
 from video_assets.lifecycle.failure_record import mirror_failures
+from video_assets.lifecycle.identity import what_is_wrong
 from video_assets.lifecycle.sweeping import sweep_unfinished, sweep_uploads
+from video_assets.lifecycle.working import WORK_PREFIX
 from video_assets.search import Document
 from video_assets.storage import NotFound
 from video_assets.videos import Stage, utc_now
@@ -58,6 +60,8 @@ def reconcile(
     now = utc_now()
     projector = projector or Projector(platform)
     repaired = [*end_dead_runs(platform, instance, now)]
+    if wrong := what_is_wrong(platform.database, platform.storage):  # nothing of another library may be removed
+        return [*repaired, f"nothing else was looked at: {wrong}"]
     repaired += _sweep_deleted(platform, instance, now)
     repaired += record_adopted(platform.database, platform.storage)
     repaired += sweep_uploads(platform.database, platform.storage, platform.settings, now)
@@ -204,7 +208,7 @@ def _clear_work(platform: Platform, instance: dg.DagsterInstance) -> Iterator[st
     """Work folders of runs that ended without clearing up after themselves (a killed worker)."""
     folder = platform.settings.work_folder
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir() and _finished(instance, path.name):
+        if path.is_dir() and not path.name.startswith(WORK_PREFIX) and _finished(instance, path.name):
             shutil.rmtree(path, ignore_errors=True)
             yield f"work folder of run {path.name[:8]} removed"
 

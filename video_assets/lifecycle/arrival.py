@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from video_assets.artifacts.upload import UploadRecord, put_upload_record
-from video_assets.database import arriving
+from video_assets.artifacts.upload import UploadRecord, put_upload_record, read_upload_record
+from video_assets.database import arriving, intake
 from video_assets.database.engine import Database
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.events.inbound import Received, Uploaded, own_key, parse
+from video_assets.lifecycle.identity import FAR_AHEAD, Apart, must_match
 from video_assets.lifecycle.intake import title_of
 from video_assets.settings import Settings
 from video_assets.storage import Storage
-from video_assets.videos import VideoStatus
+from video_assets.videos import VideoStatus, video_prefix
 
 log = logging.getLogger(__name__)
 Outcome = Literal["taken", "known", "refused"]
-FAR_AHEAD = 1_000_000
-"""A video id further above the newest is no id of ours: taking it would use up all below it."""
 
 
 def arrive(received: Received, *, database: Database, storage: Storage, settings: Settings, now: datetime) -> Outcome:
     """Takes a message in. One that cannot be taken is set aside with its reason, in `unapplied_events`, and
-    holds nobody up. Raises TransientError where storage or database are not there; then it is to come again."""
+    holds nobody up. Raises TransientError where storage or database are not there, or not those of one library; then
+    it is to come again."""
+    try:
+        must_match(database, storage)
+    except Apart as error:  # not this message's fault: it must not be lost by it
+        raise TransientError(one_line(error)) from error
     try:
         return _taken(parse(received.data), database=database, storage=storage, settings=settings, now=now)
     except TransientError:
@@ -45,7 +50,7 @@ def _taken(message: Uploaded, *, database: Database, storage: Storage, settings:
     with database.write() as session:
         if _known(session, message, now=now):
             return "known"
-        newest = arriving.newest_id(session)
+        newest = intake.newest_id(session)
     if message.video_id > newest + FAR_AHEAD:
         raise PermanentError(f"videoId: {message.video_id} is far above the newest, {newest}; it is no id of ours")
     if not own_key(message.file_key, message.video_id):
@@ -61,6 +66,9 @@ def _taken(message: Uploaded, *, database: Database, storage: Storage, settings:
     )  # fmt: skip
     with database.read() as session:
         record = arriving.described(session, record)
+        ours = arriving.video(session, message.video_id) is not None
+    if not ours:
+        _must_be_free(storage, record)
     # The record first: a pending video without one could not be made.
     put_upload_record(storage, record)
     with database.write() as session:
@@ -68,6 +76,23 @@ def _taken(message: Uploaded, *, database: Database, storage: Storage, settings:
             return "known"
         arriving.admit(session, message, record, now=now, service=settings.outbox_service)
     return "taken"
+
+
+def _must_be_free(storage: Storage, record: UploadRecord) -> None:
+    """PermanentError where the storage has another video under this id, of which the tables do not know. The same
+    one is there where this was begun before."""
+    folder = video_prefix(record.video_id)
+    there = {stat.key for stat in storage.list(folder) if not stat.key.startswith(f"{folder}source/")}
+    if there == {f"{folder}upload.json"}:
+        with suppress(PermanentError, ValueError):
+            if read_upload_record(storage, record.video_id).key == record.key:
+                return
+    if not there:
+        return
+    raise PermanentError(
+        f"videoId: the storage has a video {record.video_id} already that the tables do not know; "
+        "`video-assets rebuild --database` restores it"
+    )
 
 
 def _known(session: Session, message: Uploaded, *, now: datetime) -> bool:

@@ -6,16 +6,20 @@ import mimetypes
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from video_assets.artifacts.captions import put_captions
 from video_assets.artifacts.upload import UploadRecord, put_upload_record
 from video_assets.database import inbound, intake, launching
 from video_assets.database.engine import Database
-from video_assets.errors import PermanentError, one_line
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.lifecycle.claim import Claim, new_video
+from video_assets.lifecycle.identity import must_match
+from video_assets.lifecycle.opened import NoFile, Opened, opened
 from video_assets.settings import Settings
 from video_assets.storage import Storage
 from video_assets.videos import Video, utc_now, video_prefix
@@ -23,6 +27,8 @@ from video_assets.videos import Video, utc_now, video_prefix
 CAPTION_ENDINGS = (".vtt", ".srt")
 MAX_CAPTION_BYTES = 5 * 2**20
 _TITLE_LIMIT = 200
+_EVER = timedelta(days=3650)
+"""What a clock that was set back since calls the future was begun before, too."""
 
 
 def sidecar_of(path: Path) -> Path | None:
@@ -54,24 +60,30 @@ class Refused(PermanentError):
     """This file is not taken, whoever brings it again."""
 
 
-def check(path: Path, settings: Settings) -> None:
-    """Raises Refused where this file cannot be taken in, PermanentError where nothing can be just now."""
-    name = one_line(path.name, 80)
-    if not path.is_file():
-        raise Refused(f"{name}: there is no such file" if not path.exists() else f"{name} is no ordinary file")
-    check_size(name, path.stat().st_size, settings)
-
-
 def check_size(name: str, size: int, settings: Settings) -> None:
-    """The same for a file of this many bytes, wherever it lies."""
+    """Raises Refused where a file of this many bytes is not taken, wherever it lies."""
     if size == 0:
         raise Refused(f"{name} is empty; copy it again")
     if size > settings.max_upload_bytes:
         raise Refused(f"{name} has {size:,} bytes; at most {settings.max_upload_bytes:,} are taken")
+
+
+def check_room(name: str, size: int, storage: Storage, settings: Settings, *, through_work: bool = False) -> None:
+    """Raises PermanentError where there is no room for a file of this many bytes just now: in storage, as far as
+    it can tell, and in HOME, which must not run full either. `through_work`: a copy of it lies in HOME meanwhile."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.home).free
-    if free - size < settings.min_free_bytes:
-        raise PermanentError(f"{name}: the disk has {free:,} bytes free, too few to take it; free some and try again")
+    at_home = shutil.disk_usage(settings.home).free
+    _check_room(name, at_home, size if through_work else 0, settings)
+    in_storage = storage.free_bytes()
+    if in_storage is not None:
+        _check_room(name, in_storage, size, settings, " of the storage")
+
+
+def _check_room(name: str, free: int, needed: int, settings: Settings, whose: str = "") -> None:
+    if free - needed < settings.min_free_bytes:
+        raise PermanentError(
+            f"{name}: the disk{whose} has {free:,} bytes free, too few to take it; free some and try again"
+        )
 
 
 class AlreadyTaken(Exception):
@@ -102,25 +114,38 @@ def take_in(
     description: str | None = None,
     user_id: int | None = None,
     user_name: str | None = None,
-    captions: Path | None = None,
+    captions: Path | tuple[str, bytes] | None = None,
     claimed_by: str | None = None,
     message_id: str | None = None,
+    source: Opened | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Video:
-    """Stores a local file, and captions given or beside it, and makes it a pending video: see `take_arrival`."""
-    check(path, settings)
-    beside = captions or sidecar_of(path)
-    arrival = Arrival(
-        name=path.name,
-        size_bytes=path.stat().st_size,
-        store=lambda storage, key, content_type: _copy_in(storage, key, path, settings, content_type),
-        captions=(beside.name, _read_captions(beside)) if beside else None,
-        message_id=message_id,
-    )
-    return take_arrival(
-        arrival, database=database, storage=storage, settings=settings, title=title, description=description,
-        user_id=user_id, user_name=user_name, claimed_by=claimed_by, clock=clock,
-    )  # fmt: skip
+    """Stores a local file, and captions given or beside it, and makes it a pending video: see `take_arrival`.
+    `source`: the file, where the caller has opened it; then it alone says what captions there are."""
+    with _opened(path) if source is None else _given(source) as file:
+        check_size(file.name, file.size, settings)
+        file.must_be_whole()
+        check_room(file.name, file.size, storage, settings)
+        beside = captions if captions or source else sidecar_of(path)
+
+        def store(storage: Storage, key: str, content_type: str) -> None:
+            try:
+                storage.put_open(key, file.file, content_type=content_type)
+            except PermanentError as error:
+                raise PermanentError(one_line(f"{file.name}: {error}")) from None
+            file.must_be_whole()
+
+        arrival = Arrival(
+            name=path.name,
+            size_bytes=file.size,
+            store=store,
+            captions=_read_captions(beside) if isinstance(beside, Path) else beside,
+            message_id=message_id,
+        )
+        return take_arrival(
+            arrival, database=database, storage=storage, settings=settings, title=title, description=description,
+            user_id=user_id, user_name=user_name, claimed_by=claimed_by, clock=clock,
+        )  # fmt: skip
 
 
 def take_arrival(
@@ -139,17 +164,21 @@ def take_arrival(
     """Stores the file (and its captions) and makes it a pending video. The row is there first, as
     `uploading`, and turns `pending` only when every byte is in storage; `claimed_by` keeps the uploads
     sensor from launching it. Raises Refused or PermanentError where the file cannot be taken, AlreadyTaken where
-    somebody else was faster, leaving nothing."""
+    somebody else was faster, leaving nothing; Apart where these tables and this storage do not belong together."""
+    must_match(database, storage)
     title, now = clean_title(title) if title else title_of(arrival.name), clock()
-    with database.write() as session:
-        video = intake.add_video(
+    video, claim = new_video(
+        database, storage,
+        lambda session: intake.add_video(
             session, title=title, description=description, user_id=user_id, user_name=user_name, now=now
-        )
+        ),
+    )  # fmt: skip
     filename = one_line(arrival.name, 255)
     try:
         key = f"{video_prefix(video.id)}source/original{safe_ending(arrival.name)}"
         content_type = mimetypes.guess_type(arrival.name)[0] or "application/octet-stream"
         arrival.store(storage, key, content_type)
+        _must_have(storage, key, arrival.size_bytes)
         if arrival.captions:
             put_captions(storage, video.id, arrival.captions[1], arrival.captions[0])
         put_upload_record(
@@ -178,21 +207,39 @@ def take_arrival(
                 filename=filename, content_type=content_type, size_bytes=arrival.size_bytes,
             )  # fmt: skip
     except BaseException as error:
-        _take_back(video.id, None if isinstance(error, AlreadyTaken) else arrival.message_id, database, storage)
+        _take_back(claim, None if isinstance(error, AlreadyTaken) else arrival.message_id, database, storage)
         raise
+    with suppress(TransientError, PermanentError):  # everything is in its place; what is left of it does no harm
+        claim.release(storage)
     return Video(
         id=video.id, key=key, title=title, description=description, user_id=user_id, user_name=user_name, created_at=now
     )
 
 
-def _take_back(video_id: int, message_id: str | None, database: Database, storage: Storage) -> None:
+def _take_back(claim: Claim, message_id: str | None, database: Database, storage: Storage) -> None:
     """The row first: where the database is away, nobody knows whether the video is pending after all, and then
     its files must stay. What is left then is swept later."""
     with database.write() as session:
-        intake.withdraw(session, video_id)
+        intake.withdraw(session, claim.video_id)
         if message_id:
             inbound.forget(session, message_id)
-    storage.delete_prefix(video_prefix(video_id))
+    if claim.is_ours(storage):
+        remove_upload(storage, claim.video_id)
+
+
+def remove_upload(storage: Storage, video_id: int) -> None:
+    """Removes what an intake wrote that did not come to its end; nothing that was made of a video, and no
+    tombstone of one that was deleted meanwhile. The claim goes last, so that all of this can be done again."""
+    folder = video_prefix(video_id)
+    for part in ("source/", "captions/", "upload.json", "claim.json"):
+        storage.delete_prefix(f"{folder}{part}")
+    storage.clear_unfinished(utc_now() + _EVER, folder)
+
+
+def _must_have(storage: Storage, key: str, size: int) -> None:
+    stat = storage.stat(key)
+    if stat is None or stat.bytes != size:
+        raise TransientError(f"{key} has {stat.bytes if stat else 0:,} bytes in storage instead of {size:,}; try again")
 
 
 def safe_ending(filename: str) -> str:
@@ -201,26 +248,31 @@ def safe_ending(filename: str) -> str:
     return ending if re.fullmatch(r"\.[a-z0-9]{1,5}", ending) else ""
 
 
-def _copy_in(storage: Storage, key: str, path: Path, settings: Settings, content_type: str) -> None:
-    if not storage.keeps_files:
-        storage.put_file(key, path, content_type=content_type)
-        return
-    # A copy of our own: the storage may hard-link what it is given, and the user's file is not ours to freeze.
-    settings.work_folder.mkdir(parents=True, exist_ok=True)
-    copy = settings.work_folder / f"intake-{key.replace('/', '-')}"
+@contextmanager
+def _opened(path: Path) -> Iterator[Opened]:
     try:
-        shutil.copyfile(path, copy)
-        storage.put_file(key, copy, content_type=content_type)
-    except OSError as error:
-        raise PermanentError(one_line(f"{path.name} cannot be read: {error.strerror or error}")) from None
-    finally:
-        copy.unlink(missing_ok=True)
+        with opened(path) as file:
+            yield file
+    except NoFile as error:
+        raise Refused(str(error)) from None
 
 
-def _read_captions(path: Path) -> bytes:
+@contextmanager
+def _given(source: Opened) -> Iterator[Opened]:
+    yield source
+
+
+def _read_captions(path: Path) -> tuple[str, bytes]:
+    with _opened(path) as file:
+        return captions_of(file)
+
+
+def captions_of(file: Opened) -> tuple[str, bytes]:
+    """Name and content of a caption file, read no further than it may be long."""
     try:
-        if path.stat().st_size > MAX_CAPTION_BYTES:
-            raise Refused(f"{one_line(path.name, 80)}: captions may have {MAX_CAPTION_BYTES:,} bytes at most")
-        return path.read_bytes()
+        data = file.file.read(MAX_CAPTION_BYTES + 1)
     except OSError as error:
-        raise PermanentError(one_line(f"{path.name} cannot be read: {error.strerror or error}")) from None
+        raise PermanentError(one_line(f"{file.name} cannot be read: {error.strerror or error}")) from None
+    if len(data) > MAX_CAPTION_BYTES:
+        raise Refused(f"{file.name}: captions may have {MAX_CAPTION_BYTES:,} bytes at most")
+    return one_line(file.path.name, 255), data

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from video_assets.errors import PermanentError, one_line
+from video_assets.errors import PermanentError, TransientError, one_line
 
 
 class NotFound(Exception):
@@ -19,6 +19,10 @@ class Conflict(Exception):
     """A conditional write lost: the object is no longer what the writer had read."""
 
 
+class Full(TransientError):
+    """There is no room left: the same call works once somebody has made some."""
+
+
 @dataclass(frozen=True)
 class Stat:
     """What is known of an object without reading it."""
@@ -27,11 +31,19 @@ class Stat:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What was read of a file, and lies in storage."""
+
+    bytes: int
+    sha256: str
+
+
 class Storage(Protocol):
     """Objects by key. Keys are relative, `/`-separated, and never start with a slash.
 
-    Every call raises `TransientError` where the backend cannot be reached, `PermanentError` where it
-    refuses (no space, no permission), `NotFound` where a named object is missing.
+    Every call raises `TransientError` where the backend cannot be reached, and its kind `Full` where it has no
+    room, `PermanentError` where it refuses (no permission), `NotFound` where a named object is missing.
     """
 
     keeps_files: bool
@@ -42,6 +54,10 @@ class Storage(Protocol):
     ) -> None:
         """Stores a local file; the object appears whole or not at all. The local file may be hard-linked,
         so the caller must not change it afterwards. `sha256` (hex) saves reckoning it, where it is known."""
+
+    def put_open(self, key: str, file: BinaryIO, *, content_type: str = "application/octet-stream") -> Stored:
+        """Stores all that an open file holds, whatever its name leads to by now. Returns only when it would
+        survive a power cut and what lies there was found to be what was read."""
 
     def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         """Stores a small object whole."""
@@ -66,6 +82,13 @@ class Storage(Protocol):
     def list(self, prefix: str) -> Iterator[Stat]:
         """Every object whose key starts with `prefix`, in key order."""
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names that stand right behind `prefix` (which ends in a slash) with more behind them, each once,
+        in any order; without looking at every object."""
+
+    def free_bytes(self) -> int | None:
+        """How much room there is; None where nobody can tell (a bucket)."""
+
     def delete(self, key: str) -> None:
         """Removes the object; no error where there is none."""
 
@@ -76,8 +99,11 @@ class Storage(Protocol):
         """An address that anybody may read the object from for a while, also by ranges; None where the backend
         has no addresses of its own (a folder: the site serves it). Does not look whether the object is there."""
 
-    def clear_unfinished(self, before: datetime) -> int:
-        """Removes what writers that died left behind half-done, begun before this moment; returns how many."""
+    def clear_unfinished(self, before: datetime, prefix: str = "") -> int:
+        """Removes what writers left half-done below the prefix, begun before this moment; returns how many."""
+
+    def clear_abandoned(self) -> int:
+        """Removes what is half-done where it is certain that its writer is dead; returns how many."""
 
 
 def check_key(key: str) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlparse
 from uuid import uuid4
 
-from video_assets.errors import PermanentError, one_line
-from video_assets.storage.base import Conflict, NotFound, Stat, check_key
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.storage.base import Conflict, Full, NotFound, Stat, Stored, check_key
 
 _TEMPORARY = ".tmp-"
 _ATTEMPTS = 20
+_CHUNK = 2**20
+_STILL_SECONDS = 10
+"""A half-made file may be without its writer's lock for a moment after it was made and before it is moved."""
 
 
 class LocalStorage:
@@ -45,14 +51,29 @@ class LocalStorage:
             try:
                 os.link(source, temporary)  # the same bytes once on disk, where the file system allows
             except OSError:
-                shutil.copyfile(source, temporary)
+                with source.open("rb") as file, _held(temporary) as copy:
+                    shutil.copyfileobj(file, copy, _CHUNK)
 
         self._write(key, link_or_copy)
 
+    def put_open(self, key: str, file: BinaryIO, *, content_type: str = "application/octet-stream") -> Stored:
+        stored: list[Stored] = []
+
+        def copy_and_verify(temporary: Path) -> None:
+            stored[:] = [_copied(file, temporary)]
+
+        # Of an upload nobody else may have another copy, so this large file is waited for.
+        self._write(key, copy_and_verify, durable=True)
+        return stored[0]
+
     def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        def write(temporary: Path) -> None:
+            with _held(temporary) as file:
+                file.write(data)
+
         # Small objects say what is current: after a power cut they are the old or the new, never empty. A large
         # file that lost its end is noticed by its size, and made again; waiting for each would cost every run.
-        self._write(key, lambda temporary: temporary.write_bytes(data), durable=True)
+        self._write(key, write, durable=True)
 
     def put_if(self, key: str, data: bytes, etag: str | None) -> str:
         with self._locked(key):
@@ -94,6 +115,19 @@ class LocalStorage:
             except FileNotFoundError:  # removed since the walk
                 continue
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        folder = self._path(prefix.rstrip("/"))
+        try:
+            with os.scandir(folder) as entries:
+                found = [each.name for each in entries if each.is_dir() and not each.name.startswith(".")]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        yield from found
+
+    def free_bytes(self) -> int | None:
+        place = next(each for each in (self.root, *self.root.parents) if each.exists())
+        return shutil.disk_usage(place).free
+
     def delete(self, key: str) -> None:
         path = self._path(key)
         if not path.is_file():
@@ -110,15 +144,23 @@ class LocalStorage:
     def url(self, key: str, *, seconds: int) -> str | None:
         return None
 
-    def clear_unfinished(self, before: datetime) -> int:
+    def clear_unfinished(self, before: datetime, prefix: str = "") -> int:
+        folder = self._path(prefix.rstrip("/")) if prefix else self.root
+        return self._clear(folder, lambda path: _begun_before(path, before) and _is_held(path) is not True)
+
+    def clear_abandoned(self) -> int:
+        return self._clear(self.root, lambda path: _is_still(path) and _is_held(path) is False)
+
+    def _clear(self, folder: Path, is_dead: Callable[[Path], bool]) -> int:
         removed = 0
-        for parent, folders, names in os.walk(self.root):
+        for parent, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
-                if name.startswith(_TEMPORARY) and _begun_before(Path(parent) / name, before):
+                if name.startswith(_TEMPORARY) and is_dead(Path(parent) / name):
                     with suppress(FileNotFoundError):
                         (Path(parent) / name).unlink()
                         removed += 1
+                        self._tidy(Path(parent))
         return removed
 
     def _walk(self, folder: Path) -> Iterator[str]:
@@ -193,10 +235,76 @@ def _onto_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def _held(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write, locked for as long: the lock goes with the process, so that what a dead one left is
+    known by it, on whichever machine that shares the folder."""
+    with path.open("xb") as file:
+        with suppress(OSError):  # a file system without locks: then age alone tells
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield file
+
+
+def _is_held(path: Path) -> bool | None:
+    """Whether somebody who lives is writing the file; None where that cannot be told."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
+
+
+def _copied(file: BinaryIO, target: Path) -> Stored:
+    """Copies an open file from its beginning, waits for the disk, and compares what lies there with what was
+    read."""
+    digest, size = hashlib.sha256(), 0
+    file.seek(0)
+    with _held(target) as copy:
+        while chunk := _read(file):
+            copy.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+        copy.flush()
+        os.fsync(copy.fileno())
+        if hasattr(os, "posix_fadvise"):  # or it would be memory that is compared, not the disk
+            os.posix_fadvise(copy.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    stored = Stored(size, digest.hexdigest())
+    if _found(target) != stored:
+        raise TransientError("what the disk holds is not what was written to it; see its log, and try again")
+    return stored
+
+
+def _read(file: BinaryIO) -> bytes:
+    try:
+        return file.read(_CHUNK)
+    except OSError as error:  # the source's trouble, not the storage's
+        raise PermanentError(f"it cannot be read: {error.strerror or error}") from None
+
+
+def _found(path: Path) -> Stored:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return Stored(size, digest.hexdigest())
+
+
 def _begun_before(path: Path, moment: datetime) -> bool:
     try:
         # Not the time of its content, which may be that of a file it is linked to.
         return path.lstat().st_ctime < moment.timestamp()
+    except FileNotFoundError:
+        return False
+
+
+def _is_still(path: Path) -> bool:
+    """Whether nothing has happened to the file just now, also where the clock was put back meanwhile."""
+    try:
+        return abs(time.time() - path.lstat().st_ctime) > _STILL_SECONDS
     except FileNotFoundError:
         return False
 
@@ -210,4 +318,6 @@ def _in_words(key: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Full(one_line(f"the disk is full: storage cannot keep {key}; free some space there")) from error
         raise PermanentError(one_line(f"storage cannot keep {key}: {error.strerror or error}")) from error

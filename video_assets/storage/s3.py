@@ -6,13 +6,14 @@ with it, and what comes down is checked against it; on the way up the server che
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -21,8 +22,8 @@ from s3transfer.exceptions import S3DownloadFailedError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
-from video_assets.errors import PermanentError, one_line
-from video_assets.storage.base import Conflict, NotFound, Stat, check_key
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.storage.base import Conflict, Full, NotFound, Stat, Stored, check_key
 from video_assets.storage.s3_client import code_of, in_words, status_of
 
 PART_BYTES = 16 * 2**20
@@ -86,6 +87,19 @@ class S3Storage:
         with in_words(self.name), TransferManager(self.client, _TRANSFER) as manager:
             # Parts of an upload that fails are taken back; of one that dies, see `clear_unfinished`.
             manager.upload(str(path), self.bucket, full, extra_args=extra).result()
+
+    def put_open(self, key: str, file: BinaryIO, *, content_type: str = "application/octet-stream") -> Stored:
+        full, stored = self._key(key), _what_holds(file)
+        file.seek(0)
+        # By a name of the open file where the system has one: several parts at once then read it by themselves,
+        # and none of it has to be in memory.
+        source = f"/proc/self/fd/{file.fileno()}" if os.path.isdir("/proc/self/fd") else file
+        with in_words(self.name), TransferManager(self.client, _TRANSFER) as manager:
+            manager.upload(source, self.bucket, full, extra_args=self._about(content_type, stored.sha256)).result()
+        head = self._head(full)
+        if head is None or Stored(int(head["ContentLength"]), head["Metadata"].get("sha256", "")) != stored:
+            raise TransientError(f"{self.name}: {key} is not there as it was sent; it is sent again")
+        return stored
 
     def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         full = self._key(key)
@@ -161,6 +175,24 @@ class S3Storage:
                 if not found["Key"].endswith("/"):  # a mark that somebody's tool left for a folder
                     yield Stat(found["Key"].removeprefix(self.prefix), int(found["Size"]))
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        check_key(prefix.rstrip("/"))
+        full = self.prefix + prefix
+        pages = iter(
+            self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=full, Delimiter="/")
+        )
+        while True:
+            with in_words(self.name):
+                page = next(pages, None)
+            if page is None:
+                return
+            for found in page.get("CommonPrefixes", ()):
+                if name := found["Prefix"].removeprefix(full).rstrip("/"):
+                    yield name
+
+    def free_bytes(self) -> int | None:
+        return None
+
     def delete(self, key: str) -> None:
         full = self._key(key)
         with in_words(self.name):
@@ -181,11 +213,14 @@ class S3Storage:
         with in_words(self.name):
             return str(self.client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
 
-    def clear_unfinished(self, before: datetime) -> int:
+    def clear_abandoned(self) -> int:
+        return 0  # parts of an upload do not tell whose they are
+
+    def clear_unfinished(self, before: datetime, prefix: str = "") -> int:
         removed = 0
         with in_words(self.name):
             pages = self.client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
                 for upload in page.get("Uploads", ()):
                     if upload["Initiated"] < before:
                         where = {"Bucket": self.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
@@ -235,7 +270,10 @@ class S3Storage:
             os.replace(half, target)
             return True
         except OSError as error:
-            raise PermanentError(one_line(f"cannot write below {target.parent}: {error.strerror or error}")) from error
+            what = one_line(f"cannot write below {target.parent}: {error.strerror or error}")
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Full(f"the disk is full: {what}; free some space there") from error
+            raise PermanentError(what) from error
         finally:
             half.unlink(missing_ok=True)
 
@@ -269,8 +307,14 @@ def _whole(path: Path, head: dict[str, Any]) -> bool:
 
 
 def _file_sha256(path: Path) -> str:
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(2**20))
-    with path.open("rb", buffering=0) as file:
-        while size := file.readinto(buffer):
-            digest.update(buffer[:size])
-    return digest.hexdigest()
+    with path.open("rb") as file:
+        return _what_holds(file).sha256
+
+
+def _what_holds(file: BinaryIO) -> Stored:
+    digest, size = hashlib.sha256(), 0
+    file.seek(0)
+    while chunk := file.read(2**20):
+        digest.update(chunk)
+        size += len(chunk)
+    return Stored(size, digest.hexdigest())

@@ -20,6 +20,7 @@ from botocore.config import Config
 from s3transfer.exceptions import RetriesExceededError
 
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.storage.base import Full
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -112,7 +113,7 @@ def _refusal(error: boto.ClientError, where: str) -> Exception:
     code, status = code_of(error), status_of(error)
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if code in _FULL:
-        return PermanentError(f"{where} is full ({code}); free some space there and try again")
+        return Full(f"{where} is full ({code}); free some space there and try again")
     if code in _LATER or status in (409, 429) or (status >= 500 and status != 501):
         return TransientError(f"{where} is not ready ({code or status})", retry_after=_seconds(headers))
     if code == "NoSuchBucket":

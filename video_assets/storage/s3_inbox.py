@@ -71,7 +71,8 @@ class BucketInbox:
         a bucket too, else by way of `work`. NotFound where it was replaced or taken away meanwhile."""
         if not isinstance(storage, S3Storage):
             path = self._files.fetch(dropped.name, work)
-            storage.put_file(key, path, content_type=content_type)
+            with path.open("rb") as file:
+                storage.put_open(key, file, content_type=content_type)
             return
         source = {"Bucket": self.bucket, "Key": self.prefix + dropped.name}
         extra = {

@@ -22,7 +22,7 @@ from video_assets.errors import PermanentError, TransientError
 from video_assets_tests.database import rows
 from video_assets_tests.lifecycle.histories import CREATED
 
-LATER_TABLES = ("adopted_videos",)
+LATER_TABLES = ("adopted_videos", "library")
 """What came after the first release."""
 
 

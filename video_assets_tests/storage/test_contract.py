@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import threading
 from collections.abc import Callable
@@ -52,6 +53,31 @@ def test_what_was_put_is_read_back_byte_for_byte(storage: Storage, tmp_path: Pat
         assert stat is not None
         assert (stat.key, stat.bytes) == (key, len(data))
         assert storage.fetch(key, tmp_path).read_bytes() == data
+
+
+def test_an_open_file_is_stored_whatever_its_name_leads_to_by_then(storage: Storage, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 100_000  # in several parts
+    (tmp_path / "file").write_bytes(data)
+    with (tmp_path / "file").open("rb") as file:
+        file.read(10)
+        (tmp_path / "file").unlink()
+        (tmp_path / "file").write_bytes(b"another")
+        stored = storage.put_open("a/film", file, content_type="video/mp4")
+    assert (stored.bytes, stored.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert storage.get_bytes("a/film") == data
+    assert keys(storage) == ["a/film"]
+
+
+def test_folders_are_told_without_what_is_in_them(storage: Storage) -> None:
+    for key in ("v/1/a", "v/1/b/c", "v/12/a", "v/x y/a", "v/file", "w/3/a"):
+        storage.put_bytes(key, b"x")
+    assert sorted(storage.folders("v/")) == ["1", "12", "x y"]
+    assert list(storage.folders("nothing/")) == []
+
+
+def test_room_is_told_where_it_can_be(storage: Storage, backend: str) -> None:
+    free = storage.free_bytes()
+    assert free is None if backend == "s3" else free is not None and free > 0
 
 
 def test_a_second_put_replaces_the_first(storage: Storage, tmp_path: Path) -> None:
@@ -289,6 +315,7 @@ def test_what_a_dead_writer_left_is_cleared_and_nothing_else(
         client.create_multipart_upload(Bucket=bucket, Key="some/prefix/v/1/half")
         client.create_multipart_upload(Bucket=bucket, Key="somebody/else")
     assert storage.clear_unfinished(begun - timedelta(minutes=1)) == 0
-    assert storage.clear_unfinished(begun + timedelta(minutes=1)) == 1
+    assert storage.clear_unfinished(begun + timedelta(minutes=1), "v/2/") == 0
+    assert storage.clear_unfinished(begun + timedelta(minutes=1), "v/1/") == 1
     assert storage.clear_unfinished(begun + timedelta(minutes=1)) == 0
     assert keys(storage) == ["v/1/whole"]

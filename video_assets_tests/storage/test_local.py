@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from video_assets.errors import PermanentError
-from video_assets.storage import open_storage
+from video_assets.errors import PermanentError, TransientError
+from video_assets.storage import Full, local, open_storage
 from video_assets.storage.local import LocalStorage
 
 WRITER = """
@@ -84,7 +85,7 @@ def test_a_failed_write_says_why_in_one_line_and_leaves_nothing(
     storage = LocalStorage(tmp_path / "storage")
     storage.put_bytes("o", b"old")
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(PermanentError, match="storage cannot keep o: No space left on device"):
+    with pytest.raises(Full, match="the disk is full: storage cannot keep o; free some space there"):
         storage.put_bytes("o", b"new")
     monkeypatch.undo()
     assert storage.get_bytes("o") == b"old"
@@ -143,3 +144,58 @@ def test_a_url_that_names_no_storage_is_refused_in_one_line(url: str) -> None:
     with pytest.raises(PermanentError, match="VIDEO_ASSETS_STORAGE_URL") as error:
         open_storage(url)
     assert "\n" not in str(error.value)
+
+
+def test_an_open_file_is_on_the_disk_before_its_name_and_compared_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"film" * 1000)
+    storage = LocalStorage(tmp_path / "storage")
+    storage.put_bytes("v/1/before", b"x")
+    real = os.fsync
+
+    def spoiled(descriptor: int) -> None:
+        real(descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    monkeypatch.setattr(os, "fsync", spoiled)
+    with (tmp_path / "file").open("rb") as file, pytest.raises(TransientError, match="is not what was written"):
+        storage.put_open("v/1/film", file)
+    monkeypatch.undo()
+    assert all_files(tmp_path / "storage") == [tmp_path / "storage" / "v" / "1" / "before"]
+
+
+HALF = """
+import os, sys
+from pathlib import Path
+from video_assets.storage.local import LocalStorage
+reading, writing = os.pipe()
+os.write(writing, b"half of it")
+class Slow:
+    def seek(self, _): pass
+    def read(self, _):
+        print("copying", flush=True)
+        return os.read(reading, 100)
+LocalStorage(Path(sys.argv[1])).put_open("v/1/source/film", Slow())
+"""
+
+
+def test_what_a_dead_writer_left_goes_at_once_and_what_a_living_one_writes_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_STILL_SECONDS", 0)
+    storage = LocalStorage(tmp_path)
+    writer = subprocess.Popen([sys.executable, "-c", HALF, str(tmp_path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    with writer.stdout as stdout:
+        for _ in range(2):  # the second reading waits for ever
+            stdout.readline()
+        assert len(all_files(tmp_path)) == 1
+        assert storage.clear_abandoned() == 0
+        assert storage.clear_unfinished(datetime.now(timezone.utc) + timedelta(days=1)) == 0
+        writer.kill()
+        writer.wait(timeout=10)
+    assert storage.clear_abandoned() == 1
+    assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.storage import Conflict, NotFound, open_storage
+from video_assets.storage import Conflict, Full, NotFound, open_storage
 from video_assets.storage import s3 as s3_module
 from video_assets.storage.s3 import S3Storage
 from video_assets.storage.s3_client import S3Options, make_client
@@ -140,7 +140,7 @@ def test_a_full_disk_is_said_in_a_line_and_leaves_nothing(
 
     storage.put_bytes("o", b"bytes")
     monkeypatch.setattr(s3_module.os, "replace", full)
-    with pytest.raises(PermanentError, match="No space left on device"):
+    with pytest.raises(Full, match=r"the disk is full: .*No space left on device"):
         storage.fetch("o", tmp_path)
     assert parts_below(tmp_path) == []
 
@@ -264,10 +264,17 @@ def calls(storage: S3Storage, folder: Path) -> list[Callable[[], object]]:
         lambda: storage.fetch("o", folder),
         lambda: storage.stat("o"),
         lambda: list(storage.list("")),
+        lambda: put_open(storage, folder / "file"),
+        lambda: list(storage.folders("o/")),
         lambda: storage.delete("o"),
         lambda: storage.delete_prefix(""),
         lambda: storage.clear_unfinished(s3_module.datetime.now()),
     ]
+
+
+def put_open(storage: S3Storage, path: Path) -> None:
+    with path.open("rb") as file:
+        storage.put_open("o", file)
 
 
 class Answering(ThreadingHTTPServer):
@@ -328,6 +335,12 @@ def test_a_server_in_trouble_is_asked_again_and_then_said_to_be_not_ready(
         assert server.asked == 2
 
 
+def test_a_full_bucket_may_have_room_later(answering: Callable[..., tuple[S3Storage, Answering]]) -> None:
+    storage, _ = answering(507, "InsufficientStorage")
+    with pytest.raises(Full, match="bucket videos is full"):
+        storage.put_bytes("o", b"x")
+
+
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
@@ -335,7 +348,6 @@ def test_a_server_in_trouble_is_asked_again_and_then_said_to_be_not_ready(
         (403, "InvalidAccessKeyId", "does not take our keys"),
         (400, "ExpiredToken", "does not take our keys"),
         (400, "AuthorizationHeaderMalformed", "in another region|in region eu-north-1.*VIDEO_ASSETS_S3_REGION"),
-        (507, "InsufficientStorage", "is full"),
         (501, "NotImplemented", "refuses this .NotImplemented.: two lines"),
         (400, "EntityTooLarge", "refuses this .EntityTooLarge."),
     ],
