@@ -27,6 +27,7 @@ from video_assets.cli import (
     worker,
 )  # fmt: skip
 from video_assets.cli.output import Output
+from video_assets.cli.private import private_files
 from video_assets.cli.stopping import INTERRUPTED, stop_when_told
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.settings import Settings
@@ -66,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the command line; returns the exit status. Every failure is one line on stderr, 1; wrong usage
     is 2; an interruption 130."""
     try:
-        with stop_when_told():
+        with stop_when_told(), private_files():
             result = cli.main(args=list(arguments), prog_name="video-assets", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as ending:

@@ -48,6 +48,7 @@ Examination = Callable[[], "str | Answer"]
 def examine(settings: Settings) -> list[Finding]:
     """Every examination, in the order in which trouble is best put right."""
     from video_assets.cli.examining_servers import of_servers, of_the_rest
+    from video_assets.cli.examining_up import examine_up
 
     platform = Platform(settings)
     return [
@@ -61,6 +62,7 @@ def examine(settings: Settings) -> list[Finding]:
             *of_servers(platform),
             ("inbox", lambda: _inbox(platform)),
             *of_the_rest(platform),
+            ("up", lambda: examine_up(settings)),
         )
     ]
 

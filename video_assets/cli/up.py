@@ -58,6 +58,7 @@ def prepare(settings: Settings) -> Platform:
     """Folders, schema, Dagster's home and every server, so that what is wrong with them is said before anything
     starts, in the words of `doctor`."""
     from video_assets.cli.examining import must_answer
+    from video_assets.cli.private import make_for_all
     from video_assets.defs.instance import prepare_dagster_home
     from video_assets.defs.platform import Platform
     from video_assets.errors import PermanentError, one_line
@@ -65,7 +66,7 @@ def prepare(settings: Settings) -> Platform:
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         if settings.inbox_url is None:
-            settings.inbox_folder.mkdir(parents=True, exist_ok=True)
+            make_for_all(settings.inbox_folder)
     except OSError as error:
         what = f"cannot write {error.filename}: {error.strerror}; set VIDEO_ASSETS_HOME"
         raise PermanentError(one_line(what)) from None

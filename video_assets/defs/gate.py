@@ -114,8 +114,6 @@ def _changes_something(document: str) -> bool:
         found = parse(document, no_location=True)
     except GraphQLError:
         return False  # Dagster says what is wrong with it, and runs nothing
-    except RecursionError:
-        return True
     operations = (each for each in found.definitions if isinstance(each, OperationDefinitionNode))
     return any(each.operation is not OperationType.QUERY for each in operations)
 
