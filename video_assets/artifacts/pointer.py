@@ -38,6 +38,8 @@ class Pointer(BaseModel):
     first_made_at: datetime | None = None
     """When this artefact was first current. A video is ready from the latest of these on, so that
     `processed_at` can be told from the pointers alone."""
+    first_fence: str = ""
+    """The fence of the earliest run that made it; empty where a release wrote this that did not note it."""
     deleted_at: datetime | None = None
     """Set: a tombstone."""
 
@@ -52,6 +54,30 @@ def make_fence(created_at: datetime, run_id: str) -> str:
     return f"{created_at.timestamp():017.6f}/{run_id}"
 
 
+def seconds_of(fence: str) -> float:
+    """The creation time within a fence, seconds since 1970; 0 where there is none."""
+    try:
+        return float(fence.partition("/")[0])
+    except ValueError:
+        return 0.0
+
+
+def fence_over(fence: str, run_id: str, replaced: Pointer | None, after: bool | None, now: datetime) -> str:
+    """The fence of a run that is about to replace what the pointer names: its own, or one more than the pointer's
+    where that is higher although the run was created `after` the pointer's.
+
+    A clock that was ahead and is set right leaves such pointers behind, and for hours every run would seem to come
+    before them. `after` is None where nobody knows which of the two runs was created first; then a pointer of the
+    future is no reason to give way, as nothing can have been created there.
+    """
+    if replaced is None or replaced.fence <= fence:
+        return fence
+    seconds = seconds_of(replaced.fence)
+    if after or (after is None and seconds > now.timestamp()):
+        return f"{seconds + 1e-6:017.6f}/{run_id}"
+    return fence
+
+
 def read_pointer(storage: Storage, video_id: int, artefact: Stage) -> Pointer | None:
     """The artefact's pointer (perhaps a tombstone); None where it never was current."""
     found = _read(storage, video_id, artefact)
@@ -60,7 +86,11 @@ def read_pointer(storage: Storage, video_id: int, artefact: Stage) -> Pointer | 
 
 def current(storage: Storage, video_id: int, artefact: Stage) -> Manifest | None:
     """The manifest of what is current; None where nothing is, or the video was deleted."""
-    pointer = read_pointer(storage, video_id, artefact)
+    return manifest_of(storage, read_pointer(storage, video_id, artefact))
+
+
+def manifest_of(storage: Storage, pointer: Pointer | None) -> Manifest | None:
+    """The manifest that a pointer names; None where there is no pointer, or a tombstone in its place."""
     if pointer is None or pointer.deleted_at is not None:
         return None
     return read_manifest(storage, pointer.manifest_key)
@@ -83,9 +113,11 @@ def publish(storage: Storage, manifest: Manifest) -> None:
         pointer, etag = found if found else (None, None)
         _may_replace(pointer, manifest)
         first = pointer.first_made_at if pointer and pointer.first_made_at else manifest.made_at
+        earliest = (pointer.first_fence or pointer.fence) if pointer else manifest.fence
         moved = Pointer(
             manifest_key=manifest.key, fingerprint=manifest.fingerprint, run_id=manifest.run_id,
             fence=manifest.fence, made_at=manifest.made_at, first_made_at=min(first, manifest.made_at),
+            first_fence=min(earliest, manifest.fence),
         )  # fmt: skip
         try:
             storage.put_if(pointer_key(manifest.video_id, manifest.artefact), _dump(moved), etag)

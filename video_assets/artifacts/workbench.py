@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from video_assets.artifacts.fingerprint import content_hash, file_sha256, fingerprint
 from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artefact_prefix
 from video_assets.artifacts.meter import Meter
-from video_assets.artifacts.pointer import current
+from video_assets.artifacts.pointer import Pointer, current, fence_over, manifest_of, read_pointer
 from video_assets.errors import PermanentError
 from video_assets.storage import Storage
 from video_assets.videos import Stage, utc_now
@@ -31,6 +31,8 @@ class RunInfo:
     fence: str
     force: bool = False
     """Make again even what is fresh."""
+    created_after: Callable[[str], bool | None] = lambda run_id: False
+    """Whether this run was created after the run of this id; None where that one is not known."""
 
 
 class Pulse(Protocol):
@@ -201,12 +203,14 @@ class Workbench:
         An exception inside removes what was uploaded for it; the work folder goes in any case.
         """
         wanted = fingerprint(inputs, code_version, params)
-        previous = current(self.storage, video_id, artefact)
+        pointer = read_pointer(self.storage, video_id, artefact)
+        previous = manifest_of(self.storage, pointer)
         folder = self.work_folder / run.run_id / f"{video_id}-{artefact.value}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         artifact = Artifact(
-            storage=self.storage, artefact=artefact, video_id=video_id, run=run, fingerprint=wanted,
+            storage=self.storage, artefact=artefact, video_id=video_id,
+            run=self._in_turn(run, pointer), fingerprint=wanted,
             code_version=code_version, params=dict(params), inputs=dict(inputs), previous=previous,
             reused=not run.force and is_fresh(self.storage, previous, wanted),
             folder=folder, pulse=self.pulse, meter=Meter(), clock=self.clock,
@@ -222,6 +226,13 @@ class Workbench:
             shutil.rmtree(folder, ignore_errors=True)
             with _ignored_unless_empty():
                 folder.parent.rmdir()
+
+    def _in_turn(self, run: RunInfo, pointer: Pointer | None) -> RunInfo:
+        """The run with a fence above what it replaces, where it came after that."""
+        if pointer is None or pointer.fence <= run.fence:
+            return run
+        after = run.created_after(pointer.run_id)
+        return replace(run, fence=fence_over(run.fence, run.run_id, pointer, after, self.clock()))
 
     def discard(self, artifact: Artifact) -> None:
         """Removes what this making uploaded, unless it has become current meanwhile."""

@@ -90,12 +90,13 @@ class Processing:
 
     def _taken_over(self, video_id: int) -> int:
         from video_assets.defs.operating import end_dead_runs, unfinished_runs
+        from video_assets.lifecycle.dead import Silences
 
         must_match(self._platform.database, self._platform.storage)
         with self._platform.database.read() as session:
             uploaded(session, video_id)
         # A run whose worker was killed would stand in the way for ever.
-        end_dead_runs(self._platform, self._instance, utc_now())
+        end_dead_runs(self._platform, self._instance, Silences())
         going = unfinished_runs(self._instance, video_id)
         if going:
             raise PermanentError(

@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,14 @@ class Database:
             finally:
                 if hold:  # one that was lost is another's by now
                     connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+
+    def now(self, session: Session) -> datetime:
+        """The time by the database's clock, aware, in UTC: one clock for machines whose own differ by hours. Of
+        SQLite that is this machine's."""
+        if self.is_sqlite:
+            return datetime.now(timezone.utc)
+        told: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return told.astimezone(timezone.utc)
 
     def dispose(self) -> None:
         """Closes every pooled connection."""

@@ -185,6 +185,8 @@ class ArtifactRow(Base):
     fence: Mapped[str]
     made_at: Mapped[datetime]
     first_made_at: Mapped[datetime]
+    first_fence: Mapped[str] = mapped_column(CleanText, server_default="")
+    """Of the earliest run that made it; empty in rows of a release that did not note it."""
     code_version: Mapped[str]
     inputs: Mapped[dict[str, Any]]
     params: Mapped[dict[str, Any]]

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from video_assets.database.engine import Database
 from video_assets.database.models import ProgressRow
 from video_assets.database.upsert import upsert
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 
 log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 1.0
@@ -34,11 +34,12 @@ class ProgressPulse:
     """Writes the heartbeat of the one stage that this process works on."""
 
     def __init__(
-        self, database: Database, *, heartbeat_seconds: float, clock: Callable[[], datetime] = utc_now
+        self, database: Database, *, heartbeat_seconds: float, clock: Callable[[Session], datetime] | None = None
     ) -> None:
         self.database = database
         self.heartbeat_seconds = heartbeat_seconds
-        self.clock = clock
+        # Not this machine's clock: whoever reads the beats may sit at another whose clock differs.
+        self.clock = clock or database.now
         self._beat: _Beat | None = None
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
@@ -99,7 +100,7 @@ class _Beat:
     def _write(self, row: Mapping[str, Any]) -> None:
         try:
             with self.pulse.database.write() as session:
-                upsert(session, ProgressRow, ("run_id",), [{**row, "beat_at": self.pulse.clock()}])
+                upsert(session, ProgressRow, ("run_id",), [{**row, "beat_at": self.pulse.clock(session)}])
             self.complained = False
         except Exception:  # advisory: a database that is away must not end an hour of encoding
             if not self.complained:

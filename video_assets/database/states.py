@@ -99,8 +99,8 @@ def current_of(row: ArtifactRow | Row[Any]) -> Current:
     return Current(
         artefact=Stage(row.artefact), run_id=row.run_id, fence=row.fence, fingerprint=row.fingerprint,
         content_hash=row.content_hash, manifest_key=row.manifest_key, made_at=row.made_at,
-        first_made_at=row.first_made_at, code_version=row.code_version, inputs=row.inputs, params=row.params,
-        bytes=row.bytes, cost=row.cost,
+        first_made_at=row.first_made_at, first_fence=row.first_fence or row.fence, code_version=row.code_version,
+        inputs=row.inputs, params=row.params, bytes=row.bytes, cost=row.cost,
     )  # fmt: skip
 
 
@@ -164,6 +164,7 @@ def _ledger_row(video_id: int, made: Current) -> dict[str, Any]:
         "video_id": video_id, "artefact": made.artefact.value, "fingerprint": made.fingerprint,
         "content_hash": made.content_hash, "manifest_key": made.manifest_key, "run_id": made.run_id,
         "fence": made.fence, "made_at": made.made_at, "first_made_at": made.first_made_at,
+        "first_fence": made.first_fence,
         "code_version": made.code_version, "inputs": dict(made.inputs), "params": dict(made.params),
         "bytes": made.bytes, "cost": dict(made.cost),
     }  # fmt: skip

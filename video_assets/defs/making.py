@@ -12,11 +12,10 @@ from typing import Any
 import dagster as dg
 
 from video_assets.artifacts import Artifact, CheckOutcome, Manifest, RunInfo
-from video_assets.artifacts.pointer import make_fence
 from video_assets.defs.failures import reported
+from video_assets.defs.fences import created_after, fence_of, run_record
 from video_assets.defs.partitions import video_id_of
 from video_assets.defs.platform import Platform
-from video_assets.errors import TransientError
 from video_assets.videos import Stage, from_timestamp
 
 # The pinned Dagster calls the data version of an output beta, at every output of every run's log.
@@ -41,14 +40,10 @@ class Recipe:
 
 
 def run_info(instance: dg.DagsterInstance, run_id: str) -> RunInfo:
-    """Identity and fence of a run: its creation time and id, never a tag, as backfills carry none and
-    re-executions copy their parent's."""
-    record = instance.get_run_record_by_id(run_id)
-    if record is None:
-        raise TransientError(f"run {run_id} is not in the run storage")
-    created = record.create_timestamp
+    """Identity and fence of a run."""
+    record = run_record(instance, run_id)
     force = record.dagster_run.tags.get(FORCE_TAG, "").lower() == "true"
-    return RunInfo(run_id, make_fence(created, run_id), force)
+    return RunInfo(run_id, fence_of(instance, record), force, created_after(instance, record))
 
 
 def produce(

@@ -23,7 +23,7 @@ from video_assets.errors import PermanentError, one_line
 from video_assets.events.publisher import drain
 from video_assets.lifecycle import deletion, rebuild
 from video_assets.lifecycle.adoption import record_adopted
-from video_assets.lifecycle.dead import RunSeen, Verdict, dead_runs
+from video_assets.lifecycle.dead import RunSeen, Silences, Verdict, dead_runs
 from video_assets.lifecycle.failure_record import mirror_failures
 from video_assets.lifecycle.identity import what_is_wrong
 from video_assets.lifecycle.sweeping import sweep_unfinished, sweep_uploads
@@ -40,6 +40,7 @@ UNFINISHED = [
     DagsterRunStatus.CANCELING,
 ]
 _WATCHED = {
+    DagsterRunStatus.NOT_STARTED: "created",
     DagsterRunStatus.STARTING: "starting",
     DagsterRunStatus.STARTED: "started",
     DagsterRunStatus.CANCELING: "canceling",
@@ -53,13 +54,15 @@ def drain_outbox(platform: Platform) -> int:
 
 
 def reconcile(
-    platform: Platform, instance: dg.DagsterInstance, *, projector: Projector | None = None, thorough: bool = False
-) -> list[str]:
+    platform: Platform, instance: dg.DagsterInstance, *, projector: Projector | None = None,
+    silences: Silences | None = None, thorough: bool = False,
+) -> list[str]:  # fmt: skip
     """Puts right what no event tells of; returns a line for each repair. `thorough` also reads the whole
-    event log again and compares every video's rows with its manifests."""
+    event log again and compares every video's rows with its manifests. `silences`: of one who calls this again and
+    again."""
     now = utc_now()
     projector = projector or Projector(platform)
-    repaired = [*end_dead_runs(platform, instance, now)]
+    repaired = [*end_dead_runs(platform, instance, silences or Silences())]
     if wrong := what_is_wrong(platform.database, platform.storage):  # nothing of another library may be removed
         return [*repaired, f"nothing else was looked at: {wrong}"]
     repaired += _sweep_deleted(platform, instance, now)
@@ -74,7 +77,7 @@ def reconcile(
     return repaired
 
 
-def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, now: datetime) -> list[str]:
+def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, silences: Silences) -> list[str]:
     """Fails runs whose worker is gone, as no launcher notices. The projection makes the video pending
     again, and the uploads sensor launches it: there is one way to launch."""
     records = instance.get_run_records(dg.RunsFilter(statuses=list(_WATCHED)))
@@ -82,8 +85,9 @@ def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, now: datetim
     seen = [_seen(record) for record in records if _has_heartbeat(record.dagster_run)]
     with platform.database.read() as session:
         beats = reading.heartbeats(session, [run.run_id for run in seen])
+        now = platform.database.now(session)
     said = []
-    for verdict in dead_runs(seen, beats, now, platform.settings):
+    for verdict in dead_runs(seen, beats, silences.seconds(seen, beats, now), platform.settings):
         run = instance.get_run_by_id(verdict.run_id)
         if run is None or run.is_finished:
             continue
@@ -97,6 +101,7 @@ def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, now: datetim
 
 
 def _seen(record: dg.RunRecord) -> RunSeen:
+    # Dagster writes one by the database's clock and the other by that of whoever changes the run, perhaps ahead of it.
     since = max(record.create_timestamp, record.update_timestamp)
     return RunSeen(record.dagster_run.run_id, _WATCHED[record.dagster_run.status], since)
 

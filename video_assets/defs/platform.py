@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,7 @@ from video_assets.storage import Storage, open_storage
 from video_assets.text.asking import Replies
 from video_assets.text.chat import OPENAI_URL, Server
 from video_assets.text.pace import Rate
-from video_assets.videos import Stage
+from video_assets.videos import Stage, utc_now
 
 
 class Platform:
@@ -94,7 +95,17 @@ class Platform:
     def bench(self) -> Workbench:
         """The workbench assets work on, with a heartbeat into the `progress` table."""
         pulse = ProgressPulse(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
-        return Workbench(self.storage, self.settings.work_folder, pulse=pulse)
+        return Workbench(
+            self.storage, self.settings.work_folder, pulse=pulse, clock=self._time_of_the_database
+        )  # fmt: skip
+
+    def _time_of_the_database(self) -> datetime:
+        """When something was made: machines whose own clocks differ by hours work beside each other."""
+        try:
+            with self.database.read() as session:
+                return self.database.now(session)
+        except TransientError:  # an hour of encoding is not to be thrown away for it
+            return utc_now()
 
     def rest(self, video_id: int, run_id: str, stage: Stage, seconds: float) -> None:
         """Waits, with the run's heart beating, for something that is away to come back."""

@@ -14,6 +14,7 @@ from dagster_shared.error import SerializableErrorInfo
 from video_assets.database import projected
 from video_assets.defs.event_log import OVERLAP, PAGE, newest_storage_id, read_page, run_records
 from video_assets.defs.failures import STORAGE_ERRORS
+from video_assets.defs.fences import fence_of
 from video_assets.defs.platform import Platform
 from video_assets.defs.translate import STATES, WORKER_LOST, Gone, made, run_changed
 from video_assets.errors import one_line
@@ -22,6 +23,7 @@ from video_assets.lifecycle.failure_record import mirror_failures
 
 log = logging.getLogger(__name__)
 REMEMBERED = 50_000
+RUNS_REMEMBERED = 5_000
 
 
 class Projector:
@@ -33,6 +35,8 @@ class Projector:
         self.announce = announce
         """Whether the outbox is told too; not when tables are rebuilt, as all of it was told before."""
         self._applied: OrderedDict[int, None] = OrderedDict()
+        self._fences: OrderedDict[str, str] = OrderedDict()
+        """By run. A run has several events, and its fence never changes."""
 
     def advance(self, instance: dg.DagsterInstance, cursor: int, *, pages: int = 50) -> tuple[int, int]:
         """Reads on from `cursor` (a storage id) and a little before it; returns the new cursor and how many
@@ -76,7 +80,10 @@ class Projector:
         events: list[tuple[int, Event]] = []
         for record in records:
             if _type(record) in STATES:
-                changes = run_changed(record, runs.get(record.run_id), lambda run_id: step_failures(instance, run_id))
+                changes = run_changed(
+                    record, runs.get(record.run_id), lambda run: self._fence(instance, run),
+                    lambda run_id: step_failures(instance, run_id),
+                )  # fmt: skip
                 events += [(record.storage_id, change) for change in changes]
             else:
                 event = made(record, self.platform.storage)
@@ -85,6 +92,14 @@ class Projector:
                 else:
                     events.append((record.storage_id, event))
         return events
+
+    def _fence(self, instance: dg.DagsterInstance, run: dg.RunRecord) -> str:
+        run_id = run.dagster_run.run_id
+        if run_id not in self._fences:
+            self._fences[run_id] = fence_of(instance, run)
+            if len(self._fences) > RUNS_REMEMBERED:
+                self._fences.popitem(last=False)
+        return self._fences[run_id]
 
 
 def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[Mapping[str, Any]]:

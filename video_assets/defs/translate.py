@@ -9,7 +9,7 @@ import dagster as dg
 from dagster import DagsterEventType, EventLogRecord
 
 from video_assets.artifacts import Manifest, Pointer
-from video_assets.artifacts.pointer import make_fence, read_manifest
+from video_assets.artifacts.pointer import read_manifest
 from video_assets.defs.assets import summaries, transcripts
 from video_assets.defs.partitions import video_id_of
 from video_assets.defs.remake import REMAKE_LIGHT, video_ids_of
@@ -98,6 +98,7 @@ def made_from_manifest(
         made_at=manifest.made_at, reused=reused, bytes=manifest.bytes, cost=manifest.cost.model_dump(),
         code_version=manifest.code_version, inputs=manifest.inputs, params=manifest.params,
         result=_result(manifest, storage), first_made_at=pointer.first_made_at if pointer else None,
+        first_fence=pointer.first_fence if pointer else "",
     )  # fmt: skip
 
 
@@ -123,8 +124,11 @@ def _result(manifest: Manifest, storage: Storage) -> ArtefactResult | None:
     return None
 
 
-def run_changed(record: EventLogRecord, run: dg.RunRecord | None, step_failures: StepFailures) -> list[RunChanged]:
-    """A change of a run's state, for the videos it is about; none where the run is no longer known."""
+def run_changed(
+    record: EventLogRecord, run: dg.RunRecord | None, fence: Callable[[dg.RunRecord], str], step_failures: StepFailures
+) -> list[RunChanged]:
+    """A change of a run's state, for the videos it is about; none where the run is no longer known. `fence` tells the
+    run's place among the others."""
     event = record.event_log_entry.dagster_event
     if run is None or event is None:
         return []
@@ -134,7 +138,7 @@ def run_changed(record: EventLogRecord, run: dg.RunRecord | None, step_failures:
 
     def change(video_ids: tuple[int, ...], state: RunState, kind: str, stage: Stage | None, error: str) -> RunChanged:
         return RunChanged(
-            video_ids=video_ids, run_id=dagster_run.run_id, fence=make_fence(run.create_timestamp, dagster_run.run_id),
+            video_ids=video_ids, run_id=dagster_run.run_id, fence=fence(run),
             state=state, at=from_timestamp(record.timestamp), stages=_stages(dagster_run),
             reason=_reason(dagster_run.tags), error_kind=kind, error_stage=stage, error=error,
         )  # fmt: skip

@@ -8,11 +8,12 @@ a third of the processor time of both sides.
 
 from typing import Any
 
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresScheduleStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 from sqlalchemy import Engine
 from sqlalchemy.pool import QueuePool
 
+from video_assets.defs.ticks_of_now import TicksOfNow
 from video_assets.defs.warm_engines import SharedEngines
 
 KEPT_CONNECTIONS = 2
@@ -24,6 +25,10 @@ DATABASES = 4
 _ENGINES = SharedEngines(DATABASES)
 
 
+class WarmSchedules(TicksOfNow, PostgresScheduleStorage):
+    """Ticks and cursors of sensors."""
+
+
 class WarmPostgresStorage(DagsterPostgresStorage):
     """Runs, events and schedules behind one pool of connections, which all instances of the process share."""
 
@@ -32,6 +37,7 @@ class WarmPostgresStorage(DagsterPostgresStorage):
         token_provider: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        self._schedule_storage = WarmSchedules(postgres_url, False, token_provider=token_provider)
         # Another way of proving who we are is another engine.
         key = f"{type(token_provider).__name__} {postgres_url}"
         engine = _ENGINES.get(key, lambda: _warm_engine(postgres_url, token_provider))

@@ -29,6 +29,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool, QueuePool
 
+from video_assets.defs.ticks_of_now import TicksOfNow
 from video_assets.defs.warm_engines import SharedEngines
 
 OPEN_FILES = 12
@@ -197,7 +198,7 @@ class WarmRuns(_WarmConnect, SqliteRunStorage):
     _name = "runs"
 
 
-class WarmSchedules(_WarmConnect, SqliteScheduleStorage):
+class WarmSchedules(TicksOfNow, _WarmConnect, SqliteScheduleStorage):
     """Ticks and cursors of sensors."""
 
     _name = "schedules"

@@ -83,6 +83,8 @@ class Made:
     """Of variants, transcripts and summaries; None for the others."""
     first_made_at: datetime | None = None
     """When this artefact was first current, where the teller knows (a pointer does)."""
+    first_fence: str = ""
+    """The fence of the earliest run that made it, where the teller knows."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import takewhile
 from uuid import UUID
 
+from video_assets.artifacts.pointer import seconds_of
 from video_assets.errors import one_line
 from video_assets.events import payloads
 from video_assets.events.payloads import OutboxEvent
@@ -48,7 +49,7 @@ def settle(state: VideoState, *, max_lost_workers: int) -> Settled:
         updated_at=_updated_at(state, processed_at, to_blame),
         numbers={attempt.run_id: number for number, attempt in enumerate(runs, start=1)},
         # Of one that was adopted ready all was told before; there is no failure before it was ready either.
-        outcomes=_outcomes(state.video_id, processed_at, final) if state.adopted is None else {},
+        outcomes=_outcomes(state, processed_at, final) if state.adopted is None else {},
     )
 
 
@@ -90,11 +91,14 @@ def _fold_made(state: VideoState, event: Made) -> VideoState:
         content_hash=event.content_hash, manifest_key=event.manifest_key, made_at=event.made_at,
         first_made_at=min(event.made_at, event.first_made_at or event.made_at), code_version=event.code_version,
         inputs=event.inputs, params=event.params, bytes=event.bytes, cost=event.cost, result=event.result,
+        first_fence=min(event.fence, event.first_fence or event.fence),
     )  # fmt: skip
     known = state.ledger.get(event.artefact)
     if known is not None:
         first = min(mine.first_made_at, known.first_made_at)
-        mine = replace(mine if mine.precedence > known.precedence else known, first_made_at=first)
+        first_fence = min(mine.first_fence, known.first_fence or known.fence)
+        newest = mine if mine.precedence > known.precedence else known
+        mine = replace(newest, first_made_at=first, first_fence=first_fence)
     announced = state.announced
     told = announcement(event)
     if told is not None and told.id not in announced:
@@ -237,16 +241,24 @@ def _updated_at(state: VideoState, processed_at: datetime | None, blamed: Attemp
     return max([state.created_at, *starts])
 
 
-def _outcomes(video_id: int, processed_at: datetime | None, final: Sequence[Attempt]) -> dict[UUID, OutboxEvent]:
+def _outcomes(state: VideoState, processed_at: datetime | None, final: Sequence[Attempt]) -> dict[UUID, OutboxEvent]:
     """video.ready once; video.failed for each final failure that did not come after the video was ready."""
     told: list[OutboxEvent] = []
     for attempt in final:
         at = attempt.finished_at
-        if at is not None and (processed_at is None or processed_at > at):
-            told.append(_failed(video_id, attempt, at))
+        if at is not None and (processed_at is None or _came_before_ready(state, attempt, at, processed_at)):
+            told.append(_failed(state.video_id, attempt, at))
     if processed_at is not None:
-        told.append(payloads.ready(video_id, at=processed_at))
+        told.append(payloads.ready(state.video_id, at=processed_at))
     return {event.id: event for event in told}
+
+
+def _came_before_ready(state: VideoState, attempt: Attempt, at: datetime, processed_at: datetime) -> bool:
+    """By the time of its end. One that ended before it was created is of a clock that was set back, so that its time
+    says nothing: then by the order of runs."""
+    if at.timestamp() < seconds_of(attempt.fence):
+        return attempt.fence <= max(state.ledger[stage].first_fence for stage in READY_WHEN_CURRENT)
+    return at < processed_at
 
 
 def _failed(video_id: int, attempt: Attempt, at: datetime) -> OutboxEvent:

@@ -26,6 +26,8 @@ class Current:
     made_at: datetime
     first_made_at: datetime
     """When the artefact was first current, in whatever making."""
+    first_fence: str = ""
+    """The fence of the earliest run that made it; where nobody noted it, that of this making."""
     code_version: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from video_assets.artifacts import Deleted, Superseded, current, publish, read_pointer, tombstone
-from video_assets.artifacts.pointer import make_fence, pointer_key
+from video_assets.artifacts.pointer import Pointer, fence_over, make_fence, pointer_key
 from video_assets.errors import PermanentError
 from video_assets.storage import Storage
 from video_assets.storage.local import LocalStorage
@@ -173,3 +173,34 @@ def test_a_manifest_that_nobody_can_read_is_said_in_one_line(storage: Storage) -
     with pytest.raises(PermanentError, match="is no manifest of this release") as error:
         current(storage, 1, Stage.VARIANTS)
     assert "\n" not in str(error.value)
+
+
+NOW = at(1000)
+AHEAD = at(1000 + 7200)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "after", "wins"),
+    [
+        (at(900), True, True),  # a clock that was set back between the two, by however little
+        (AHEAD, True, True),
+        (AHEAD, None, True),  # nobody knows which was first, but nothing is created in the future
+        (at(990), None, False),
+        (AHEAD, False, False),  # a worker that woke up late: what it makes is old
+        (at(990), False, False),
+    ],
+)
+def test_a_run_created_later_wins_whatever_the_clock_said(theirs: datetime, after: bool | None, wins: bool) -> None:
+    pointer = Pointer(run_id="theirs", fence=make_fence(theirs, "theirs"))
+    ours = make_fence(at(800), "ours")
+    fence = fence_over(ours, "ours", pointer, after, NOW)
+    assert (fence > pointer.fence) is wins
+    assert (fence == ours) is not wins
+    assert fence.endswith("/ours")
+    assert len(fence.partition("/")[0]) == len(ours.partition("/")[0]), "fences compare as text, so they are as wide"
+
+
+def test_a_fence_that_is_higher_anyway_stays(storage: Storage) -> None:
+    pointer = Pointer(run_id="theirs", fence=make_fence(at(1), "theirs"))
+    assert fence_over(make_fence(at(2), "ours"), "ours", pointer, False, NOW) == make_fence(at(2), "ours")
+    assert fence_over(make_fence(at(2), "ours"), "ours", None, None, NOW) == make_fence(at(2), "ours")

@@ -133,16 +133,21 @@ def _forget_status(database: Database) -> None:
 
 
 def _pointers(history: History) -> list[Made]:
-    """What storage keeps of a history: each artefact's highest fence, with the first moment of all."""
+    """What storage keeps of a history: each artefact's highest fence, with the first moment and fence of all."""
     kept: dict[tuple[int, Stage], Made] = {}
     first: dict[tuple[int, Stage], datetime] = {}
+    earliest: dict[tuple[int, Stage], str] = {}
     for event in history.events:
         if isinstance(event, Made):
             key = (event.video_id, event.artefact)
             first[key] = min(first.get(key, event.made_at), event.made_at)
+            earliest[key] = min(earliest.get(key, event.fence), event.fence)
             if key not in kept or (event.fence, event.fingerprint) > (kept[key].fence, kept[key].fingerprint):
                 kept[key] = event
-    return [Made(**{**making.__dict__, "first_made_at": first[key]}) for key, making in kept.items()]
+    return [
+        Made(**{**making.__dict__, "first_made_at": first[key], "first_fence": earliest[key]})
+        for key, making in kept.items()
+    ]
 
 
 def _only(lines: list[list[tuple[str, str]]], video_ids: set[int]) -> list[list[tuple[str, str]]]:

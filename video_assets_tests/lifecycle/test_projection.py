@@ -168,7 +168,7 @@ def test_rows_come_back_from_manifests_alone(history: History) -> None:
             Made(
                 video_id, m.artefact, m.run_id, m.fence, m.fingerprint, m.content_hash, m.manifest_key, m.made_at,
                 bytes=m.bytes, cost=m.cost, code_version=m.code_version, inputs=m.inputs, params=m.params,
-                result=m.result, first_made_at=m.first_made_at,
+                result=m.result, first_made_at=m.first_made_at, first_fence=m.first_fence,
             )
             for m in table.state.ledger.values()
         ]  # fmt: skip

@@ -1,0 +1,39 @@
+"""When a sensor last ticked, as Dagster's daemon is told: never in the future.
+
+The daemon lets a sensor's minimum interval pass since its last tick by the clock. After a clock that was two hours
+ahead had been set right, every sensor stood still for two hours, also after a restart. A tick of the future says
+nothing of how long ago it was, so such a sensor is due.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from dagster._core.scheduler.instigation import InstigatorState, SensorInstigatorData
+
+TOLERANCE_SECONDS = 1.0
+"""So much the clocks of two machines differ anyway."""
+_TIMES = ("last_tick_timestamp", "last_tick_start_timestamp", "last_tick_success_timestamp")
+
+
+class TicksOfNow:
+    """For a schedule storage of Dagster's: what it reads of sensors has no times of the future."""
+
+    def get_instigator_state(self, origin_id: str, selector_id: str) -> InstigatorState | None:
+        state: InstigatorState | None = super().get_instigator_state(origin_id, selector_id)  # type: ignore[misc]
+        return None if state is None else without_the_future(state, time.time())
+
+    def all_instigator_state(self, *args: Any, **named: Any) -> Sequence[InstigatorState]:
+        now = time.time()
+        return [without_the_future(state, now) for state in super().all_instigator_state(*args, **named)]  # type: ignore[misc]
+
+
+def without_the_future(state: InstigatorState, now: float) -> InstigatorState:
+    """The state, with times after `now` (seconds since 1970) as if they had not been noted."""
+    data = state.instigator_data
+    if not isinstance(data, SensorInstigatorData):
+        return state
+    ahead = {name: None for name in _TIMES if (getattr(data, name) or 0.0) > now + TOLERANCE_SECONDS}
+    return state.with_data(data._replace(**ahead)) if ahead else state
