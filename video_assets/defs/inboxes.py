@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,21 +13,22 @@ from typing import TYPE_CHECKING, Protocol
 from video_assets.database import inbound
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, one_line
-from video_assets.lifecycle.inbox import Seen, look, look_at_bucket, message_id, version_of
+from video_assets.lifecycle.inbox import Seen, look, look_at_bucket, message_id
 from video_assets.lifecycle.intake import (
     CAPTION_ENDINGS,
     MAX_CAPTION_BYTES,
     AlreadyTaken,
     Arrival,
     Refused,
+    captions_of,
     check_room,
     check_size,
-    sidecar_of,
     take_arrival,
     take_in,
 )
+from video_assets.lifecycle.opened import NoFile, Opened, opened, version_of
 from video_assets.lifecycle.working import intake_folder
-from video_assets.storage import NotFound
+from video_assets.storage import Full, NotFound
 from video_assets.videos import Video
 
 if TYPE_CHECKING:
@@ -60,40 +62,83 @@ class FolderDrops:
         self.folder = platform.settings.inbox_folder
 
     def look(self, before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return look(self.folder, before, now)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return look(self.folder, before, now)
+        except OSError as error:
+            what = f"the inbox {self.folder} cannot be read ({error.strerror}); give rights to it, or set"
+            raise PermanentError(one_line(f"{what} VIDEO_ASSETS_INBOX")) from None
 
     def take(self, seen: Seen, beside: Mapping[str, Seen]) -> tuple[str, Seen]:
-        path, name = self.folder / seen.name, one_line(seen.name, 80)
-        platform, message = self.platform, message_id(str(self.folder), seen)
-        captions = sidecar_of(path)
-        video: Video | None = None
+        name, message = one_line(seen.name, 80), message_id(str(self.folder), seen)
         try:
-            if not _was_taken(platform, message):
-                video = take_in(
-                    path, database=platform.database, storage=platform.storage, settings=platform.settings,
-                    captions=captions, message_id=message,
-                )  # fmt: skip
-        except AlreadyTaken:
-            pass
-        except Refused as error:
-            refused = self.folder / REFUSED
-            refused.mkdir(exist_ok=True)
-            if path.exists():
-                shutil.move(path, refused / path.name)
-            (refused / f"{path.name[:200]}.reason.txt").write_text(one_line(error) + "\n", encoding="utf-8")
-            return f"refused {name}: {one_line(error)}", seen
-        except PermanentError as error:  # not this file's fault: it waits until that is put right
+            # From here on it is this very file, whatever its name leads to later.
+            with opened(self.folder / seen.name, follow=False) as drop, self._captions(seen.name, beside) as captions:
+                if version_of(drop.stat) != seen.version:
+                    return f"{name} has changed since it was looked at", seen
+                try:
+                    video = _in_turn(self.platform, message, lambda: self._take_in(drop, captions, message))
+                except Refused as error:
+                    return self._set_aside(drop, seen, one_line(error))
+                return self._clear(seen, video, captions, drop)
+        except NoFile:
+            return f"{name} was taken away or replaced", seen
+        except (PermanentError, Full) as error:  # not this file's fault: it waits until that is put right
             return f"{name} has to wait: {one_line(error)}", seen
-        try:
-            for done in (path, captions):
-                # What was written to meanwhile is another drop.
-                if done and (done != path or _version(done) == seen.version):
-                    remove_file(done)
         except OSError as error:
-            left = f"; it cannot be removed from the inbox: {error.strerror}"
-            return _told(name, video) + left, replace(seen, left=True)
-        return _told(name, video), seen
+            return f"{name} has to wait: {one_line(error.strerror or str(error))}", seen
+
+    @contextmanager
+    def _captions(self, name: str, beside: Mapping[str, Seen]) -> Iterator[Opened | None]:
+        """The caption file beside it, where the look saw one: links were none."""
+        found = next((each for each in caption_names(name) if each in beside), None)
+        if found is None:
+            yield None
+            return
+        with opened(self.folder / found, follow=False) as file:
+            yield file
+
+    def _take_in(self, drop: Opened, captions: Opened | None, message: str) -> Video:
+        platform, words = self.platform, None
+        if captions:
+            captions.must_be_whole()
+            words = captions_of(captions)
+            captions.must_be_whole()
+        return take_in(
+            drop.path, database=platform.database, storage=platform.storage, settings=platform.settings,
+            captions=words, message_id=message, source=drop,
+        )  # fmt: skip
+
+    def _clear(self, seen: Seen, video: Video | None, captions: Opened | None, drop: Opened) -> tuple[str, Seen]:
+        """Takes away what was taken in. What was written to or replaced meanwhile is another drop."""
+        told = _told(one_line(seen.name, 80), video)
+        try:
+            for done in (drop, captions):
+                if done and done.is_still_there():
+                    remove_file(done.path)
+        except OSError as error:
+            return f"{told}; it cannot be removed from the inbox: {error.strerror}", replace(seen, left=True)
+        return told, seen
+
+    def _set_aside(self, drop: Opened, seen: Seen, reason: str) -> tuple[str, Seen]:
+        line, refused = f"refused {one_line(seen.name, 80)}: {reason}", self.folder / REFUSED
+        try:
+            refused.mkdir(exist_ok=True)
+            if refused.is_symlink():  # who drops files must not have us write elsewhere
+                raise OSError(0, f"{REFUSED} is a link")
+            if drop.is_still_there():
+                os.replace(drop.path, refused / seen.name)
+            _write_anew(refused / f"{os.fsdecode(os.fsencode(seen.name)[:200])}.reason.txt", reason)
+        except OSError as error:
+            return f"{line}; it cannot be set aside: {error.strerror}", replace(seen, left=True)
+        return line, seen
+
+
+def _write_anew(path: Path, words: str) -> None:
+    """Writes a small file in place of what had its name, and through no link."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
+        file.write(words + "\n")
 
 
 class BucketDrops:
@@ -121,17 +166,13 @@ class BucketDrops:
         name, dropped = one_line(seen.name, 80), self._there[seen.name]
         message = message_id(self.bucket.name, seen)
         captions = next((self._there[c] for c in caption_names(seen.name) if c in beside), None)
-        video: Video | None = None
         try:
-            if not _was_taken(self.platform, message):
-                video = self._take_in(dropped, captions, message)
-        except AlreadyTaken:
-            pass
+            video = _in_turn(self.platform, message, lambda: self._take_in(dropped, captions, message))
         except NotFound:
             return f"{name} was taken away or replaced", seen
         except Refused as error:
             return self._set_aside(dropped, seen, one_line(error))
-        except PermanentError as error:
+        except (PermanentError, Full) as error:
             return f"{name} has to wait: {one_line(error)}", seen
         try:
             for done in (dropped, captions):
@@ -175,16 +216,25 @@ def remove_file(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _version(path: Path) -> str | None:
-    try:
-        return version_of(path.stat())
-    except FileNotFoundError:
-        return None
-
-
 def caption_names(name: str) -> list[str]:
     """The caption files that may lie beside a video of this name."""
     return [f"{Path(name).stem}{ending}" for ending in CAPTION_ENDINGS]
+
+
+def _in_turn(platform: Platform, message: str, take: Callable[[], Video]) -> Video | None:
+    """Takes a drop in unless it was taken before; None then. One at a time, whoever looks after this inbox: a copy
+    that is going is not begun again beside itself by another process."""
+    if _was_taken(platform, message):
+        return None
+    with platform.database.only_one("inbox") as ours:
+        if not ours:
+            raise PermanentError("another process takes a file in; this one comes after it")
+        if _was_taken(platform, message):  # by that process, meanwhile
+            return None
+        try:
+            return take()
+        except AlreadyTaken:
+            return None
 
 
 def _was_taken(platform: Platform, message: str) -> bool:

@@ -6,14 +6,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import stat as kinds
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_assets.lifecycle.intake import CAPTION_ENDINGS
+from video_assets.lifecycle.opened import version_of
 
 if TYPE_CHECKING:  # who has no bucket does not load its library
     from video_assets.storage.s3_inbox import Dropped
@@ -46,9 +49,24 @@ def message_id(place: str, seen: Seen) -> str:
     return f"inbox:{hashlib.sha256(identity.encode()).hexdigest()}"
 
 
-def version_of(stat: os.stat_result) -> str:
-    """Of a file: no two drops have the same, as nobody can set when an inode was changed."""
-    return f"{stat.st_dev}-{stat.st_ino}-{stat.st_ctime_ns}"
+def cursor_of(seen: Mapping[str, Seen]) -> str:
+    """What a look saw, as text for the next one. Plain ASCII: names may be of any bytes, which no UTF-8 can hold."""
+    return json.dumps({name: {**asdict(each), "since": each.since.isoformat()} for name, each in seen.items()})
+
+
+def seen_before(cursor: str | None) -> dict[str, Seen]:
+    """What the look before saw; nothing where its text cannot be read."""
+    with suppress(ValueError, TypeError, AttributeError, KeyError):
+        told = json.loads(cursor or "{}").items()
+        return {name: Seen(**{**each, "since": _moment(each["since"])}) for name, each in told}
+    return {}
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
 
 
 def look_at_bucket(dropped: Iterable[Dropped], before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
@@ -68,19 +86,28 @@ def look_at_bucket(dropped: Iterable[Dropped], before: Mapping[str, Seen], now: 
 def look(folder: Path, before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
     """What lies in the inbox now; a file unchanged since the look before keeps its `since`."""
     found: dict[str, Seen] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() in _UNFINISHED or path.is_symlink() or not path.is_file():
-            continue
-        try:
-            stat = path.stat()
-        except FileNotFoundError:  # taken away since it was listed
-            continue
-        known = before.get(path.name)
+    for name, stat in sorted(_ordinary_files(folder)):
+        known = before.get(name)
         same = known is not None and (known.bytes, known.modified_ns) == (stat.st_size, stat.st_mtime_ns)
         since = known.since if known is not None and same else now
         left = known is not None and known.left and known.version == version_of(stat)
-        found[path.name] = Seen(path.name, stat.st_size, stat.st_mtime_ns, since, version_of(stat), left)
+        # A moment from the future is another clock's: it must not hold the file back until then.
+        found[name] = Seen(name, stat.st_size, stat.st_mtime_ns, min(since, now), version_of(stat), left)
     return found
+
+
+def _ordinary_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """The files that may be drops; links, folders, pipes and what else may have such a name are none."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or Path(entry.name).suffix.lower() in _UNFINISHED:
+                continue
+            try:
+                stat = os.lstat(entry.path)
+            except OSError:  # taken away since it was listed
+                continue
+            if kinds.S_ISREG(stat.st_mode):
+                yield entry.name, stat
 
 
 def settled(seen: Mapping[str, Seen], now: datetime, settle_seconds: float) -> Sequence[str]:

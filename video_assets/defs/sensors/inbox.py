@@ -1,15 +1,45 @@
 """inbox_sensor: a file dropped into the inbox, a folder or a bucket prefix, becomes an upload."""
 
-import dagster as dg
-from pydantic import TypeAdapter
+import threading
+import time
+from functools import partial
+from weakref import WeakKeyDictionary
 
+import dagster as dg
+
+from video_assets.defs.desk import Desk, Job
 from video_assets.defs.inboxes import open_inbox
 from video_assets.defs.platform import Platform
-from video_assets.lifecycle.inbox import Seen, settled
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.lifecycle.identity import must_match
+from video_assets.lifecycle.inbox import Seen, cursor_of, seen_before, settled
 from video_assets.videos import utc_now
 
-_CURSOR = TypeAdapter(dict[str, Seen])
 TAKEN_PER_TICK = 5
+PATIENCE_SECONDS = 5.0
+"""A tick waits so long for what it began; a longer copy goes on behind it."""
+
+
+class Watch:
+    """What this process knows of the inbox beside the cursor."""
+
+    def __init__(self) -> None:
+        self.desk: Desk[tuple[str, Seen]] = Desk()
+        self.turn = threading.Lock()
+        self.seen: dict[str, Seen] | None = None
+        """What the last look saw, also where its tick failed and the cursor stayed behind."""
+        self.tried: dict[str, float] = {}
+        """When a drop that had to wait was tried last: it comes after the others."""
+
+
+_watches: "WeakKeyDictionary[Platform, Watch]" = WeakKeyDictionary()
+_making = threading.Lock()
+
+
+def watch_of(platform: Platform) -> Watch:
+    """The one of this process over these settings."""
+    with _making:
+        return _watches.setdefault(platform, Watch())
 
 
 def build_inbox_sensor(platform: Platform) -> dg.SensorDefinition:
@@ -22,14 +52,64 @@ def build_inbox_sensor(platform: Platform) -> dg.SensorDefinition:
         description="Takes files in that were dropped into the inbox, with captions beside them. Starts no runs.",
     )
     def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        inbox, now = open_inbox(platform), utc_now()
-        seen = inbox.look(_CURSOR.validate_json(context.cursor) if context.cursor else {}, now)
-        said = []
-        for name in settled(seen, now, platform.settings.inbox_settle_seconds)[:TAKEN_PER_TICK]:
-            line, seen[name] = inbox.take(seen[name], seen)
-            said.append(line)
+        watch = watch_of(platform)
+        if not watch.turn.acquire(blocking=False):
+            return dg.SkipReason("another tick is at it")
+        try:
+            said = _tick(platform, watch, context)
+        except PermanentError as error:
+            return dg.SkipReason(one_line(error))
+        finally:
+            watch.turn.release()
+        for line in said:
             context.log.info(line)
-        context.update_cursor(_CURSOR.dump_json(seen).decode())
-        return dg.SkipReason("; ".join(said) or f"{len(seen)} files waiting to stop growing")
+        return dg.SkipReason("; ".join(said) or f"{len(watch.seen or {})} files waiting to stop growing")
 
     return inbox_sensor
+
+
+def _tick(platform: Platform, watch: Watch, context: dg.SensorEvaluationContext) -> list[str]:
+    before = seen_before(context.cursor) if watch.seen is None else watch.seen
+    must_match(platform.database, platform.storage)
+    inbox, now = open_inbox(platform), utc_now()
+    watch.seen = seen = inbox.look(before, now)
+    watch.tried = {name: when for name, when in watch.tried.items() if name in seen}
+    ready = settled(seen, now, platform.settings.inbox_settle_seconds)
+    waiting = sorted(ready, key=lambda name: watch.tried.get(name, 0.0))
+    desk, said, taken, until = watch.desk, list[str](), 0, time.monotonic() + PATIENCE_SECONDS
+    ended = desk.take_ended(0)  # what a tick before did not wait for
+    while True:
+        if ended is not None:
+            taken += _noted(ended, watch, said)
+        if desk.job is None:
+            if not waiting or taken >= TAKEN_PER_TICK or time.monotonic() >= until:
+                break
+            name = waiting.pop(0)
+            if seen[name].left:
+                continue
+            desk.begin(name, partial(inbox.take, seen[name], seen))
+        ended = desk.take_ended(until - time.monotonic())
+        if ended is None and desk.job is not None:
+            said.append(f"{one_line(desk.job.name, 80)} is being taken in, for {desk.job.seconds:.0f} s by now")
+            break
+    context.update_cursor(cursor_of(seen))
+    return said
+
+
+def _noted(ended: Job[tuple[str, Seen]], watch: Watch, said: list[str]) -> int:
+    """What came of one drop: 1 where it needs nothing more. Raises what stands in the way of all; what only this
+    one has run into stops no other."""
+    watch.tried[ended.name] = time.monotonic()
+    if isinstance(ended.error, TransientError) or not (ended.error is None or isinstance(ended.error, Exception)):
+        raise ended.error
+    if ended.error is not None or ended.value is None:
+        what = one_line(f"{type(ended.error).__name__}: {ended.error}", 200)
+        said.append(f"{one_line(ended.name, 80)} has to wait: unexpected {what}")
+        return 0
+    line, after = ended.value
+    said.append(line)
+    seen = watch.seen or {}
+    there = seen.get(ended.name)
+    if after.left and there is not None and there.version == after.version:
+        seen[ended.name] = after
+    return 0 if " has to wait: " in line else 1
