@@ -186,7 +186,7 @@ class BucketDrops:
         line = f"refused {one_line(seen.name, 80)}: {reason}"
         try:
             self.bucket.refuse(dropped, reason)
-        except PermanentError as error:
+        except (PermanentError, Full) as error:
             return f"{line}; it cannot be set aside: {error}", replace(seen, left=True)
         return line, seen
 

@@ -69,20 +69,20 @@ def check_size(name: str, size: int, settings: Settings) -> None:
 
 
 def check_room(name: str, size: int, storage: Storage, settings: Settings, *, through_work: bool = False) -> None:
-    """Raises PermanentError where there is no room for a file of this many bytes just now: in storage, as far as
-    it can tell, and in HOME, which must not run full either. `through_work`: a copy of it lies in HOME meanwhile."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    at_home = shutil.disk_usage(settings.home).free
-    _check_room(name, at_home, size if through_work else 0, settings)
+    """Raises PermanentError where there is no room for a file of this many bytes just now: in storage, or in HOME
+    where a copy of it lies there meanwhile (`through_work`). A bucket does not tell; then HOME must not run full."""
     in_storage = storage.free_bytes()
     if in_storage is not None:
-        _check_room(name, in_storage, size, settings, " of the storage")
+        _check_room(name, in_storage, size, settings, " in storage")
+    if in_storage is None or through_work:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        _check_room(name, shutil.disk_usage(settings.home).free, size if through_work else 0, settings)
 
 
-def _check_room(name: str, free: int, needed: int, settings: Settings, whose: str = "") -> None:
+def _check_room(name: str, free: int, needed: int, settings: Settings, where: str = "") -> None:
     if free - needed < settings.min_free_bytes:
         raise PermanentError(
-            f"{name}: the disk{whose} has {free:,} bytes free, too few to take it; free some and try again"
+            f"{name}: the disk has {free:,} bytes free{where}, too few to take it; free some and try again"
         )
 
 

@@ -94,6 +94,8 @@ class LocalStorage:
             data = self._path(key).read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound(key) from None
+        except OSError as error:
+            raise PermanentError(one_line(f"storage cannot read {key}: {error.strerror or error}")) from error
         return data, _etag(data)
 
     def fetch(self, key: str, folder: Path) -> Path:
@@ -214,7 +216,8 @@ class LocalStorage:
         locks = self.root / ".locks"
         with _in_words(key):
             locks.mkdir(parents=True, exist_ok=True)
-        with open(locks / hashlib.sha256(key.encode()).hexdigest()[:2], "a") as lock:
+            file = open(locks / hashlib.sha256(key.encode()).hexdigest()[:2], "a")  # noqa: SIM115 - closed below
+        with file as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

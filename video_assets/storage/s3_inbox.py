@@ -13,7 +13,7 @@ from botocore import exceptions as boto
 from s3transfer.manager import TransferConfig, TransferManager
 
 from video_assets.errors import PermanentError
-from video_assets.storage.base import NotFound, Storage
+from video_assets.storage.base import Full, NotFound, Storage
 from video_assets.storage.s3 import S3Storage, bucket_and_prefix
 from video_assets.storage.s3_client import in_words, status_of
 
@@ -105,7 +105,7 @@ class BucketInbox:
         source = {"Bucket": self.bucket, "Key": self.prefix + dropped.name}
         with in_words(self.name), TransferManager(self.client, _COPY) as manager:
             manager.copy(source, self.bucket, f"{self.prefix}refused/{dropped.name}").result()
-        with suppress(PermanentError):  # a name that is no key of ours: the file itself is there
+        with suppress(PermanentError, Full):  # a name that is no key of ours: the file itself is there
             self._files.put_bytes(
                 f"refused/{dropped.name}.reason.txt", f"{reason}\n".encode(), content_type="text/plain"
             )

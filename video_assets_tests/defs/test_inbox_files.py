@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import socket
 import threading
 import time
@@ -359,7 +360,10 @@ def test_the_room_that_counts_is_the_storages(
     (inbox / "talk.mp4").write_bytes(FILM)
     with monkeypatch.context() as patched:
         patched.setattr(platform.storage, "free_bytes", lambda: 1000)
-        assert "talk.mp4 has to wait: talk.mp4: the disk of the storage has 1,000 bytes free" in tick()
+        assert "talk.mp4 has to wait: talk.mp4: the disk has 1,000 bytes free in storage" in tick()
+    full = shutil.disk_usage(inbox)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr(platform.storage, "free_bytes", lambda: 2**40)
     tick()
     assert titles(platform) == ["talk"]
 

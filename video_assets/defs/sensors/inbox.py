@@ -70,9 +70,10 @@ def build_inbox_sensor(platform: Platform) -> dg.SensorDefinition:
 
 def _tick(platform: Platform, watch: Watch, context: dg.SensorEvaluationContext) -> list[str]:
     before = seen_before(context.cursor) if watch.seen is None else watch.seen
-    must_match(platform.database, platform.storage)
     inbox, now = open_inbox(platform), utc_now()
     watch.seen = seen = inbox.look(before, now)
+    if seen:
+        must_match(platform.database, platform.storage)
     watch.tried = {name: when for name, when in watch.tried.items() if name in seen}
     ready = settled(seen, now, platform.settings.inbox_settle_seconds)
     waiting = sorted(ready, key=lambda name: watch.tried.get(name, 0.0))
