@@ -40,15 +40,16 @@ def house_settings(home: Path, **changes: object) -> Settings:
 
 @pytest.fixture(scope="module", params=["embedded", "production"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A house of the test module's own, of each profile."""
-    with profile(request, tmp_path_factory.mktemp("house")) as settings, house(settings) as started:
+    """A house of the test module's own, of each profile; `up` is the embedded one as `video-assets up` starts it."""
+    up = request.param == "up"
+    with profile(request, tmp_path_factory.mktemp("house")) as settings, house(settings, up=up) as started:
         yield started
 
 
 @contextmanager
 def profile(request: pytest.FixtureRequest, home: Path, **changes: object) -> Iterator[Settings]:
     """Settings of a house of the profile that the fixture's parameter names."""
-    if request.param == "embedded":
+    if request.param in ("embedded", "up"):
         yield house_settings(home, **changes)
         return
     servers = Servers.of(request)

@@ -96,10 +96,11 @@ def house(
     *,
     workspace: Path = WORKSPACE,
     worker: Sequence[str] | None = WORKER,
+    up: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[House]:
     """Starts everything, waits until it answers, and leaves no process behind. A worker only where runs go to
-    workers."""
+    workers. `up`: as `video-assets up` starts it, instead of `dagster dev`."""
     more = dict(environment or {})
     prepare_dagster_home(settings)
     Platform(settings).database  # noqa: B018  (makes the schema)
@@ -109,6 +110,8 @@ def house(
         sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port),
         "--log-level", "warning",
     ]  # fmt: skip
+    if up:
+        command = [sys.executable, "-m", "video_assets.cli", "up", "--port", str(port)]
     with log.open("ab") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
