@@ -26,6 +26,11 @@ class TransientError(Exception):
         """Seconds the other side asked us to wait, where it said so."""
 
 
+class Full(TransientError):
+    """A disk or a storage has no room left. It is nobody's fault among the videos, so it is tried again, as often as
+    it takes, once somebody has made room."""
+
+
 _SHORTEST_SECRET = 6
 _secrets: set[str] = set()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ BUSY_SECONDS = 30
 LOOK_SECONDS = 0.05
 """How long a lock may be believed to be held still. A server takes longer than that to come back."""
 _WRITES = "video_assets_writes"
+_DAMAGED = ("malformed", "is not a database")
 _SCHEMA_LOCK = 0x7669_6465
 
 
@@ -150,13 +152,22 @@ class Database:
                     )
                 ) from error
             raise
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except (DBAPIError, sqlite3.DatabaseError) as error:
+            if self.is_sqlite and any(words in str(error) for words in _DAMAGED):
+                raise self._damaged() from error
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise TransientError(f"the connection to the database {self._name} was lost") from error
             raise
 
     def _no_schema(self) -> NoSchema:
         return NoSchema(f"the database {self._name} lacks tables; run once with VIDEO_ASSETS_DB_SYNC=true")
+
+    def _damaged(self) -> PermanentError:
+        # Not "remove it": what is aside can still be looked at.
+        return PermanentError(
+            f"the database {self.url.database} is damaged; stop everything, move it aside with its -wal and -shm "
+            "files, and run `video-assets rebuild --database`: what was made is in storage and comes back"
+        )
 
     @property
     def _name(self) -> str:

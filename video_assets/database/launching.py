@@ -14,6 +14,8 @@ from video_assets.lifecycle.events import RunState
 from video_assets.lifecycle.launching import SENSOR, Launch, OpenLaunch, Waiting
 from video_assets.videos import VideoStatus
 
+CANCEL = "cancel"
+"""Who claims the launch of a video that is being canceled."""
 _LIVE = (RunState.QUEUED.value, RunState.STARTED.value)
 
 
@@ -34,6 +36,27 @@ def request(session: Session, video_id: int, *, reason: str, now: datetime) -> b
     if _open_launch(session, video_id) is not None:
         return False
     return _new(session, video_id, SENSOR, reason, now) is not None
+
+
+def withhold(session: Session, video_id: int, *, now: datetime) -> None:
+    """Keeps the uploads sensor from launching the video until `close`: somebody is about to cancel it. A launch that
+    the sensor has requested already stays as it is."""
+    row = _open_launch(session, video_id) or _new(session, video_id, CANCEL, "cancel", now)
+    if row is not None and (row.claimed_by != SENSOR or row.requested_at is None):
+        row.claimed_by, row.requested_at = CANCEL, now
+
+
+def is_requested(session: Session, video_id: int) -> bool:
+    """Whether the sensor has requested a run of the video that was not seen yet."""
+    open_ones = (LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None), LaunchRow.claimed_by == SENSOR)
+    return session.scalar(select(LaunchRow.id).where(*open_ones, LaunchRow.requested_at.is_not(None))) is not None
+
+
+def close(session: Session, video_id: int, *, now: datetime) -> None:
+    """Closes the video's launch, if one is open."""
+    session.execute(
+        update(LaunchRow).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None)).values(closed_at=now)
+    )
 
 
 def renew(session: Session, video_ids: Sequence[int], *, claimed_by: str, now: datetime) -> None:

@@ -5,13 +5,14 @@ A RetryPolicy would apply to every exception alike, bad input included, so there
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
-from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.errors import Full, PermanentError, TransientError, one_line
 from video_assets.videos import Stage
 
 TRANSIENT_RETRIES = 4
@@ -20,6 +21,9 @@ FIRST_PAUSE_SECONDS = 2.0
 GROWTH = 4.0
 """Of the pauses. The four come to nearly three minutes: a search server that is started again takes one, and no
 video is to fail for that."""
+AGAIN_AFTER_FULL = 1_000
+"""Tries of a stage that found no room: it waits for room before each, so they are days."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 STORAGE_ERRORS = frozenset({"OperationalError", "InterfaceError", "DagsterPostgresException"})
 """Names of what Dagster raises where its storage is away; by name, as a failure that was kept has only that."""
 
@@ -35,9 +39,11 @@ def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
 
 
 @contextmanager
-def reported(stage: Stage, retry_number: int, log: logging.Logger, rest: Rest) -> Iterator[None]:
+def reported(
+    stage: Stage, retry_number: int, log: logging.Logger, rest: Rest, wait_for_room: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Turns whatever is raised inside into a Failure or a RetryRequested that says kind, stage and message. Before
-    it asks for a retry it rests."""
+    it asks for a retry it rests; where a disk is full, until there is room."""
     try:
         yield
     except (dg.Failure, dg.RetryRequested, dg.DagsterExecutionInterruptedError):
@@ -46,6 +52,11 @@ def reported(stage: Stage, retry_number: int, log: logging.Logger, rest: Rest) -
         raise failure("permanent", stage, one_line(error)) from error
     except Exception as error:
         if (transient := as_transient(error)) is not None:
+            if isinstance(transient, Full) and retry_number < AGAIN_AFTER_FULL:
+                log.warning("%s: %s; going on once there is room", stage.value, one_line(transient))
+                rest(pause_before_retry(0, None))
+                wait_for_room()
+                raise dg.RetryRequested(max_retries=AGAIN_AFTER_FULL) from error
             if retry_number < TRANSIENT_RETRIES:
                 pause = pause_before_retry(retry_number, transient.retry_after)
                 log.warning("%s: %s; trying again in %g s", stage.value, one_line(transient), pause)
@@ -60,7 +71,12 @@ def reported(stage: Stage, retry_number: int, log: logging.Logger, rest: Rest) -
 
 
 def as_transient(error: Exception) -> TransientError | None:
-    """The error if it is the world's; Dagster's own storage says in words of its own that it is away."""
+    """The error if it is the world's; Dagster's own storage says in words of its own that it is away, and a full disk
+    is met wherever something is written."""
+    if isinstance(error, Full):
+        return error
+    if (isinstance(error, OSError) and error.errno in _NO_ROOM) or "database or disk is full" in str(error):
+        return Full(f"the disk is full: {one_line(error, 200)}; make room")
     if isinstance(error, TransientError):
         return error
     if any(each.__name__ in STORAGE_ERRORS for each in type(error).__mro__):

@@ -33,7 +33,10 @@ class ManifestIOManager(dg.IOManager):
         def rest(seconds: float) -> None:
             self.platform.rest(obj.video_id, obj.run_id, obj.artefact, seconds)
 
-        with reported(obj.artefact, _retry_number(context), log, rest):
+        def wait_for_room() -> None:
+            self.platform.wait_for_room(obj.video_id, obj.run_id, obj.artefact)
+
+        with reported(obj.artefact, _retry_number(context), log, rest, wait_for_room):
             publish_or_withdraw(self.platform, obj)
 
     def load_input(self, context: dg.InputContext) -> Manifest:

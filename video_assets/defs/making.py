@@ -55,7 +55,10 @@ def produce(
     def rest(seconds: float) -> None:
         platform.rest(video_id_of(context.partition_key), context.run.run_id, stage, seconds)
 
-    with reported(stage, context.retry_number, logging.getLogger(__name__), rest):
+    def wait_for_room() -> None:
+        platform.wait_for_room(video_id_of(context.partition_key), context.run.run_id, stage)
+
+    with reported(stage, context.retry_number, logging.getLogger(__name__), rest, wait_for_room):
         video_id = video_id_of(context.partition_key)
         run = run_info(context.instance, context.run.run_id)
         with opened(platform, stage, video_id, run, recipe(video_id)) as (artifact, made):

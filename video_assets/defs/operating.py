@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterRunStatus
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from video_assets.artifacts import current
-from video_assets.database import deleting, pulse, reading
+from video_assets.database import deleting, launching, pulse, reading
 from video_assets.defs.assets.search_documents import DOCUMENTS
 from video_assets.defs.assets.search_documents import JSON as DOCUMENT
+from video_assets.defs.jobs import PROCESS_VIDEO
 from video_assets.defs.partitions import VIDEOS
 from video_assets.defs.platform import Platform
 from video_assets.defs.projecting import Projector
@@ -25,12 +28,12 @@ from video_assets.lifecycle import deletion, rebuild
 from video_assets.lifecycle.adoption import record_adopted
 from video_assets.lifecycle.dead import RunSeen, Silences, Verdict, dead_runs
 from video_assets.lifecycle.failure_record import mirror_failures
-from video_assets.lifecycle.identity import what_is_wrong
+from video_assets.lifecycle.identity import put_together, what_is_wrong
 from video_assets.lifecycle.sweeping import sweep_unfinished, sweep_uploads
 from video_assets.lifecycle.working import WORK_PREFIX
 from video_assets.search import Document
 from video_assets.storage import NotFound
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage, VideoStatus, utc_now
 
 UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -46,6 +49,8 @@ _WATCHED = {
     DagsterRunStatus.CANCELING: "canceling",
 }
 _PURGED_AT_ONCE = 50
+LAUNCH_SECONDS = 10.0
+"""How long the daemon may take to create a run that the uploads sensor has asked for."""
 
 
 def drain_outbox(platform: Platform) -> int:
@@ -119,8 +124,17 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, verdict: Verdict) -> 
 
 def cancel_video(platform: Platform, instance: dg.DagsterInstance, video_id: int) -> int:
     """Tells every unfinished run of the video to stop; returns how many there were. A run whose worker
-    does not answer is reported canceled by `reconcile`."""
+    does not answer is reported canceled by `reconcile`. Of a video that waits for its run one is noted that was
+    canceled before it began: it stands as canceled from then on, and nothing launches it by itself."""
+    waits = _withhold(platform, video_id)
     runs = unfinished_runs(instance, video_id)
+    deadline = time.monotonic() + LAUNCH_SECONDS
+    while waits and not runs and _is_being_launched(platform, video_id) and time.monotonic() < deadline:
+        time.sleep(0.2)  # the daemon was asked for it a moment ago
+        runs = unfinished_runs(instance, video_id)
+    if waits and not runs:
+        _note_canceled(platform, instance, video_id)
+        return 1
     for run in runs:
         if run.status in (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED):
             instance.report_run_canceled(run, message="canceled before it started")
@@ -133,6 +147,33 @@ def cancel_video(platform: Platform, instance: dg.DagsterInstance, video_id: int
         if not stopping and not _finished(instance, run.run_id):
             instance.report_run_canceled(run, message="canceled; its worker did not answer")
     return len(runs)
+
+
+def _withhold(platform: Platform, video_id: int) -> bool:
+    """Keeps the uploads sensor from launching the video; False where it does not wait for that."""
+    with platform.database.write() as session:
+        row = reading.video(session, video_id)
+        if row is None or row.status != VideoStatus.PENDING.value:
+            return False
+        launching.withhold(session, video_id, now=utc_now())
+        return True
+
+
+def _is_being_launched(platform: Platform, video_id: int) -> bool:
+    with platform.database.read() as session:
+        return launching.is_requested(session, video_id)
+
+
+def _note_canceled(platform: Platform, instance: dg.DagsterInstance, video_id: int) -> None:
+    # In the event log, as whatever happens to a video: the projection and a rebuild read it from there.
+    run = dg.DagsterRun(
+        job_name=PROCESS_VIDEO, run_id=str(uuid4()),
+        tags={"dagster/partition": str(video_id), "video_assets/reason": "cancel"},
+    )  # fmt: skip
+    instance.add_run(run)
+    instance.report_run_canceled(run, message="canceled before it was launched")
+    with platform.database.write() as session:
+        launching.close(session, video_id, now=utc_now())
 
 
 def _finished(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -155,8 +196,17 @@ def delete_video(platform: Platform, instance: dg.DagsterInstance, video_id: int
     )  # fmt: skip
     if found:
         cancel_video(platform, instance, video_id)
-        instance.delete_dynamic_partition(VIDEOS, str(video_id))
+        _drop_partition(instance, video_id)
     return found
+
+
+def _drop_partition(instance: dg.DagsterInstance, video_id: int) -> bool:
+    """Takes the video's key out, unless a backfill is going: one of its keys gone ends a backfill for all the others.
+    `reconcile` does it later. Whether it is gone now."""
+    if instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
+        return False
+    instance.delete_dynamic_partition(VIDEOS, str(video_id))
+    return True
 
 
 def _sweep_deleted(platform: Platform, instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
@@ -168,8 +218,7 @@ def _sweep_deleted(platform: Platform, instance: dg.DagsterInstance, now: dateti
             continue
         if removed := deletion.sweep(video_id, storage=platform.storage, search=platform.search):
             yield f"deleted video {video_id}: {removed} files of an interrupted run removed"
-        if instance.has_dynamic_partition(VIDEOS, str(video_id)):
-            instance.delete_dynamic_partition(VIDEOS, str(video_id))
+        if instance.has_dynamic_partition(VIDEOS, str(video_id)) and _drop_partition(instance, video_id):
             yield f"deleted video {video_id}: its partition removed"
 
 
@@ -255,6 +304,7 @@ def rebuild_database(platform: Platform, instance: dg.DagsterInstance) -> list[s
             as_event=lambda manifest, pointer: made_from_manifest(manifest, platform.storage, pointer=pointer),
         )  # fmt: skip
     Projector(platform, announce=False).replay(instance)
+    put_together(platform.database, platform.storage)
     return trouble
 
 

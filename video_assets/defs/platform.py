@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from video_assets.artifacts import Workbench
@@ -21,6 +23,18 @@ from video_assets.text.asking import Replies
 from video_assets.text.chat import OPENAI_URL, Server
 from video_assets.text.pace import Rate
 from video_assets.videos import Stage, utc_now
+
+LEAST_FREE_BYTES = 64 * 2**20
+"""With less free nothing is begun: records of what happens could not be kept either."""
+ROOM_SECONDS = 24 * 3600.0
+ROOM_LOOK_SECONDS = 5.0
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk that holds this folder, or will hold it."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 class Platform:
@@ -118,6 +132,21 @@ class Platform:
             time.sleep(seconds)
         finally:
             pulse.stop()
+
+    def has_room(self) -> bool:
+        """Whether there is room to go on making, where files are made and where they are kept."""
+        least = max(self.settings.min_free_bytes, LEAST_FREE_BYTES)
+        stored = self.storage.free_bytes()
+        return free_bytes(self.settings.home) >= least and (stored is None or stored >= least)
+
+    def wait_for_room(self, video_id: int, run_id: str, stage: Stage, *, seconds: float = ROOM_SECONDS) -> None:
+        """Returns once somebody has made room, with the run's heart beating meanwhile; TransientError where nobody
+        does within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not self.has_room():
+            if time.monotonic() > deadline:
+                raise TransientError(f"the disk has been full for {seconds / 3600:.0f} hours; make room and try again")
+            self.rest(video_id, run_id, stage, ROOM_LOOK_SECONDS)
 
     def close(self) -> None:
         """Lets go of every connection that was opened; each is opened anew on its next use."""

@@ -11,12 +11,13 @@ from typing import Any
 import dagster as dg
 
 from video_assets.artifacts import Manifest, RunInfo, current
+from video_assets.database import reading
 from video_assets.defs.assets import search_documents, summaries, transcripts
 from video_assets.defs.failures import plain_words
 from video_assets.defs.io_manager import publish_or_withdraw
 from video_assets.defs.making import Recipe, materialization_metadata, opened, run_info
 from video_assets.defs.platform import Platform
-from video_assets.errors import PermanentError
+from video_assets.errors import PermanentError, one_line
 from video_assets.videos import Stage
 
 REMAKE_LIGHT = "remake_light"
@@ -42,10 +43,13 @@ class RemakeLight(dg.Config):
 def remake(context: dg.OpExecutionContext, config: RemakeLight, platform: dg.ResourceParam[Platform]) -> None:
     """Re-makes what is stale of these videos, each by itself; fails at the end if any of them did."""
     run = run_info(context.instance, context.run_id)
-    wanted = [stage for stage in LIGHT if stage.value in config.stages]
+    wanted = _asked_for(config)
     failed: dict[int, str] = {}
     for number, video_id in enumerate(dict.fromkeys(config.video_ids), start=1):
         try:
+            with platform.database.read() as session:
+                if reading.video(session, video_id) is None:
+                    raise PermanentError(f"there is no video {video_id}")
             for stage in wanted:
                 _remake_one(context, platform, video_id, stage, run)
         except Exception as error:
@@ -63,6 +67,21 @@ def remake(context: dg.OpExecutionContext, config: RemakeLight, platform: dg.Res
 def remake_light() -> None:
     """Transcripts, summaries and search documents of a list of videos, in one run."""
     remake()
+
+
+def _asked_for(config: RemakeLight) -> list[Stage]:
+    """The stages to make, in their order. A Failure where the run asks for something else, or for nothing: that would
+    be taken for done."""
+    known = [stage.value for stage in LIGHT]
+    unknown = [name for name in config.stages if name not in known]
+    words = ""
+    if unknown:
+        words = f"stages: {one_line(', '.join(unknown), 100)} cannot be made in bulk; name any of {', '.join(known)}"
+    elif not config.stages or not config.video_ids:
+        words = f"{'stages' if config.video_ids else 'video_ids'}: nothing is named, so there is nothing to make"
+    if words:
+        raise dg.Failure(words, metadata={"kind": "permanent", "message": words}, allow_retries=False)
+    return [stage for stage in LIGHT if stage.value in config.stages]
 
 
 def video_ids_of(run_config: Mapping[str, Any]) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from video_assets.lifecycle.events import (
     Unusable,
     VariantsResult,
 )
-from video_assets.lifecycle.projection import HANDED_BACK
+from video_assets.lifecycle.projection import HANDED_BACK, IN_BULK
 from video_assets.storage import NotFound, Storage
 from video_assets.videos import Stage, from_timestamp
 
@@ -140,7 +140,7 @@ def run_changed(
         return RunChanged(
             video_ids=video_ids, run_id=dagster_run.run_id, fence=fence(run),
             state=state, at=from_timestamp(record.timestamp), stages=_stages(dagster_run),
-            reason=_reason(dagster_run.tags), error_kind=kind, error_stage=stage, error=error,
+            reason=_reason(dagster_run), error_kind=kind, error_stage=stage, error=error,
         )  # fmt: skip
 
     video_ids = _videos_of(dagster_run)
@@ -195,7 +195,10 @@ def _stages(run: dg.DagsterRun) -> tuple[Stage, ...]:
     return tuple(stage for stage in Stage if stage.value in chosen)
 
 
-def _reason(tags: Mapping[str, str]) -> str:
+def _reason(run: dg.DagsterRun) -> str:
+    tags = run.tags
+    if run.job_name == REMAKE_LIGHT:
+        return IN_BULK
     if tags.get("dagster/backfill"):
         return "backfill"
     if tags.get("dagster/parent_run_id"):

@@ -184,7 +184,10 @@ class _WarmConnect:
         path = os.path.join(os.path.abspath(base_dir), f"{cls._name}.db")
         if _ENGINES.has(path, _inode(path)):  # in use in this process, so its tables need no second look
             return cls(create_db_conn_string(base_dir, cls._name), inst_data)  # type: ignore[call-arg]
-        return super().from_local(base_dir, inst_data)  # type: ignore[misc]
+        opened = super().from_local(base_dir, inst_data)  # type: ignore[misc]
+        # Noted also where nothing is ever read from it: each look by Alembic leaves a kilobyte behind, for ever.
+        _shared(path)
+        return opened
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:

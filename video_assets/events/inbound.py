@@ -162,8 +162,7 @@ class Inbox:
 
     def _connected(self) -> Consumer:
         if self._consumer is None:
-            self._consumer = Consumer({
-                **client_options(self._settings),
+            self._consumer = Consumer(client_options(self._settings, {
                 "group.id": self._settings.kafka_group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -173,7 +172,7 @@ class Inbox:
                 "topic.metadata.refresh.interval.ms": 5_000,
                 "allow.auto.create.topics": False,
                 "error_cb": self._heard.append,
-            })  # fmt: skip
+            }))  # fmt: skip
             self._consumer.subscribe([self._topic])
         return self._consumer
 

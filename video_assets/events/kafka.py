@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -45,11 +45,24 @@ REFUSALS = frozenset((
 """Answers to the event itself. Every other error is the world's, and the event is not to blame for it."""
 
 
-def client_options(settings: Settings) -> dict[str, Any]:
-    """What every client of this broker has in common."""
+OURS = frozenset({
+    "bootstrap.servers", "enable.idempotence", "acks", "request.required.acks", "max.in.flight",
+    "max.in.flight.requests.per.connection", "transactional.id", "group.id", "enable.auto.commit",
+    "enable.auto.offset.store", "auto.offset.reset", "allow.auto.create.topics",
+})  # fmt: skip
+"""Properties that order and safety rest on, or that have a setting of their own."""
+
+
+def client_options(settings: Settings, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of a client of this broker: what every client has in common, `ours` of this one, and above them
+    what the user sets. Raises PermanentError where he sets one that is not his to set."""
+    theirs = settings.kafka_properties
+    for name in sorted(OURS & theirs.keys()):
+        raise PermanentError(
+            f"VIDEO_ASSETS_KAFKA_OPTIONS: {name} cannot be set there, as the order and safety of events rest on it or "
+            "it has a setting of its own; leave it out"
+        )
     return {
-        **settings.kafka_properties,
-        "bootstrap.servers": settings.kafka_bootstrap_servers,
         "client.id": "video-assets",
         "socket.connection.setup.timeout.ms": 5_000,
         "reconnect.backoff.max.ms": 1_000,
@@ -57,6 +70,9 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "logger": log,
         # What goes wrong we say ourselves, once and in a line; the client would, at every attempt.
         "log_level": 2,
+        **ours,
+        **theirs,
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
     }
 
 
@@ -65,7 +81,7 @@ class KafkaPublisher:
 
     def __init__(self, settings: Settings) -> None:
         self._servers = settings.kafka_bootstrap_servers
-        self._options = client_options(settings)
+        self._settings = settings
         self._prefix = settings.kafka_topic_prefix
         self._producer: Producer | None = None
         self._topics: set[str] = set()
@@ -139,12 +155,12 @@ class KafkaPublisher:
 
     def _opened(self) -> Producer:
         try:
-            return Producer({
-                **self._options,
+            return Producer(client_options(self._settings, {
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 2,
-                "compression.type": "lz4",
+                # Every client reads it; LZ4 ends a stock KafkaJS consumer.
+                "compression.type": "gzip",
                 "message.max.bytes": MAX_MESSAGE_BYTES,
                 "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000),
                 "queue.buffering.max.messages": QUEUE_MESSAGES,
@@ -152,7 +168,7 @@ class KafkaPublisher:
                 # A topic made a moment ago is not known everywhere yet; a wrong one must not hold up the others.
                 "topic.metadata.propagation.max.ms": 3_000,
                 "error_cb": self._hear,
-            })  # fmt: skip
+            }))  # fmt: skip
         except KafkaException as error:  # a property that there is not, or a value that it cannot have
             what = one_line(error.args[0].str(), 200)
             raise PermanentError(f"VIDEO_ASSETS_KAFKA_OPTIONS: {what}; put it right") from None
@@ -176,7 +192,7 @@ class KafkaPublisher:
 
     def _make(self, missing: Sequence[str]) -> None:
         """Makes topics with the broker's own defaults for partitions and replicas."""
-        admin = AdminClient(self._options)  # held on to: without it there are no answers
+        admin = AdminClient(client_options(self._settings, {}))  # held on to: without it there are no answers
         answers = admin.create_topics([NewTopic(topic) for topic in missing], operation_timeout=10)
         for topic, answer in answers.items():
             try:

@@ -6,16 +6,17 @@ Sending and marking go on side by side: the database notes down what is safe whi
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from video_assets.database import publishing
 from video_assets.database.engine import Database
-from video_assets.errors import TransientError
+from video_assets.errors import TransientError, one_line
 from video_assets.events.sending import Ours, Safe, Sending
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
@@ -46,12 +47,29 @@ class JsonLinesPublisher:
     def publish(self, batches: Iterable[Sequence[publishing.Outgoing]], safe: Safe, ours: Ours) -> Sending:
         for events in batches:
             ours()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                for event in events:
-                    file.write(json.dumps(_line(event), ensure_ascii=False) + "\n")
+            lines = "".join(json.dumps(_line(event), ensure_ascii=False) + "\n" for event in events)
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._append(lines.encode())
+            except OSError as error:
+                # None of them is marked, so all of them come again.
+                return Sending(trouble=one_line(f"{self.path}: {error.strerror or error}; events wait in the outbox"))
             safe([event.id for event in events])
         return Sending()
+
+    def _append(self, lines: bytes) -> None:
+        """Adds whole lines, on disk when this returns. What a full disk or a power cut has left of one is cut off
+        first: the next would be glued to it, and who reads would find neither."""
+        with self.path.open("ab+") as file:
+            file.truncate(_end_of_last_line(file))
+            begun = file.seek(0, os.SEEK_END)
+            try:
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(begun)
+                raise
 
     def ping(self) -> str:
         return f"events go to {self.path}"
@@ -141,6 +159,19 @@ def _give_places(database: Database) -> bool:
     with database.write() as session:
         publishing.give_places(session, publishing.without_place(session, limit=AT_ONCE))
     return True
+
+
+def _end_of_last_line(file: BinaryIO) -> int:
+    """The position behind the last newline; 0 where there is none."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(end - 65536, 0)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
 
 
 def _line(event: publishing.Outgoing) -> Mapping[str, Any]:

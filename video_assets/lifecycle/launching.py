@@ -12,6 +12,9 @@ SENSOR = "uploads_sensor"
 """Who claims launches that the uploads sensor is to request."""
 
 
+_CLOCKS_DIFFER = timedelta(seconds=5)
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A pending video that no run is going or queued for, and none was asked for."""
@@ -73,7 +76,9 @@ def due(
 def _unanswered(launch: OpenLaunch, now: datetime, timeout_seconds: float) -> bool:
     if launch.claimed_by == SENSOR and launch.requested_at is None:
         return True  # a retry: written by somebody else for the sensor to request
-    return now - (launch.requested_at or launch.created_at) > timedelta(seconds=timeout_seconds)
+    ago = now - (launch.requested_at or launch.created_at)
+    # One of the future is of a clock that was ahead. Asked again under its same key it is no second run.
+    return ago > timedelta(seconds=timeout_seconds) or ago < -_CLOCKS_DIFFER
 
 
 def _age(launch: OpenLaunch) -> tuple[datetime, int]:

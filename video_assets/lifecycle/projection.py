@@ -30,6 +30,11 @@ fall into its encode: such a run is launched again as often as it takes, and cou
 
 CANCELED = "canceled"
 
+IN_BULK = "remake_light"
+"""The reason of a run that makes some light artefacts of many videos anew. It is told among a video's attempts, but
+says nothing of whether the video can be made: neither its going nor its end moves a status, and the reason why a video
+has failed stays what it was."""
+
 
 def fold(state: VideoState, event: Made | RunChanged) -> VideoState:
     """The state after this event too. Folding an event twice is folding it once."""
@@ -40,13 +45,14 @@ def settle(state: VideoState, *, max_lost_workers: int) -> Settled:
     """What the state means. `max_lost_workers`: lost workers in a row that make a failure final."""
     processed_at = _processed_at(state)
     runs = sorted(state.attempts.values(), key=lambda attempt: (attempt.fence, attempt.run_id))
-    final = _final_failures(runs, max_lost_workers)
-    status, to_blame = _status(state, runs, final, ready=processed_at is not None)
+    own = [attempt for attempt in runs if attempt.reason != IN_BULK]
+    final = _final_failures(own, max_lost_workers)
+    status, to_blame = _status(state, own, final, ready=processed_at is not None)
     return Settled(
         status=status,
         status_message=_message(to_blame) if to_blame else None,
         processed_at=processed_at,
-        updated_at=_updated_at(state, processed_at, to_blame),
+        updated_at=_updated_at(state, own, processed_at, to_blame),
         numbers={attempt.run_id: number for number, attempt in enumerate(runs, start=1)},
         # Of one that was adopted ready all was told before; there is no failure before it was ready either.
         outcomes=_outcomes(state, processed_at, final) if state.adopted is None else {},
@@ -195,7 +201,7 @@ def _final_failures(runs: Sequence[Attempt], max_lost_workers: int) -> list[Atte
 def blamed(ended: Iterable[Attempt]) -> list[Attempt]:
     """Of a failed video's ended attempts those its failure follows from, in order of fence: the newest, and
     where that lost its worker, those in a row that did so before it."""
-    told = (attempt for attempt in ended if not _handed_back(attempt))
+    told = (attempt for attempt in ended if not _handed_back(attempt) and attempt.reason != IN_BULK)
     newest_first = sorted(told, key=lambda attempt: (attempt.fence, attempt.run_id), reverse=True)
     lost = list(takewhile(_lost, newest_first))
     return list(reversed(lost or newest_first[:1]))
@@ -230,14 +236,16 @@ def _message(blamed: Attempt) -> str:
     return one_line(f"{blamed.error_stage.value}: {words}" if blamed.error_stage else words)
 
 
-def _updated_at(state: VideoState, processed_at: datetime | None, blamed: Attempt | None) -> datetime:
+def _updated_at(
+    state: VideoState, runs: Sequence[Attempt], processed_at: datetime | None, blamed: Attempt | None
+) -> datetime:
     if state.adopted is not None:
         return state.adopted.updated_at
     if processed_at is not None:
         return processed_at
     if blamed is not None and blamed.finished_at is not None:
         return blamed.finished_at
-    starts = [attempt.started_at for attempt in state.attempts.values() if attempt.started_at]
+    starts = [attempt.started_at for attempt in runs if attempt.started_at]
     return max([state.created_at, *starts])
 
 

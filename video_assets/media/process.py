@@ -29,7 +29,7 @@ from typing import Any
 import imageio_ffmpeg
 
 from video_assets import peaks
-from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.errors import Full, PermanentError, TransientError, one_line
 from video_assets.media.watch import Ended, Holdings, ProgressWatch
 from video_assets.media.watch import Progress as Progress
 from video_assets.media.watch import progress as progress
@@ -179,7 +179,7 @@ def explain(
     lines = [re.sub(r"^(\[[^\]]*\] )*", "", line) for line in stderr.splitlines() if line.strip()]
     text = stderr.lower()
     if "no space left" in text:
-        return TransientError("the disk is full; make room")
+        return Full("the disk is full; make room")
     if code == -signal.SIGXCPU:
         return PermanentError(f"{what} takes more processor time than is allowed; upload a shorter or simpler file")
     if code == -signal.SIGXFSZ or "file too large" in text:

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.errors import Full as Full
+from video_assets.errors import PermanentError, one_line
 
 
 class NotFound(Exception):
@@ -17,10 +18,6 @@ class NotFound(Exception):
 
 class Conflict(Exception):
     """A conditional write lost: the object is no longer what the writer had read."""
-
-
-class Full(TransientError):
-    """There is no room left: the same call works once somebody has made some."""
 
 
 @dataclass(frozen=True)

@@ -212,3 +212,23 @@ def test_a_reader_is_not_held_up_by_a_writer(tmp_path: Path) -> None:
         with database.read() as reader:
             assert reader.get(DeletedVideoRow, 1) is None
     database.dispose()
+
+
+@pytest.mark.parametrize("damage", ["no database at all", "pages overwritten"])
+def test_a_damaged_file_is_told_with_what_to_run(tmp_path: Path, damage: str) -> None:
+    """And not as a raw error, which invites to remove it."""
+    path = tmp_path / "video-assets.db"
+    database = Database(f"sqlite:///{path}")
+    database.ensure_schema()
+    database.dispose()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(0 if damage == "no database at all" else 4096)
+        file.write(b"\xff" * (size if damage == "no database at all" else size - 4096))
+    with pytest.raises(PermanentError, match=r"is damaged; .* `video-assets rebuild --database`") as caught:
+        database.ensure_schema()
+        with database.read() as session:
+            session.execute(text("SELECT * FROM videos")).all()
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    database.dispose()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 from types import SimpleNamespace
 
 import dagster as dg
@@ -15,7 +17,8 @@ from video_assets.defs import io_manager, platform
 from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
 from video_assets.defs.platform import Platform
 from video_assets.defs.translate import explain
-from video_assets.errors import PermanentError, TransientError
+from video_assets.errors import Full, PermanentError, TransientError
+from video_assets.media.process import explain as explain_child
 from video_assets.settings import Settings
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.e2e.house import wait_for
@@ -46,6 +49,47 @@ def test_bad_input_is_final_at_once_and_keeps_its_words() -> None:
     assert said(failure) == {
         "kind": "permanent", "stage": "variants", "message": "the file is empty; upload it again",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Full("the disk is full; make room"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full")),
+        TransientError("the database tables.db did not answer: database or disk is full"),
+        explain_child(1, "[out] Error writing trailer: No space left on device", 1.0, 2.0, "the encoding"),
+    ],
+)
+@pytest.mark.parametrize("retry_number", [0, TRANSIENT_RETRIES, 50])
+def test_a_full_disk_is_waited_for_and_fails_no_video(error: Exception, retry_number: int) -> None:
+    done: list[str] = []
+    with (
+        pytest.raises(dg.RetryRequested) as caught,
+        reported(Stage.VARIANTS, retry_number, LOG, lambda _: done.append("rested"), lambda: done.append("room")),
+    ):
+        raise error
+    assert done == ["rested", "room"]
+    assert caught.value.max_retries > 100
+
+
+def test_a_run_that_waits_for_room_lives_and_goes_on_with_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Platform(settings)
+    rooms = iter([False, False, True])
+    rested: list[float] = []
+    monkeypatch.setattr(here, "has_room", lambda: next(rooms))
+    monkeypatch.setattr(here, "rest", lambda video_id, run_id, stage, seconds: rested.append(seconds))
+    here.wait_for_room(1, "run", Stage.VARIANTS)
+    assert rested == [platform.ROOM_LOOK_SECONDS] * 2
+
+
+def test_nobody_waits_for_room_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Platform(settings)
+    monkeypatch.setattr(here, "has_room", lambda: False)
+    with pytest.raises(TransientError, match="make room and try again"):
+        here.wait_for_room(1, "run", Stage.VARIANTS, seconds=-1)
 
 
 @pytest.mark.parametrize(

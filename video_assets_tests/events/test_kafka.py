@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -22,7 +23,7 @@ from video_assets.database.engine import Database
 from video_assets.database.models import OutboxRow
 from video_assets.errors import PermanentError, TransientError
 from video_assets.events import payloads
-from video_assets.events.kafka import KafkaPublisher
+from video_assets.events.kafka import KafkaPublisher, client_options
 from video_assets.events.payloads import TOPICS, OutboxEvent
 from video_assets.events.publisher import drain
 from video_assets.settings import Settings
@@ -303,6 +304,45 @@ def test_a_wrong_option_is_said_in_a_line(tmp_path: Path, database: Database) ->
     )
     with pytest.raises(PermanentError, match="VIDEO_ASSETS_KAFKA_OPTIONS: No such"):
         drain(database, KafkaPublisher(wrong))
+
+
+@pytest.mark.parametrize(
+    "name", ["acks", "enable.idempotence", "max.in.flight", "bootstrap.servers", "group.id", "enable.auto.commit"]
+)
+def test_options_that_order_and_safety_rest_on_are_refused_in_a_line(tmp_path: Path, name: str) -> None:
+    wrong = Settings(
+        home=tmp_path, kafka_bootstrap_servers="127.0.0.1:1", kafka_options=SecretStr(json.dumps({name: "1"}))
+    )
+    with pytest.raises(PermanentError, match=f"VIDEO_ASSETS_KAFKA_OPTIONS: {name} cannot be set"):
+        client_options(wrong, {})
+
+
+def test_the_users_options_win_over_ours(tmp_path: Path) -> None:
+    chosen = Settings(
+        home=tmp_path, kafka_bootstrap_servers="127.0.0.1:1",
+        kafka_options=SecretStr('{"compression.type": "none", "client.id": "theirs", "linger.ms": "50"}'),
+    )  # fmt: skip
+    made = client_options(chosen, {"compression.type": "gzip", "linger.ms": 2, "acks": "all"})
+    assert (made["compression.type"], made["client.id"], made["linger.ms"]) == ("none", "theirs", "50")
+    assert (made["acks"], made["bootstrap.servers"]) == ("all", "127.0.0.1:1")
+
+
+@pytest.mark.parametrize(("options", "codec"), [("", "gzip"), ('{"compression.type": "none"}', "none")])
+def test_what_is_sent_a_stock_kafkajs_consumer_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, codec: str
+) -> None:
+    """It knows gzip alone, and LZ4 ended it."""
+    asked: list[dict[str, object]] = []
+
+    def no_producer(properties: dict[str, object]) -> None:
+        asked.append(properties)
+        raise KafkaException(KafkaError(KafkaError._FAIL, "none is needed"))
+
+    monkeypatch.setattr("video_assets.events.kafka.Producer", no_producer)
+    chosen = Settings(home=tmp_path, kafka_bootstrap_servers="127.0.0.1:1", kafka_options=SecretStr(options))
+    with pytest.raises(PermanentError):
+        KafkaPublisher(chosen).ping()
+    assert asked[0]["compression.type"] == codec
 
 
 def noise(characters: int) -> str:

@@ -7,6 +7,7 @@ import dagster as dg
 from video_assets.artifacts import current
 from video_assets.artifacts.audit import damaged_files
 from video_assets.database import reading
+from video_assets.defs.checks.standing import standing_check
 from video_assets.defs.describe import markdown, table
 from video_assets.defs.platform import Platform
 from video_assets.videos import Stage
@@ -16,8 +17,8 @@ SAMPLE = 100
 
 
 def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=stage.value, name="files_whole", description="Files there and unaltered, of a random sample.")
-    def files_whole(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    @standing_check(stage, "files_whole", "Files there and unaltered, of a random sample.")
+    def files_whole(platform: Platform) -> dg.AssetCheckResult:
         with platform.database.read() as session:
             chosen = reading.sample_of_ledger(session, stage, SAMPLE)
         damaged: list[tuple[int, str]] = []

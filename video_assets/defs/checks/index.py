@@ -7,13 +7,14 @@ import dagster as dg
 from video_assets.artifacts import current
 from video_assets.database import reading
 from video_assets.defs.checks.files import SAMPLE
+from video_assets.defs.checks.standing import standing_check
 from video_assets.defs.describe import markdown, table
 from video_assets.defs.platform import Platform
 from video_assets.videos import Stage
 
 
-@dg.asset_check(asset=Stage.SEARCH_DOCUMENTS.value, description="The index holds what the manifests say, of a sample.")
-def index_in_step(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+@standing_check(Stage.SEARCH_DOCUMENTS, "index_in_step", "The index holds what the manifests say, of a sample.")
+def index_in_step(platform: Platform) -> dg.AssetCheckResult:
     """Compares version and number of passages. `video-assets rebuild --index` puts a difference right."""
     with platform.database.read() as session:
         chosen = reading.sample_of_ledger(session, Stage.SEARCH_DOCUMENTS, SAMPLE)

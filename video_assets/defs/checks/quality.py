@@ -10,6 +10,7 @@ import dagster as dg
 from video_assets.artifacts import Manifest, current
 from video_assets.database import reading
 from video_assets.defs.assets.uploads import SOURCE
+from video_assets.defs.checks.standing import standing_check
 from video_assets.defs.describe import markdown, table
 from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError
@@ -23,8 +24,8 @@ LEAST = 60.0
 """Below this something went wrong; what is merely sparing of bits stays above it."""
 
 
-@dg.asset_check(asset=Stage.VARIANTS.value, description="Encoded rungs look like their sources, by VMAF of a sample.")
-def looks_like_its_source(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+@standing_check(Stage.VARIANTS, "looks_like_its_source", "Encoded rungs look like their sources, by VMAF of a sample.")
+def looks_like_its_source(platform: Platform) -> dg.AssetCheckResult:
     """One encoded rung of each sampled video, at two moments; copies and tone-mapped pictures are left out."""
     with platform.database.read() as session:
         chosen = reading.sample_of_ledger(session, Stage.VARIANTS, SAMPLE)

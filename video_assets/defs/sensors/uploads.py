@@ -7,7 +7,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from video_assets.database import launching
 from video_assets.defs.jobs import process_video
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import Platform
+from video_assets.defs.platform import LEAST_FREE_BYTES, Platform, free_bytes
 from video_assets.defs.sensors.looks import looks
 from video_assets.lifecycle.launching import Launch, due
 from video_assets.videos import utc_now
@@ -29,6 +29,8 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
         description="Launches process_video for pending videos, oldest first, as slots come free.",
     )
     def uploads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if free_bytes(settings.home) < LEAST_FREE_BYTES:
+            return dg.SkipReason(f"the disk of {settings.home.absolute()} is full; runs start again once there is room")
         for _ in looks(settings.sensor_seconds):
             launches, found = _look(platform, context.instance)
             if launches:
