@@ -23,6 +23,8 @@ from video_assets.storage import Conflict, NotFound, Storage
 from video_assets.videos import Video, video_prefix
 
 _TRIES = 20
+_active: set[str] = set()
+"""Tokens of the claims that this process is at work on: another of its own was given up, and could not be removed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Claim:
         """What lies there now speaks for itself."""
         storage.delete(claim_key(self.video_id))
 
+    def end(self) -> None:
+        """This process works on it no more, whatever came of it."""
+        _active.discard(self.token)
+
 
 def claim_key(video_id: int) -> str:
     """Where a claim lies while a video's file is on its way."""
@@ -54,16 +60,19 @@ def new_video(database: Database, storage: Storage, add: Callable[[Session], Vid
         with database.write() as session:
             video = add(session)
         token = uuid4().hex
+        _active.add(token)
         try:
             if _claimed(storage, video.id, token):
                 return video, Claim(video.id, token)
         except BaseException:
+            _active.discard(token)
             with database.write() as session:
                 intake.withdraw(session, video.id)
             with suppress(Exception):  # it may be there although the answer was lost
                 if Claim(video.id, token).is_ours(storage):
                     storage.delete(claim_key(video.id))
             raise
+        _active.discard(token)
         with database.write() as session:
             intake.withdraw(session, video.id)
             intake.never_again(session, video.id)
@@ -74,10 +83,22 @@ def new_video(database: Database, storage: Storage, add: Callable[[Session], Vid
     )
 
 
-def holder_of(storage: Storage, video_id: int) -> Holder | None:
+@dataclass(frozen=True)
+class Held:
+    """What a claim says of whoever has it."""
+
+    holder: Holder
+    given_up: bool
+    """It is one of this very process, which works on it no more."""
+
+
+def held(storage: Storage, video_id: int) -> Held | None:
     """Who is at work on this upload; None where nobody says so."""
     found = _read(storage, video_id)
-    return found[1] if found else None
+    if found is None:
+        return None
+    token, holder = found
+    return Held(holder, given_up=holder == this_process() and token not in _active)
 
 
 def _claimed(storage: Storage, video_id: int, token: str) -> bool:

@@ -166,9 +166,17 @@ def _look(database: Database, storage: Storage) -> Found:
         with database.read() as session:
             return Found(stored, holds, empty, tables.noted(session), *tables.known_videos(session))
     except NoSchema:
-        if stored is None and not holds:
+        if (stored is None and not holds) or _has_rows(database):  # new tables, or those of a release before
             raise
         return Found(stored, holds, empty, None, 0, 0)
+
+
+def _has_rows(database: Database) -> bool:
+    try:
+        with database.read() as session:
+            return tables.known_videos(session)[0] > 0
+    except NoSchema:
+        return False
 
 
 def _join(database: Database, storage: Storage) -> None:

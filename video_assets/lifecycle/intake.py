@@ -173,7 +173,7 @@ def take_arrival(
             session, title=title, description=description, user_id=user_id, user_name=user_name, now=now
         ),
     )  # fmt: skip
-    filename = one_line(arrival.name, 255)
+    filename, unsure = one_line(arrival.name, 255), False
     try:
         key = f"{video_prefix(video.id)}source/original{safe_ending(arrival.name)}"
         content_type = mimetypes.guess_type(arrival.name)[0] or "application/octet-stream"
@@ -196,6 +196,7 @@ def take_arrival(
                 created_at=now,
             ),
         )
+        unsure = True
         with database.write() as session:
             if arrival.message_id and not inbound.take(session, arrival.message_id, clock()):
                 raise AlreadyTaken(arrival.name)
@@ -207,8 +208,11 @@ def take_arrival(
                 filename=filename, content_type=content_type, size_bytes=arrival.size_bytes,
             )  # fmt: skip
     except BaseException as error:
-        _take_back(claim, None if isinstance(error, AlreadyTaken) else arrival.message_id, database, storage)
+        message = None if isinstance(error, AlreadyTaken) else arrival.message_id
+        _take_back(claim, message, database, storage, unsure=unsure)
         raise
+    finally:
+        claim.end()
     with suppress(TransientError, PermanentError):  # everything is in its place; what is left of it does no harm
         claim.release(storage)
     return Video(
@@ -216,13 +220,21 @@ def take_arrival(
     )
 
 
-def _take_back(claim: Claim, message_id: str | None, database: Database, storage: Storage) -> None:
-    """The row first: where the database is away, nobody knows whether the video is pending after all, and then
-    its files must stay. What is left then is swept later."""
+def _take_back(claim: Claim, message_id: str | None, database: Database, storage: Storage, *, unsure: bool) -> None:
+    """The row first where it is `unsure` whether the video is pending after all: while the database is away nobody
+    knows, and then its files must stay. Else the files first: on a full disk they make the room that the tables
+    need. What is left either way is swept later."""
+    if not unsure:
+        _remove_own(claim, storage)
     with database.write() as session:
         intake.withdraw(session, claim.video_id)
         if message_id:
             inbound.forget(session, message_id)
+    if unsure:
+        _remove_own(claim, storage)
+
+
+def _remove_own(claim: Claim, storage: Storage) -> None:
     if claim.is_ours(storage):
         remove_upload(storage, claim.video_id)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from video_assets.database import intake
 from video_assets.database.engine import Database
-from video_assets.lifecycle.claim import holder_of
+from video_assets.lifecycle.claim import held
 from video_assets.lifecycle.holder import is_dead, this_process
 from video_assets.lifecycle.identity import what_is_wrong
 from video_assets.lifecycle.intake import remove_upload
@@ -33,8 +33,8 @@ def sweep_uploads(database: Database, storage: Storage, settings: Settings, now:
     with database.read() as session:
         old = set(intake.unfinished_since(session, before))
     for video_id in unfinished:
-        holder = holder_of(storage, video_id)
-        dead = holder is not None and is_dead(holder, here, one_machine=database.is_sqlite)
+        claim = held(storage, video_id)
+        dead = claim is not None and (claim.given_up or is_dead(claim.holder, here, one_machine=database.is_sqlite))
         if not dead and video_id not in old:
             continue
         with database.write() as session:
@@ -42,7 +42,7 @@ def sweep_uploads(database: Database, storage: Storage, settings: Settings, now:
         if not gone:
             continue
         # Without a claim it is not certain that what lies there came with this upload.
-        if holder is not None or storage.stat(f"{video_prefix(video_id)}upload.json") is None:
+        if claim is not None or storage.stat(f"{video_prefix(video_id)}upload.json") is None:
             remove_upload(storage, video_id)
         yield f"video {video_id}: its upload {'died with its process' if dead else 'never ended'} and was taken back"
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from video_assets.database import identity as tables
 from video_assets.database import intake
-from video_assets.database.engine import Database
+from video_assets.database.engine import Database, NoSchema
 from video_assets.errors import TransientError
 from video_assets.events.inbound import Received
 from video_assets.events.payloads import UPLOADED
@@ -168,6 +168,18 @@ def test_a_library_of_the_release_before_is_adopted_without_a_word(house: House)
     assert house.take(b"the second").id > first.id
     assert what_is_wrong(house.database, house.storage) is None
     assert house.storage.stat(KEY) is not None
+
+
+def test_tables_of_a_release_before_that_may_not_be_changed_are_told_from_lost_ones(house: House) -> None:
+    house.take(b"the first")
+    with house.database.write() as session:
+        session.execute(text("DROP TABLE library"))
+    with pytest.raises(NoSchema, match="DB_SYNC"):
+        house.take(b"another")
+    with house.database.write() as session:
+        session.execute(text("DROP TABLE videos CASCADE" if not house.database.is_sqlite else "DROP TABLE videos"))
+    with pytest.raises(Apart, match=REBUILD):
+        house.take(b"another")
 
 
 def test_an_adoption_that_broke_off_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,12 @@ import pytest
 
 from video_assets.database import intake
 from video_assets.database.engine import Database
+from video_assets.errors import TransientError
 from video_assets.lifecycle import sweeping
 from video_assets.lifecycle.claim import claim_key
 from video_assets.lifecycle.holder import is_dead, this_process
 from video_assets.lifecycle.identity import KEY, must_match
+from video_assets.lifecycle.intake import take_in
 from video_assets.lifecycle.sweeping import sweep_uploads
 from video_assets.lifecycle.working import intake_folder
 from video_assets.settings import Settings
@@ -142,6 +144,24 @@ def claimed_by(house: House, **changes: str) -> None:
     words = {"token": "t", **holder.__dict__}
     house.storage.put_bytes(claim_key(video.id), json.dumps(words).encode())
     house.storage.put_bytes(f"videos/{video.id}/source/original.mp4", b"half")
+
+
+def test_what_a_living_process_could_not_take_back_goes_when_the_storage_is_there_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise TransientError("the storage did not answer")
+
+    film = house.folder / "film.mp4"
+    film.write_bytes(b"film")
+    with monkeypatch.context() as patched:
+        patched.setattr("video_assets.lifecycle.intake.put_upload_record", away)
+        patched.setattr(house.storage, "delete_prefix", away)
+        with pytest.raises(TransientError):
+            take_in(film, database=house.database, storage=house.storage, settings=house.settings)
+    assert house.unfinished() == [1]
+    assert len(house.sweep()) == 1
+    assert house.files() == [KEY]
 
 
 def test_of_another_container_nobody_can_tell_and_it_goes_by_age(house: House) -> None:
