@@ -17,6 +17,7 @@ from video_assets.cli import (
     doctor,
     events,
     healthy,
+    metrics,
     migrate,
     operate,
     process,
@@ -58,7 +59,7 @@ def cli(context: click.Context, debug: bool) -> None:
 for _command in (
     up.up, demo.demo, process.process, status.status, search.search, operate.cancel, operate.delete,
     operate.reconcile, operate.rebuild, events.events, doctor.doctor, report.report,
-    worker.worker, migrate.migrate, healthy.healthy,
+    worker.worker, migrate.migrate, healthy.healthy, metrics.metrics,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -10,6 +10,7 @@ from typing import Any
 from video_assets.cli.alone import who
 from video_assets.cli.examining import Answer
 from video_assets.errors import TransientError
+from video_assets.footprint import footprint
 from video_assets.settings import Settings
 
 START_SECONDS = 150.0
@@ -30,9 +31,14 @@ def examine_up(settings: Settings) -> Answer | str:
     wrong = [f"its {name} {trouble}" for name, trouble in _troubles(settings, noted, parts, age)]
     if wrong:
         raise TransientError(f"process {pid} runs, but {' and '.join(wrong)}; stop it (Ctrl-C) and start it again")
+    held = {name: footprint(part["pid"]) for name, part in parts.items() if part.get("pid")}
+    for name, each in held.items():
+        if each is not None and each.is_nearly_out:
+            raise TransientError(f"its {name} holds {each}, and fails when it has no more; start `up` again")
     again = [f"{name} {part['restarts']}" for name, part in parts.items() if part.get("restarts")]
     said = f"; had to be started again: {', '.join(again)}" if again else ""
-    return Answer(f"process {pid} at http://127.0.0.1:{port}, every part answers{said}")
+    holds = "; ".join(f"{name}: {each}" for name, each in held.items() if each is not None)
+    return Answer(f"process {pid} at http://127.0.0.1:{port}, every part answers{said}; {holds}")
 
 
 def _age(noted: dict[str, Any]) -> float:

@@ -36,10 +36,12 @@ class WarmPostgresStorage(DagsterPostgresStorage):
         self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: Any = None,
         token_provider: Any = None,
     ) -> None:  # fmt: skip
-        super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
-        self._schedule_storage = WarmSchedules(postgres_url, False, token_provider=token_provider)
         # Another way of proving who we are is another engine.
         key = f"{type(token_provider).__name__} {postgres_url}"
+        # What this process uses already has its tables: looking for them costs three connections an instance.
+        super().__init__(postgres_url, should_autocreate_tables and not _ENGINES.has(key), inst_data, token_provider)
+        self.should_autocreate_tables = should_autocreate_tables
+        self._schedule_storage = WarmSchedules(postgres_url, False, token_provider=token_provider)
         engine = _ENGINES.get(key, lambda: _warm_engine(postgres_url, token_provider))
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
