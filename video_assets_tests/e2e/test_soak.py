@@ -1,0 +1,113 @@
+"""Hours of bad luck: everything is killed again and again, the disk fills, the clock jumps; and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from video_assets.defs.platform import Platform
+from video_assets_tests.e2e import soak
+from video_assets_tests.e2e.conftest import CAPTIONS, house_settings
+from video_assets_tests.e2e.house import wait_for
+from video_assets_tests.media.clips import make_clip
+
+pytestmark = pytest.mark.e2e
+
+SHORT = (14, 150.0)
+LONG = (300, 3_600.0)
+"""Clips, and seconds of trouble."""
+
+
+@pytest.fixture
+def long_clip(tmp_path: Path) -> Path:
+    """One that takes some seconds to encode, so that it is caught in the act."""
+    return make_clip(tmp_path / "long.mp4", seconds=12, size=(1280, 720), captions=CAPTIONS)
+
+
+@pytest.mark.timeout(900)
+def test_minutes_of_trouble_lose_nothing(tmp_path: Path, long_clip: Path) -> None:
+    _soak(tmp_path, long_clip, *SHORT, seed=int(os.environ.get("SOAK_SEED", "1")))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+def test_hours_of_trouble_lose_nothing(tmp_path: Path, long_clip: Path) -> None:
+    _soak(tmp_path, long_clip, *LONG, seed=int(os.environ.get("SOAK_SEED", "2")))
+
+
+def _soak(tmp_path: Path, clip: Path, clips: int, seconds: float, *, seed: int) -> None:
+    if not soak.may_mount():
+        reason = "filling a disk takes root, mount and a C compiler"
+        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+    clock = soak.Clock(tmp_path)
+    with soak.small_disk(tmp_path / "disk", 400 + 8 * clips) as disk:
+        # Whoever is killed every few seconds loses more workers than anybody else.
+        settings = house_settings(disk / "home", ladder="720,360,240", max_lost_workers=1_000, inbox_settle_seconds=0.5)
+        up = soak.Up(settings, clock.environment, tmp_path / "up.log")
+        platform = Platform(settings)
+        try:
+            _trouble(up, clock, disk, clip, clips, seconds, seed)
+            soak.wait_for_all(platform, up, clips, 120 + 12 * clips)
+            _look(up, platform, clips)
+        finally:
+            family = up.family()
+            for process in family:
+                if process.is_running():
+                    process.kill()
+            platform.close()
+
+
+def _trouble(up: soak.Up, clock: soak.Clock, disk: Path, clip: Path, clips: int, seconds: float, seed: int) -> None:
+    chance = random.Random(seed)
+    killer = soak.Killer(up, chance)
+    up.start()
+    begun, fed = time.monotonic(), 0
+    feed, kill = soak.every(0.7 * seconds / clips), soak.every(5.0)
+    disks, jumps = [0.3 * seconds, 0.6 * seconds], [0.2 * seconds, 0.45 * seconds, 0.75 * seconds]
+    while (passed := time.monotonic() - begun) < seconds or fed < clips:
+        up.keep()
+        if fed < clips and feed():
+            soak.feed(up.settings.inbox_folder, clip, fed)
+            fed += 1
+        if passed < seconds and kill():
+            killer.kill()
+        if disks and passed > disks[0]:
+            disks.pop(0)
+            with soak.full(disk):
+                time.sleep(8)  # long enough for whatever is being written to meet it
+        if jumps and passed > jumps[0]:
+            jumps.pop(0)
+            clock.set_ahead(chance.choice([7200, 3600, -3600]) if jumps else 0)
+        time.sleep(0.1)
+    clock.set_ahead(0)
+    print(f"seed {seed}: killed {dict(killer.killed)}, up started {up.starts} times")
+
+
+def _look(up: soak.Up, platform: Platform, clips: int) -> None:
+    settings = up.settings
+    wait_for("every event to be told", lambda: len(soak.told(settings.home / "events.jsonl")) == clips, 60)
+    wait_for("the last of each video to be told", lambda: all(
+        topics[-1] == soak.ORDER[-1] for topics in soak.told(settings.home / "events.jsonl").values()
+    ), 60)  # fmt: skip
+    wrong = {
+        key: topics for key, topics in soak.told(settings.home / "events.jsonl").items() if not soak.in_order(topics)
+    }
+    assert not wrong
+    wait_for("work folders to be cleared", lambda: not soak.left_below(settings.work_folder), 60)
+    wait_for("the inbox to be empty", lambda: not soak.left_below(settings.inbox_folder), 30)
+    assert soak.orphans(platform) == ["library.json"]
+    with platform.database.read() as session:
+        from video_assets.database import reading
+
+        videos = {str(video_id) for video_id in reading.all_ids(session)}
+    assert soak.partitions(settings) == videos
+    for name, held in soak.footprints(up).items():
+        assert held.handles < 120, f"{name} holds {held}"
+        assert held.bytes < 500e6, f"{name} holds {held}"
+    family = up.family()
+    assert up.stop() in (0, 130)
+    wait_for("everything to have ended", lambda: soak.nothing_runs(up, family), 20)
