@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,10 @@ class Talk:
 
 
 def recognition(folder: Path = MODEL, **more: object) -> Recognition:
-    """How to recognise with a model in a folder. One thread: such small models only wait for each other in more."""
-    return Recognition(SpeechModel(str(folder), device="cpu"), **more)
+    """How to recognise with a model in a folder. One thread, unless `test_processors.py` says otherwise: such small
+    models only wait for each other in more."""
+    threads = int(os.environ.get("SPEECH_TEST_THREADS", "1"))
+    return Recognition(SpeechModel(str(folder), device="cpu", threads=threads), **more)
 
 
 @pytest.fixture(scope="session")
