@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -15,6 +16,8 @@ from typing import Any
 from video_assets.errors import PermanentError, one_line
 
 NAME = "up.lock"
+PREFIX = "video-assets-"
+"""Of the folder for its socket."""
 PATIENCE_SECONDS = 15.0
 """One whose process is gone holds the lock until what it had started is gone too."""
 
@@ -22,10 +25,17 @@ PATIENCE_SECONDS = 15.0
 class Alone:
     """The lock, held. What is noted in it is read by others, to say who has it and how it is."""
 
-    def __init__(self, held: int) -> None:
+    def __init__(self, held: int, before: dict[str, Any]) -> None:
+        self._before = before
         self.held = held
         """A file descriptor: as long as one is open, here or in a child that was given it, the lock is held."""
         self._notes: dict[str, Any] = {}
+
+    def clear_up(self) -> None:
+        """Removes the folder of one that was killed together with its guard."""
+        folder = Path(str(self._before.get("socket", ""))).parent
+        if folder.name.startswith(PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def note(self, **notes: Any) -> None:
         """Adds to what is written there."""
@@ -49,7 +59,7 @@ def alone(home: Path, *, port: int | None) -> Iterator[Alone]:
         raise PermanentError(one_line(what)) from None
     try:
         _take(held, home)
-        mine = Alone(held)
+        mine = Alone(held, _noted(held))
         since = datetime.now(timezone.utc).isoformat(timespec="seconds")
         os.ftruncate(held, 0)
         mine.note(pid=os.getpid(), port=port, since=since, ready=False)

@@ -94,7 +94,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The entry point."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # An interruption that hits an import may pass through an exec'd string, as libraries use it. Python then ends a
+    # `python -m` by SIGINT, whatever the exit status is to be, unless another such string has ended well since.
+    exec("")
+    sys.exit(code)
 
 
 def _fail(error: BaseException | str, code: int = 1) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from video_assets.cli import guard
-from video_assets.cli.alone import Alone
+from video_assets.cli.alone import PREFIX, Alone
 from video_assets.cli.part import Part, command
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.settings import Settings
@@ -157,7 +157,6 @@ class Services:
                 self._guard.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guard.wait(timeout=2 * guard.KILL_SECONDS)
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def last_words(self, lines: int = 3, *, one: bool = True) -> str:
         """The end of the log: as one short line, or as it is."""
@@ -270,19 +269,22 @@ def started(settings: Settings, port: int, *, log: Path, alone: Alone) -> Iterat
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    folder = _private_folder()
-    services = Services(settings, port, log, alone, folder)
+    alone.clear_up()
+    folder, services = _private_folder(), None
     try:
+        services = Services(settings, port, log, alone, folder)
         services.start()
         yield services
     finally:
-        services.stop()
+        if services is not None:
+            services.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _private_folder() -> Path:
     """For the code server's socket, whose path may be no longer than 107 bytes; the guard removes it."""
-    folder = Path(tempfile.mkdtemp(prefix="video-assets-"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     if len(os.fsencode(folder)) > 90:
         folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="video-assets-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     return folder

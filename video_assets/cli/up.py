@@ -43,11 +43,11 @@ def up(output: Output, port: int, open_browser: bool) -> None:
         with started(settings, port, log=log, alone=mine) as services:
             output.say("starting; this takes some seconds")
             services.wait_until_ready()
-            output.say(addresses(services, platform))
-            output.say("drop a video into the inbox, or: video-assets process FILE; Ctrl-C stops everything")
-            if open_browser:
-                click.launch(services.address)
             try:
+                output.say(addresses(services, platform))
+                output.say("drop a video into the inbox, or: video-assets process FILE; Ctrl-C stops everything")
+                if open_browser:
+                    click.launch(services.address)
                 follow(output, platform, services)
             except KeyboardInterrupt:
                 output.say("stopping; a second Ctrl-C ends runs at once, and the next start goes on with them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import shutil
@@ -57,7 +58,9 @@ def finding(name: str = "up") -> tuple[bool, str]:
 
 def test_what_is_killed_is_started_again_and_goes_on_with_its_work(settings: Settings, clip: Path) -> None:
     with upped(settings) as running:
-        assert finding() == (True, f"process {running.process.pid} at {running.address}, every part answers")
+        ok, found = finding()
+        assert ok, found
+        assert found.startswith(f"process {running.process.pid} at {running.address}, every part answers")
         before = running.pids()
         assert set(before) == PARTS
         for pid in before.values():
@@ -109,6 +112,16 @@ def test_doctor_names_the_part_that_is_dead_or_does_not_answer(settings: Setting
             assert "its code server is dead and its daemon is dead; stop it (Ctrl-C) and start it again" in found
         finally:
             running.process.send_signal(signal.SIGCONT)
+
+
+def test_the_folder_of_one_that_was_killed_with_its_guard_is_removed_by_the_next(tmp_path: Path) -> None:
+    folder, other = tmp_path / "video-assets-x", tmp_path / "precious"
+    for each, removed in ((folder, True), (other, False)):
+        each.mkdir()
+        (tmp_path / "up.lock").write_text(json.dumps({"pid": 1, "socket": str(each / "code")}))
+        with alone(tmp_path, port=None) as mine:
+            mine.clear_up()
+            assert each.exists() is not removed
 
 
 def test_a_second_one_is_refused_and_told_of_the_first(settings: Settings) -> None:
