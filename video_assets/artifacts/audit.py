@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from video_assets.artifacts.fingerprint import file_sha256
-from video_assets.artifacts.manifest import Manifest
-from video_assets.storage import NotFound, Storage
+from video_assets.artifacts.manifest import Manifest, ManifestFile
+from video_assets.errors import PermanentError, one_line
+from video_assets.storage import Damaged, NotFound, Storage
+
+ALTERED = "was altered"
 
 
-def damaged_files(storage: Storage, manifest: Manifest) -> list[str]:
-    """One line a file of the artefact that is missing or altered; reads every byte."""
-    found: list[str] = []
+@dataclass(frozen=True)
+class Damage:
+    """A file that is not what its manifest says."""
+
+    file: ManifestFile
+    what: str
+    """`is missing`, `was altered`, …"""
+
+    def __str__(self) -> str:
+        return f"{self.file.name} {self.what}"
+
+
+def damaged_files(
+    storage: Storage, manifest: Manifest, *, hashes: bool = True, sizes: Mapping[str, int] | None = None
+) -> list[Damage]:
+    """The artefact's files that are missing or altered. With `hashes` every byte is read. `sizes`: of objects whose
+    size is known already, by key."""
+    found: list[Damage] = []
     for file in manifest.files:
-        stat = storage.stat(file.key)
-        if stat is None:
-            found.append(f"{file.name} is missing")
-        elif stat.bytes != file.bytes:
-            found.append(f"{file.name} has {stat.bytes} bytes instead of {file.bytes}")
-        elif _sha256(storage, file.key) != file.sha256:
-            found.append(f"{file.name} was altered")
+        size = (sizes or {}).get(file.key)
+        if size is None:
+            stat = storage.stat(file.key)
+            size = stat.bytes if stat else None
+        if size is None:
+            found.append(Damage(file, "is missing"))
+        elif size != file.bytes:
+            found.append(Damage(file, f"has {size} bytes instead of {file.bytes}"))
+        elif hashes and (what := _what_is_wrong(storage, file)):
+            found.append(Damage(file, what))
     return found
 
 
-def _sha256(storage: Storage, key: str) -> str:
+def _what_is_wrong(storage: Storage, file: ManifestFile) -> str:
+    """Read twice where it looks wrong: what is called altered may be removed for it."""
     with tempfile.TemporaryDirectory(prefix="video-assets-audit-") as folder:
         try:
-            return file_sha256(storage.fetch(key, Path(folder)))
+            for _ in range(2):
+                if file_sha256(storage.fetch(file.key, Path(folder))) == file.sha256:
+                    return ""
         except (NotFound, FileNotFoundError):  # removed between the two looks
-            return ""
+            return "is missing"
+        except Damaged:
+            return ALTERED
+        except (OSError, PermanentError) as error:
+            return f"cannot be read: {one_line(error, 200)}"
+    return ALTERED

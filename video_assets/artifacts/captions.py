@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from video_assets.artifacts.pointer import RECONCILE, Garbage
 from video_assets.storage import NotFound, Storage
 from video_assets.videos import video_prefix
 
@@ -28,19 +29,36 @@ def put_captions(storage: Storage, video_id: int, data: bytes, name: str) -> Cap
     """Stores a caption file (.vtt or .srt, as uploaded) and puts it in force."""
     sha256 = hashlib.sha256(data).hexdigest()
     ending = "srt" if name.lower().endswith(".srt") else "vtt"
-    captions = Captions(key=f"{_prefix(video_id)}{sha256[:16]}.{ending}", sha256=sha256, name=name)
+    captions = Captions(key=f"{captions_prefix(video_id)}{sha256[:16]}.{ending}", sha256=sha256, name=name)
     storage.put_bytes(captions.key, data, content_type="text/vtt" if ending == "vtt" else "application/x-subrip")
-    storage.put_bytes(f"{_prefix(video_id)}current.json", captions.model_dump_json().encode())
+    put_in_force(storage, video_id, captions)
     return captions
 
 
+def put_in_force(storage: Storage, video_id: int, captions: Captions) -> None:
+    """Says that these, which are stored, are the ones to go by."""
+    storage.put_bytes(captions_key(video_id), captions.model_dump_json().encode())
+
+
 def current_captions(storage: Storage, video_id: int) -> Captions | None:
-    """The captions in force, None where the video came without."""
+    """The captions in force, None where the video came without. Garbage where nobody can read which."""
+    key = captions_key(video_id)
     try:
-        return Captions.model_validate_json(storage.get_bytes(f"{_prefix(video_id)}current.json"))
+        captions = Captions.model_validate_json(storage.get_bytes(key))
     except NotFound:
         return None
+    except ValidationError:
+        raise Garbage(f"{key} is not readable; {RECONCILE}") from None
+    if not captions.key.startswith(captions_prefix(video_id)):
+        raise Garbage(f"{key} is another video's; {RECONCILE}")
+    return captions
 
 
-def _prefix(video_id: int) -> str:
+def captions_key(video_id: int) -> str:
+    """`videos/{id}/captions/current.json`."""
+    return f"{captions_prefix(video_id)}current.json"
+
+
+def captions_prefix(video_id: int) -> str:
+    """Where every caption file of a video lies."""
     return f"{video_prefix(video_id)}captions/"

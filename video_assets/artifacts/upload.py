@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from video_assets.artifacts.pointer import RECONCILE, Garbage
 from video_assets.errors import PermanentError
 from video_assets.storage import NotFound, Storage
 from video_assets.videos import video_prefix
@@ -33,16 +34,23 @@ class UploadRecord(BaseModel):
 
 def put_upload_record(storage: Storage, record: UploadRecord) -> None:
     """Writes the record; its one writer is intake."""
-    storage.put_bytes(_key(record.video_id), (record.model_dump_json(indent=1) + "\n").encode())
+    storage.put_bytes(upload_key(record.video_id), (record.model_dump_json(indent=1) + "\n").encode())
 
 
 def read_upload_record(storage: Storage, video_id: int) -> UploadRecord:
-    """The record of a video; a PermanentError where there is no such video."""
+    """The record of a video; a PermanentError where there is no such video, Garbage where its record is."""
+    key = upload_key(video_id)
     try:
-        return UploadRecord.model_validate_json(storage.get_bytes(_key(video_id)))
+        record = UploadRecord.model_validate_json(storage.get_bytes(key))
     except NotFound:
         raise PermanentError(f"there is no video {video_id}; upload it first") from None
+    except ValidationError:
+        raise Garbage(f"{key} is not readable; {RECONCILE}") from None
+    if record.video_id != video_id:
+        raise Garbage(f"{key} is another video's; {RECONCILE}")
+    return record
 
 
-def _key(video_id: int) -> str:
+def upload_key(video_id: int) -> str:
+    """`videos/{id}/upload.json`."""
     return f"{video_prefix(video_id)}upload.json"

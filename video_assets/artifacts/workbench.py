@@ -6,6 +6,7 @@ No orchestrator in here. The same bench serves the assets, the bulk re-make and 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,12 @@ from typing import Any, Protocol
 from video_assets.artifacts.fingerprint import content_hash, file_sha256, fingerprint
 from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artefact_prefix
 from video_assets.artifacts.meter import Meter
-from video_assets.artifacts.pointer import Pointer, current, fence_over, manifest_of, read_pointer
+from video_assets.artifacts.pointer import Pointer, Unreadable, fence_over, manifest_of, read_pointer
 from video_assets.errors import PermanentError
 from video_assets.storage import Storage
 from video_assets.videos import Stage, utc_now
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,12 @@ class Artifact:
             name=name, key=key, bytes=path.stat().st_size, sha256=file_sha256(path), content_type=content_type
         )
 
+    def referred(self, name: str) -> ManifestFile:
+        """What is listed under this name of what lies in storage already."""
+        file = self._files[name]
+        assert isinstance(file, ManifestFile)
+        return file
+
     def verify(self, outcomes: Sequence[CheckOutcome]) -> None:
         """Notes what the checks of the finished files found. Without a verification nothing is published."""
         self._checks = list(outcomes)
@@ -203,8 +212,7 @@ class Workbench:
         An exception inside removes what was uploaded for it; the work folder goes in any case.
         """
         wanted = fingerprint(inputs, code_version, params)
-        pointer = read_pointer(self.storage, video_id, artefact)
-        previous = manifest_of(self.storage, pointer)
+        pointer, previous = self._previous(video_id, artefact)
         folder = self.work_folder / run.run_id / f"{video_id}-{artefact.value}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -227,6 +235,16 @@ class Workbench:
             with _ignored_unless_empty():
                 folder.parent.rmdir()
 
+    def _previous(self, video_id: int, artefact: Stage) -> tuple[Pointer | None, Manifest | None]:
+        """What is current. Garbage is as good as nothing: making it again is what puts it right."""
+        pointer = None
+        try:
+            pointer = read_pointer(self.storage, video_id, artefact)
+            return pointer, manifest_of(self.storage, pointer)
+        except PermanentError as error:
+            log.warning("video %s, %s: %s", video_id, artefact.value, error)
+            return pointer, None
+
     def _in_turn(self, run: RunInfo, pointer: Pointer | None) -> RunInfo:
         """The run with a fence above what it replaces, where it came after that."""
         if pointer is None or pointer.fence <= run.fence:
@@ -238,8 +256,11 @@ class Workbench:
         """Removes what this making uploaded, unless it has become current meanwhile."""
         if artifact.reused:
             return
-        now = current(self.storage, artifact.video_id, artifact.artefact)
-        if now is None or now.prefix != artifact.prefix:
+        try:
+            now = read_pointer(self.storage, artifact.video_id, artifact.artefact)
+        except Unreadable:  # it was so before, as ours is not published
+            now = None
+        if now is None or not now.manifest_key.startswith(artifact.prefix):
             self.storage.delete_prefix(artifact.prefix)
 
 

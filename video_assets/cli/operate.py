@@ -57,9 +57,12 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
     import sys
 
     from video_assets.errors import PermanentError
+    from video_assets.lifecycle.deletion import is_stored
 
     platform = _platform()
     title = _title(platform, video_id)
+    if title is None and is_stored(platform.storage, video_id):
+        title = "of which only the storage knows"
     if title is not None and not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("deleting cannot be undone: without a terminal to ask on, say --yes")
@@ -80,23 +83,34 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
 
 
 @click.command()
+@click.option("--thorough", is_flag=True, help="Also compare every byte of every stored file with its hash.")
 @pass_output
-def reconcile(output: Output) -> None:
+def reconcile(output: Output, thorough: bool) -> None:
     """Put right what no event tells of, and print each repair: runs whose worker died are ended (the daemon
     launches them again), what a killed run left behind is removed, and every video's rows are compared with
     what was really made. The daemon does the quick part of it by itself every half minute.
+    What is wrong and cannot be put right from here is said with what to do, and makes the exit status 1.
+
+    \b
+    video-assets reconcile
+    video-assets reconcile --thorough       reads the whole library; what was altered is removed, as it is worth
+                                            nothing, and made again by the next run of its video
     """
     from video_assets.defs.instance import open_instance
-    from video_assets.defs.operating import drain_outbox
-    from video_assets.defs.operating import reconcile as put_right
+    from video_assets.defs.operating import drain_outbox, reconcile_thoroughly
+    from video_assets.errors import PermanentError
 
     platform = _platform()
     with open_instance(platform.settings) as instance:
-        repaired = put_right(platform, instance, thorough=True)
+        found = reconcile_thoroughly(platform, instance, hashes=thorough)
     drain_outbox(platform)
-    for line in repaired:
+    for line in found.repaired:
         output.say(line)
-    output.say(f"{len(repaired)} repairs" if len(repaired) != 1 else "1 repair")
+    output.say(f"{len(found.repaired)} repairs" if len(found.repaired) != 1 else "1 repair")
+    for line in found.trouble:
+        output.note(line)
+    if found.trouble:
+        raise PermanentError(f"{_things(len(found.trouble))} could not be put right from here; see above")
 
 
 @click.command()
@@ -107,7 +121,8 @@ def reconcile(output: Output) -> None:
 @pass_output
 def rebuild(output: Output, database: bool, index: bool, storage_lost: bool) -> None:
     """Make the tables or the search index again from what was really made. Nothing is encoded, transcribed
-    or announced again, and doing it twice does no harm.
+    or announced again, and doing it twice does no harm. Each video comes back by itself: what of it cannot be
+    restored is said in a line with what to do, and makes the exit status 1.
 
     \b
     video-assets rebuild --database
@@ -119,24 +134,29 @@ def rebuild(output: Output, database: bool, index: bool, storage_lost: bool) -> 
     from video_assets.defs.instance import open_instance
     from video_assets.defs.operating import rebuild_database, rebuild_index
     from video_assets.errors import PermanentError
-    from video_assets.lifecycle.identity import may_rebuild, put_together
+    from video_assets.lifecycle.identity import may_rebuild
+    from video_assets.lifecycle.rebuild import Rebuilt
 
-    platform, trouble = _platform(), list[str]()
+    platform, done = _platform(), list[Rebuilt]()
     if database:
         platform.database.ensure_schema()
         may_rebuild(platform.database, platform.storage, storage_lost=storage_lost)
         with open_instance(platform.settings) as instance:
-            trouble = rebuild_database(platform, instance)
-        put_together(platform.database, platform.storage)
+            done.append(rebuild_database(platform, instance))
         with platform.database.read() as session:
             count = sum(reading.counts(session).values())
-        output.say(f"database: {count} videos")
+        output.say(f"database: {done[0].videos} videos restored, {count} in all")
     if index:
-        output.say(f"search index: {rebuild_index(platform)} videos")
-    for line in trouble:
+        done.append(rebuild_index(platform))
+        output.say(f"search index: {done[-1].videos} videos")
+    for line in dict.fromkeys(line for each in done for line in (*each.mended, *each.trouble)):
         output.note(line)
-    if trouble:
-        raise PermanentError(f"{len(trouble)} artefacts could not be restored; process their videos again")
+    if trouble := sum(len(each.trouble) for each in done):
+        raise PermanentError(f"{_things(trouble)} could not be restored; see above")
+
+
+def _things(count: int) -> str:
+    return f"{count} thing{'' if count == 1 else 's'}"
 
 
 def _platform() -> Platform:

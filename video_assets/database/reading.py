@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from video_assets.artifacts.upload import UploadRecord
 from video_assets.database import states
 from video_assets.database.models import (
     AdoptedVideoRow,
@@ -18,10 +19,11 @@ from video_assets.database.models import (
     ProgressRow,
     SummaryRow,
     UnappliedRow,
+    UploadMetadataRow,
     VideoRow,
 )
 from video_assets.lifecycle.state import Current
-from video_assets.videos import Stage, VideoStatus
+from video_assets.videos import Stage, VideoStatus, video_prefix
 
 _AT_REST = (VideoStatus.READY.value, VideoStatus.FAILED.value)
 
@@ -29,6 +31,19 @@ _AT_REST = (VideoStatus.READY.value, VideoStatus.FAILED.value)
 def video(session: Session, video_id: int) -> VideoRow | None:
     """The row, None where there is none."""
     return session.get(VideoRow, video_id)
+
+
+def upload(session: Session, video_id: int) -> UploadRecord | None:
+    """What the tables know of a video's upload: its record in storage says the same."""
+    row, told = session.get(VideoRow, video_id), session.get(UploadMetadataRow, video_id)
+    if row is None or not row.key:
+        return None
+    return UploadRecord(
+        video_id=row.id, key=row.key, title=row.title, description=row.description, user_id=row.user_id,
+        user_name=row.user_name, filename=told.filename if told else None,
+        content_type=told.content_type if told else None, size_bytes=told.size_bytes if told else None,
+        created_at=row.created_at,
+    )  # fmt: skip
 
 
 def videos(session: Session, *, status: str | None = None, limit: int = 100) -> list[VideoRow]:
@@ -47,6 +62,12 @@ def moving(session: Session, also: Sequence[int] = (), *, limit: int = 200) -> l
 def all_ids(session: Session) -> list[int]:
     """Every video's id, rising."""
     return list(session.scalars(select(VideoRow.id).order_by(VideoRow.id)))
+
+
+def stored_by_us(session: Session) -> set[int]:
+    """Ids of the videos whose upload has come, into a folder of ours: not those of the services before."""
+    rows = session.execute(select(VideoRow.id, VideoRow.key))
+    return {video_id for video_id, key in rows if key.startswith(video_prefix(video_id))}
 
 
 def oldest_ready(session: Session) -> list[int]:

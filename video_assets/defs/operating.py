@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterRunStatus
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
-from video_assets.artifacts import current
+from video_assets.artifacts import Manifest, Pointer
+from video_assets.artifacts.pointer import deleted_at
 from video_assets.database import deleting, launching, pulse, reading
 from video_assets.defs.assets.search_documents import DOCUMENTS
 from video_assets.defs.assets.search_documents import JSON as DOCUMENT
@@ -21,18 +24,20 @@ from video_assets.defs.partitions import VIDEOS
 from video_assets.defs.platform import Platform
 from video_assets.defs.projecting import Projector
 from video_assets.defs.remake import REMAKE_LIGHT
-from video_assets.defs.translate import made_from_manifest
-from video_assets.errors import PermanentError, one_line
+from video_assets.defs.translate import made_from_manifest, whole
+from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.events.publisher import drain
 from video_assets.lifecycle import deletion, rebuild
 from video_assets.lifecycle.adoption import record_adopted
 from video_assets.lifecycle.dead import RunSeen, Silences, Verdict, dead_runs
+from video_assets.lifecycle.events import Made
 from video_assets.lifecycle.failure_record import mirror_failures
 from video_assets.lifecycle.identity import put_together, what_is_wrong
+from video_assets.lifecycle.rebuild import Rebuilt
+from video_assets.lifecycle.survey import Seen, look_at
 from video_assets.lifecycle.sweeping import sweep_unfinished, sweep_uploads
 from video_assets.lifecycle.working import WORK_PREFIX
 from video_assets.search import Document
-from video_assets.storage import NotFound
 from video_assets.videos import Stage, VideoStatus, utc_now
 
 UNFINISHED = [
@@ -59,14 +64,11 @@ def drain_outbox(platform: Platform) -> int:
 
 
 def reconcile(
-    platform: Platform, instance: dg.DagsterInstance, *, projector: Projector | None = None,
-    silences: Silences | None = None, thorough: bool = False,
+    platform: Platform, instance: dg.DagsterInstance, *, silences: Silences | None = None
 ) -> list[str]:  # fmt: skip
-    """Puts right what no event tells of; returns a line for each repair. `thorough` also reads the whole
-    event log again and compares every video's rows with its manifests. `silences`: of one who calls this again and
+    """Puts right what no event tells of; returns a line for each repair. `silences`: of one who calls this again and
     again."""
     now = utc_now()
-    projector = projector or Projector(platform)
     repaired = [*end_dead_runs(platform, instance, silences or Silences())]
     if wrong := what_is_wrong(platform.database, platform.storage):  # nothing of another library may be removed
         return [*repaired, f"nothing else was looked at: {wrong}"]
@@ -76,10 +78,28 @@ def reconcile(
     repaired += _purge(platform, instance, now)
     repaired += _retire_partitions(platform, instance)
     repaired += _clear_work(platform, instance)
-    if thorough:
-        repaired += sweep_unfinished(platform.storage, platform.settings, now)
-        repaired += compare(platform, instance, projector)
     return repaired
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a look at everything found."""
+
+    repaired: list[str]
+    """What was put right, a line each."""
+    trouble: list[str]
+    """What somebody has to put right, a line each with what to do."""
+
+
+def reconcile_thoroughly(platform: Platform, instance: dg.DagsterInstance, *, hashes: bool = False) -> Compared:
+    """The same, and the whole event log read again and every video's rows and files compared with its manifests; with
+    `hashes` every byte of them."""
+    repaired = reconcile(platform, instance)
+    if what_is_wrong(platform.database, platform.storage):  # as said in there
+        return Compared(repaired, [])
+    repaired += sweep_unfinished(platform.storage, platform.settings, utc_now())
+    found = compare(platform, instance, Projector(platform), hashes=hashes)
+    return Compared(repaired + found.repaired, found.trouble)
 
 
 def end_dead_runs(platform: Platform, instance: dg.DagsterInstance, silences: Silences) -> list[str]:
@@ -267,57 +287,121 @@ def _clear_work(platform: Platform, instance: dg.DagsterInstance) -> Iterator[st
             yield f"work folder of run {path.name[:8]} removed"
 
 
-def compare(platform: Platform, instance: dg.DagsterInstance, projector: Projector) -> list[str]:
-    """Ledger and rows against manifests and the event log: what was missed is applied now."""
+def compare(
+    platform: Platform, instance: dg.DagsterInstance, projector: Projector, *, hashes: bool = False
+) -> Compared:  # fmt: skip
+    """Ledger and rows against manifests and the event log: what was missed is applied now, and what can be told from
+    other objects is put right."""
     with platform.database.read() as session:
         before = reading.ledger_versions(session)
+    ledger: dict[int, list[Stage]] = {}
+    for video_id, artefact in before:
+        ledger.setdefault(video_id, []).append(Stage(artefact))
     projector.replay(instance)
-    trouble: list[str] = []
-    for video_id, deleted in rebuild.stored_videos(platform.storage):
-        if deleted:
-            continue
-        try:
-            trouble += rebuild.reapply(
-                video_id, database=platform.database, storage=platform.storage, settings=platform.settings,
-                as_event=lambda manifest, pointer: made_from_manifest(manifest, platform.storage, pointer=pointer),
-            )  # fmt: skip
-        except (PermanentError, NotFound) as error:
-            trouble.append(f"video {video_id}: {one_line(error)}")
+    repaired: list[str] = []
+    trouble = list(rebuild.strange_folders(platform.storage))
+    with platform.database.read() as session:
+        video_ids = reading.all_ids(session)
+        ours = reading.stored_by_us(session)
+    for video_id in sorted({*rebuild.stored_ids(platform.storage), *ours}):
+        seen = rebuild.reapply(
+            video_id, database=platform.database, storage=platform.storage, settings=platform.settings,
+            as_event=partial(_as_event, platform), hashes=hashes,
+        )  # fmt: skip
+        repaired += seen.mended
+        trouble += seen.trouble
+        trouble += _vanished(seen, ledger.get(video_id, ()))
+        if seen.deleted_at is None and not _is_known(platform, video_id):
+            trouble.append(
+                f"video {video_id}: the tables do not know it; `video-assets rebuild --database` restores it"
+            )
+    mirror_failures(platform.storage, platform.database, video_ids)
     with platform.database.read() as session:
         after = reading.ledger_versions(session)
-        video_ids = reading.all_ids(session)
-    mirror_failures(platform.storage, platform.database, video_ids)
     changed = sorted(key for key in after if after[key] != before.get(key))
-    return trouble + [f"video {video_id}: {artefact} was behind" for video_id, artefact in changed]
+    behind = [f"video {video_id}: {artefact} was behind" for video_id, artefact in changed]
+    return Compared(repaired + behind, trouble)
 
 
-def rebuild_database(platform: Platform, instance: dg.DagsterInstance) -> list[str]:
-    """The tables again from storage, then the runs' stories from the event log; returns what could not be
-    restored. Publishes nothing: what was made was told when it was made."""
-    trouble: list[str] = []
-    for video_id, deleted in rebuild.stored_videos(platform.storage):
-        if deleted:
-            rebuild.restore_deleted(video_id, database=platform.database, storage=platform.storage)
-            continue
-        trouble += rebuild.restore(
+def _vanished(seen: Seen, ledger: Sequence[Stage]) -> Iterator[str]:
+    """A line about each artefact that the tables have and storage does not, unless something was said of it."""
+    if seen.record is None or seen.deleted_at is not None:
+        return
+    for stage in ledger:
+        begins = f"video {seen.video_id}, {stage.value}: "
+        if stage not in seen.made and not any(line.startswith(begins) for line in seen.trouble):
+            yield f"{begins}nothing is current any more; `video-assets process --video {seen.video_id}` makes it again"
+
+
+def _is_known(platform: Platform, video_id: int) -> bool:
+    with platform.database.read() as session:
+        return reading.video(session, video_id) is not None
+
+
+def _as_event(platform: Platform, manifest: Manifest, pointer: Pointer) -> Made:
+    return made_from_manifest(manifest, platform.storage, pointer=pointer)
+
+
+def rebuild_database(platform: Platform, instance: dg.DagsterInstance) -> Rebuilt:
+    """The tables again from storage, each video by itself, then the runs' stories from the event log. Publishes
+    nothing: what was made was told when it was made."""
+    found = Rebuilt(trouble=list(rebuild.strange_folders(platform.storage)))
+    for video_id in rebuild.stored_ids(platform.storage):
+        seen = rebuild.restore(
             video_id, database=platform.database, storage=platform.storage, settings=platform.settings,
-            as_event=lambda manifest, pointer: made_from_manifest(manifest, platform.storage, pointer=pointer),
+            as_event=partial(_as_event, platform),
         )  # fmt: skip
+        if seen is not None:
+            found.videos += seen.record is not None
+            found.mended += seen.mended
+            found.trouble += seen.trouble
     Projector(platform, announce=False).replay(instance)
     put_together(platform.database, platform.storage)
-    return trouble
+    return found
 
 
-def rebuild_index(platform: Platform) -> int:
-    """The search index again from the documents in storage; returns how many videos it holds now. Searches are
-    answered meanwhile."""
-    stored = list(rebuild.stored_videos(platform.storage))
+def rebuild_index(platform: Platform) -> Rebuilt:
+    """The search index again from the documents in storage. Searches are answered meanwhile, and a video whose document
+    cannot be read stays as it was found before."""
+    found = Rebuilt()
+    unreadable: dict[int, str] = {}
+    stored = {video_id: deleted_at(platform.storage, video_id) for video_id in rebuild.stored_ids(platform.storage)}
 
     def documents() -> Iterator[tuple[Document, str]]:
-        for video_id, deleted in stored:
-            manifest = None if deleted else current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS)
-            if manifest is not None:
-                document = DOCUMENTS.validate_json(platform.storage.get_bytes(manifest.file(DOCUMENT).key))
-                yield document, manifest.facts["index_version"]
+        for video_id, deleted in stored.items():
+            if deleted is not None:
+                continue
+            try:
+                document = _document(platform, video_id, found)
+            except TransientError:
+                raise
+            except Exception as error:  # whatever lies there: the other videos go on
+                unreadable[video_id] = one_line(error, 200) or type(error).__name__
+            else:
+                if document is not None:
+                    yield document
 
-    return platform.search.rebuild(documents(), removed=[video_id for video_id, deleted in stored if deleted])
+    removed = [video_id for video_id, deleted in stored.items() if deleted is not None]
+    found.videos = platform.search.rebuild(documents(), removed=removed, kept=unreadable)
+    for video_id, why in unreadable.items():
+        held = platform.search.read(video_id) is not None
+        stands = "it is found as it was before" if held else "it cannot be found"
+        line = f"video {video_id}: {why}; {stands}, `video-assets process --video {video_id}` makes it again"
+        found.trouble.append(one_line(line))
+    return found
+
+
+def _document(platform: Platform, video_id: int, found: Rebuilt) -> tuple[Document, str] | None:
+    """A video's document and its version; None where none was made."""
+    seen = look_at(platform.storage, video_id, Stage.SEARCH_DOCUMENTS)
+    found.mended += seen.mended
+    if seen.trouble:
+        raise PermanentError(seen.trouble[0].removeprefix(f"video {video_id}, "))
+    made = seen.made.get(Stage.SEARCH_DOCUMENTS)
+    if made is None:
+        return None
+    manifest = made[0]
+    document = DOCUMENTS.validate_json(whole(platform.storage, manifest.file(DOCUMENT)))
+    if document.video_id != video_id:
+        raise PermanentError(f"{DOCUMENT} is another video's")
+    return document, str(manifest.facts["index_version"])

@@ -12,13 +12,14 @@ from dagster import DagsterEventType, EventLogRecord
 from dagster_shared.error import SerializableErrorInfo
 
 from video_assets.database import projected
+from video_assets.database.engine import NoSchema
 from video_assets.defs.event_log import OVERLAP, PAGE, newest_storage_id, read_page, run_records
 from video_assets.defs.failures import STORAGE_ERRORS
 from video_assets.defs.fences import fence_of
 from video_assets.defs.platform import Platform
 from video_assets.defs.translate import STATES, WORKER_LOST, Gone, made, run_changed
-from video_assets.errors import one_line
-from video_assets.lifecycle.events import Event
+from video_assets.errors import TransientError, one_line
+from video_assets.lifecycle.events import Event, Made, Unusable
 from video_assets.lifecycle.failure_record import mirror_failures
 
 log = logging.getLogger(__name__)
@@ -66,14 +67,37 @@ class Projector:
     def _apply(self, instance: dg.DagsterInstance, records: Sequence[EventLogRecord]) -> None:
         if not records:
             return
-        changes = projected.apply(
-            self.platform.database, self._translated(instance, records), self.platform.settings, announce=self.announce
-        )
-        mirror_failures(self.platform.storage, self.platform.database, changes.touched)
+        events = self._translated(instance, records)
+        try:
+            touched = self._applied_to_tables(events)
+        except (TransientError, NoSchema):
+            raise
+        except Exception as error:  # one of them: it must not hold the others up for ever
+            log.warning("applying one by one: %s", one_line(error, 300))
+            touched = tuple(video_id for event in events for video_id in self._applied_alone(event))
+        mirror_failures(self.platform.storage, self.platform.database, touched)
         for record in records:
             self._applied[record.storage_id] = None
         while len(self._applied) > REMEMBERED:
             self._applied.popitem(last=False)
+
+    def _applied_to_tables(self, events: Sequence[tuple[int, Event]]) -> tuple[int, ...]:
+        platform = self.platform
+        return projected.apply(platform.database, events, platform.settings, announce=self.announce).touched
+
+    def _applied_alone(self, numbered: tuple[int, Event]) -> tuple[int, ...]:
+        """One event; set aside with the reason where the tables do not take it."""
+        storage_id, event = numbered
+        try:
+            return self._applied_to_tables([numbered])
+        except (TransientError, NoSchema):
+            raise
+        except Exception as error:
+            reason = one_line(f"the tables do not take it: {error}", 300)
+            kind = f"{event.artefact.value} materialized" if isinstance(event, Made) else "run changed"
+            partition = str(event.video_id) if isinstance(event, Made) else None
+            unusable = Unusable(kind=kind, partition=partition, reason=reason, payload={})
+            return self._applied_to_tables([(storage_id, unusable)])
 
     def _translated(self, instance: dg.DagsterInstance, records: Sequence[EventLogRecord]) -> list[tuple[int, Event]]:
         runs = run_records(instance, sorted({r.run_id for r in records if _type(r) in STATES}))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, EventLogRecord
 
-from video_assets.artifacts import Manifest, Pointer
+from video_assets.artifacts import Manifest, ManifestFile, Pointer
 from video_assets.artifacts.pointer import read_manifest
 from video_assets.defs.assets import summaries, transcripts
 from video_assets.defs.partitions import video_id_of
@@ -81,7 +82,12 @@ def made(record: EventLogRecord, storage: Storage) -> Event:
         return unusable(one_line(error))
     if (manifest.video_id, manifest.artefact.value) != (video_id, asset):
         return unusable(f"{named.value} is the manifest of another artefact")
-    return made_from_manifest(manifest, storage, reused=manifest.run_id != record.run_id)
+    try:
+        return made_from_manifest(manifest, storage, reused=manifest.run_id != record.run_id)
+    except NotFound as error:
+        return Gone(kind=f"{asset} materialized", partition=partition, reason=f"{error} is not in storage")
+    except (PermanentError, LookupError, TypeError, ValueError) as error:  # damaged since: no event may wait for it
+        return unusable(one_line(f"{named.value}: {error}"))
 
 
 class Gone(Unusable):
@@ -109,7 +115,7 @@ def _result(manifest: Manifest, storage: Storage) -> ArtefactResult | None:
         files = [manifest.file(f"{name}.mp4") for name in rungs]
         return VariantsResult(tuple((name, file.key, file.bytes) for name, file in zip(rungs, files, strict=True)))
     if manifest.artefact is Stage.TRANSCRIPTS:
-        text = storage.get_bytes(manifest.file(transcripts.TEXT).key).decode()
+        text = whole(storage, manifest.file(transcripts.TEXT)).decode()
         return TranscriptResult(
             text=text, path=manifest.file(transcripts.JSON).key, duration_seconds=facts["duration_seconds"],
             model_info={**facts["model_info"], **{name: facts[name] for name in _TOLD}},
@@ -122,6 +128,14 @@ def _result(manifest: Manifest, storage: Storage) -> ArtefactResult | None:
             quality_score=facts["quality_score"],
         )  # fmt: skip
     return None
+
+
+def whole(storage: Storage, file: ManifestFile) -> bytes:
+    """A file's bytes; PermanentError where they are not those that were made."""
+    data = storage.get_bytes(file.key)
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise PermanentError(f"{file.name} was altered")
+    return data
 
 
 def run_changed(

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from video_assets.artifacts.pointer import pointer_key, tombstone
-from video_assets.database import adopting, deleting
+from video_assets.database import adopting, deleting, intake
 from video_assets.database.engine import Database
 from video_assets.errors import PermanentError
 from video_assets.search import SearchIndex
@@ -21,21 +21,28 @@ def delete_video(
     """Deletes a video; False where there is none. The caller cancels its runs and drops its partition.
 
     The tombstones come first: from then on no run can publish. Then the rows go, in one transaction with
-    `video.deleted`; then the files. Whatever stops it in between, doing it again finishes it.
+    `video.deleted`; then the files. Whatever stops it in between, doing it again finishes it. A video of which only
+    storage knows is deleted too.
     """
     with database.read() as session:
         known = deleting.is_known(session, video_id)
         old_keys = adopting.old_keys(session, video_id)
-    if not known:
+    if not known and not is_stored(storage, video_id):
         return False
     tombstone(storage, video_id, now)
     for key in old_keys:  # before the rows, which alone know them
         with suppress(PermanentError):  # no key of this storage
             storage.delete(key)
     with database.write() as session:
-        deleting.delete_video(session, video_id, now=now, service=settings.outbox_service)
+        if deleting.delete_video(session, video_id, now=now, service=settings.outbox_service) is None:
+            intake.restore_deleted(session, video_id, now)  # only storage knew of it
     sweep(video_id, storage=storage, search=search)
     return True
+
+
+def is_stored(storage: Storage, video_id: int) -> bool:
+    """Whether anything of the video lies in storage, whatever the tables know."""
+    return next(iter(storage.list(video_prefix(video_id))), None) is not None
 
 
 def sweep(video_id: int, *, storage: Storage, search: SearchIndex) -> int:

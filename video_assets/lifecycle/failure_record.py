@@ -11,9 +11,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from video_assets.artifacts.pointer import Garbage
 from video_assets.database.engine import Database
 from video_assets.database.projected import blamed_attempts
-from video_assets.errors import PermanentError
 from video_assets.lifecycle.events import RunChanged, RunState
 from video_assets.lifecycle.state import Attempt
 from video_assets.storage import NotFound, Storage
@@ -77,7 +77,7 @@ def mirror_failures(storage: Storage, database: Database, video_ids: Iterable[in
     with database.read() as session:
         blamed = blamed_attempts(session, list(video_ids))
     for video_id, attempts in blamed.items():
-        key = _key(video_id)
+        key = failure_key(video_id)
         if attempts:
             data = (FailureRecord.of(video_id, attempts).model_dump_json(indent=1) + "\n").encode()
             storage.put_bytes(key, data, content_type="application/json")
@@ -86,16 +86,20 @@ def mirror_failures(storage: Storage, database: Database, video_ids: Iterable[in
 
 
 def read_failure(storage: Storage, video_id: int) -> FailureRecord | None:
-    """The record, None where the video has not failed. PermanentError where it cannot be read."""
+    """The record, None where the video has not failed. Garbage where it cannot be read."""
     try:
-        return FailureRecord.model_validate_json(storage.get_bytes(_key(video_id)))
+        record = FailureRecord.model_validate_json(storage.get_bytes(failure_key(video_id)))
     except NotFound:
         return None
     except ValidationError as error:
-        raise PermanentError(
-            f"{_key(video_id)} is no record of this release: {error.error_count()} fields differ"
+        raise Garbage(
+            f"{failure_key(video_id)} is no record of this release: {error.error_count()} fields differ"
         ) from None
+    if record.video_id != video_id:
+        raise Garbage(f"{failure_key(video_id)} is another video's")
+    return record
 
 
-def _key(video_id: int) -> str:
+def failure_key(video_id: int) -> str:
+    """`videos/{id}/failure.json`."""
     return f"{video_prefix(video_id)}failure.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -118,9 +118,12 @@ class SearchIndex(Protocol):
     def videos(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Found]:
         """The same by video: the best videos, each with its best places."""
 
-    def rebuild(self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = ()) -> int:
-        """Makes the index again of these documents and versions, and of nothing else; `removed` are gone for
-        ever. Searches are answered meanwhile, and what is put meanwhile stays. Returns how many videos it holds."""
+    def rebuild(
+        self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
+    ) -> int:
+        """Makes the index again of these documents and versions, and of nothing else, but for what it holds of the
+        videos `kept` (looked at when all documents have been read); `removed` are gone for ever. Searches are answered
+        meanwhile, and what is put meanwhile stays. Returns how many videos it holds."""
 
     def wipe(self) -> None:
         """Empties the index; what was removed for ever stays removed."""

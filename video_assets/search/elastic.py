@@ -8,7 +8,7 @@ lost against a newer run shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,9 @@ class ElasticIndex:
         ranked, matcher, look = self._ranked(words, limit, filters)
         return hits.best_videos(ranked, limit, matcher, look)
 
-    def rebuild(self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = ()) -> int:
+    def rebuild(
+        self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
+    ) -> int:
         with self.server.speaking():
             old = self.names.ready()
             seen = self.names.written(old)
@@ -103,6 +105,8 @@ class ElasticIndex:
             new = self.names.create()
             self.server.write(self._stones(new, gone))
             self.server.write(self._whole(new, (each for each in documents if each[0].video_id not in gone)))
+            for video_id in set(kept) - gone:
+                self._carry_over(old, new, video_id)
             self.names.settle(new)
             # What was put or removed meanwhile went to the old one. It is looked for twice: before the switch, when
             # there may be much of it, and after, when writers already turn to the new one.
@@ -268,20 +272,26 @@ class ElasticIndex:
         ever. Returns the number up to which it has done so."""
         client, written = self.server.client, self.names.written(old)
         for told in self._heads(old, after=seen):
-            found = self._head(client, told["video_id"], index=old)
-            head = found["_source"] if found else told
-            if head["gone"] and not head["forever"]:
-                continue
-            held = self._head(client, head["video_id"], index=new)
-            if _is_higher(held, head["version"]):
-                continue
-            ids = mapping.passage_ids(head)
-            for at in range(0, len(ids), 1000):
-                docs = client.mget(index=old, ids=ids[at : at + 1000])["docs"]
-                self.server.write(self._action(each["_id"], each["_source"], new) for each in docs if each.get("found"))
-            self._move_head(client, head, held, index=new)
+            self._carry_over(old, new, told["video_id"], told)
         client.indices.refresh(index=new)
         return written
+
+    def _carry_over(self, old: str, new: str, video_id: int, told: Json | None = None) -> None:
+        """Brings what the old index holds of a video into the new one, unless that has something newer. `told`: what
+        the head said of itself, where it may be gone by now."""
+        client = self.server.client
+        found = self._head(client, video_id, index=old)
+        head = found["_source"] if found else told
+        if head is None or (head["gone"] and not head["forever"]):
+            return
+        held = self._head(client, video_id, index=new)
+        if _is_higher(held, head["version"]):
+            return
+        ids = mapping.passage_ids(head)
+        for at in range(0, len(ids), 1000):
+            docs = client.mget(index=old, ids=ids[at : at + 1000])["docs"]
+            self.server.write(self._action(each["_id"], each["_source"], new) for each in docs if each.get("found"))
+        self._move_head(client, head, held, index=new)
 
 
 def _is_higher(held: Any, version: str) -> bool:

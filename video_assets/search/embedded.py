@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -73,7 +73,9 @@ class EmbeddedIndex:
         with self._ranked(words, limit, filters) as (ranked, matcher, look):
             return hits.best_videos(ranked, limit, matcher, look)
 
-    def rebuild(self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = ()) -> int:
+    def rebuild(
+        self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
+    ) -> int:
         self._lay_out_again()
         with self._reading() as connection:
             before = dict(connection.execute("SELECT video_id, version FROM videos").fetchall())
@@ -85,6 +87,8 @@ class EmbeddedIndex:
                 # What the index held before may be of a run that was never published; what came meanwhile is not.
                 _put(connection, document, version, unless_held_but=before.pop(document.video_id, None))
         for video_id, version in before.items():
+            if video_id in kept:
+                continue
             with self._writing() as connection:
                 if _held(connection, video_id) == version:
                     _delete(connection, video_id)

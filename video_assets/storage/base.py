@@ -20,6 +20,10 @@ class Conflict(Exception):
     """A conditional write lost: the object is no longer what the writer had read."""
 
 
+class Damaged(PermanentError):
+    """An object is not what was stored, as the backend itself can tell."""
+
+
 @dataclass(frozen=True)
 class Stat:
     """What is known of an object without reading it."""

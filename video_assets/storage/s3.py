@@ -23,7 +23,7 @@ from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.storage.base import Conflict, Full, NotFound, Stat, Stored, check_key
+from video_assets.storage.base import Conflict, Damaged, Full, NotFound, Stat, Stored, check_key
 from video_assets.storage.s3_client import code_of, in_words, status_of
 
 PART_BYTES = 16 * 2**20
@@ -277,8 +277,8 @@ class S3Storage:
         finally:
             half.unlink(missing_ok=True)
 
-    def _damaged(self, key: str) -> PermanentError:
-        return PermanentError(f"{self.name}: {key} is not what was stored; remove it, and it is made or uploaded again")
+    def _damaged(self, key: str) -> Damaged:
+        return Damaged(f"{self.name}: {key} is not what was stored; remove it, and it is made or uploaded again")
 
     def _key(self, key: str) -> str:
         check_key(key)

@@ -15,6 +15,7 @@ from video_assets.defs import operating
 from video_assets.defs.instance import open_instance
 from video_assets.defs.remake import OP, REMAKE_LIGHT
 from video_assets.lifecycle.intake import take_in
+from video_assets.lifecycle.rebuild import Rebuilt
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, REBUILT, Studio
@@ -153,9 +154,9 @@ def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, r
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
     assert studio.tables()["videos"] == []
-    trouble = operating.rebuild_database(studio.platform, studio.instance)
+    rebuilt = operating.rebuild_database(studio.platform, studio.instance)
 
-    assert trouble == []
+    assert (rebuilt.mended, rebuilt.trouble) == ([], [])
     after = studio.tables()
     for name in REBUILT:
         if name == "deleted_videos":  # a title is not kept of what was deleted
@@ -176,7 +177,7 @@ def test_the_index_is_rebuilt_from_the_documents_in_storage(studio: Studio, read
     search.wipe()
     assert search.count() == 0
 
-    assert operating.rebuild_index(studio.platform) == len(ids)
+    assert operating.rebuild_index(studio.platform) == Rebuilt(videos=len(ids))
 
     assert {video_id: search.read(video_id) for video_id in ids} == before
     assert [(hit.video_id, hit.start, hit.snippet) for hit in search.search("herons")] == [

@@ -90,7 +90,7 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
     with studio.platform.database.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
-    assert operating.rebuild_database(studio.platform, studio.instance) == []
+    assert operating.rebuild_database(studio.platform, studio.instance).trouble == []
 
     after = studio.tables()
     for name in REBUILT:

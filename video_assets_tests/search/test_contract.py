@@ -482,6 +482,22 @@ def test_a_rebuilt_index_holds_these_documents_and_no_others(index):
     assert index.put(BAKING, version="6") is True
 
 
+def test_a_rebuild_keeps_what_the_index_holds_of_videos_whose_documents_cannot_be_read(index):
+    put(index, HARBOUR, BAKING, CAFE, version="5")
+    index.remove(77, forever=True)
+    before, unreadable = (index.read(2), ids(index.search("bread"))), {77: "gone for ever"}
+
+    def documents() -> Iterator[tuple[Document, str]]:
+        yield HARBOUR, "5"
+        unreadable[2] = unreadable[4] = "garbage"  # 4 was never held
+
+    assert index.rebuild(documents(), kept=unreadable) == 2
+    assert (index.read(2), ids(index.search("bread"))) == before
+    assert (index.read(3), index.read(4), index.read(77)) == (None, None, None)
+    assert index.put(document(77, "It should not come back."), version="9") is False
+    assert index.put(BAKING, version="6") is True
+
+
 def test_a_rebuild_keeps_what_is_put_meanwhile(index, url):
     put(index, HARBOUR, BAKING, CAFE, version="5")
     other = open_index(url)

@@ -47,8 +47,9 @@ def recipe(platform: Platform, video_id: int) -> Recipe:
         path = platform.storage.fetch(record.key, artifact.folder)
         if stat.bytes > settings.max_upload_bytes:
             raise PermanentError(f"the file has {stat.bytes:,} bytes; at most {settings.max_upload_bytes:,} are taken")
-        probed = probe.probe(path, **limits)
         artifact.refer(SOURCE, record.key, path, record.content_type or "application/octet-stream")
+        _must_be_what_it_was(artifact)
+        probed = probe.probe(path, **limits)
         artifact.facts.update(probed.to_facts())
         artifact.verify(source.verify_upload(path, probed))
 
@@ -56,6 +57,15 @@ def recipe(platform: Platform, video_id: int) -> Recipe:
         return {"title": record.title, "source": markdown(pairs(_source_facts(manifest)))}
 
     return Recipe({SOURCE: digest([stat.key, stat.bytes])}, {}, CODE_VERSION, make, describe)
+
+
+def _must_be_what_it_was(artifact: Artifact) -> None:
+    """An uploaded object never changes. One that did is damaged, and what was made of it is better than anything that
+    could be made of it now."""
+    before = artifact.previous.file(SOURCE) if artifact.previous else None
+    now = artifact.referred(SOURCE)
+    if before is not None and before.key == now.key and before.sha256 != now.sha256:
+        raise PermanentError("the uploaded file is no longer what it was when it came; upload it again")
 
 
 def _source_facts(manifest: Manifest) -> dict[str, Any]:

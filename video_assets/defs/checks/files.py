@@ -1,15 +1,17 @@
 """Files there and unaltered: of a sample of videos, every byte of every artefact."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
 from video_assets.artifacts import current
-from video_assets.artifacts.audit import damaged_files
+from video_assets.artifacts.audit import ALTERED, damaged_files
 from video_assets.database import reading
 from video_assets.defs.checks.standing import standing_check
 from video_assets.defs.describe import markdown, table
 from video_assets.defs.platform import Platform
+from video_assets.errors import PermanentError, one_line
 from video_assets.videos import Stage
 
 SAMPLE = 100
@@ -21,17 +23,34 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
     def files_whole(platform: Platform) -> dg.AssetCheckResult:
         with platform.database.read() as session:
             chosen = reading.sample_of_ledger(session, stage, SAMPLE)
-        damaged: list[tuple[int, str]] = []
+        damaged: list[tuple[int, str, str]] = []
         for video_id in chosen:
-            manifest = current(platform.storage, video_id, stage)
-            if manifest is None:
-                damaged.append((video_id, "nothing is current, though the ledger says so"))
-                continue
-            damaged += [(video_id, words) for words in damaged_files(platform.storage, manifest)]
-        metadata: dict[str, Any] = {"videos": len(chosen), "damaged": markdown(table(("video", "what"), damaged[:50]))}
+            damaged += [(video_id, *said) for said in _damage(platform, video_id, stage)]
+        rows = markdown(table(("video", "what", "what puts it right"), damaged[:50]))
+        metadata: dict[str, Any] = {"videos": len(chosen), "damaged": rows}
         return dg.AssetCheckResult(passed=not damaged, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
 
     return files_whole
+
+
+def _damage(platform: Platform, video_id: int, stage: Stage) -> Iterator[tuple[str, str]]:
+    """What is wrong with a video's artefact, and what puts it right; nothing where it is whole."""
+    again = f"`video-assets process --video {video_id}`"
+    try:
+        manifest = current(platform.storage, video_id, stage)
+    except PermanentError as error:
+        yield one_line(error), f"`video-assets reconcile`, then {again}"
+        return
+    if manifest is None:
+        yield "nothing is current, though the ledger says so", f"`video-assets reconcile`, then {again}"
+        return
+    for damage in damaged_files(platform.storage, manifest):
+        if stage is Stage.UPLOADS:
+            yield str(damage), "nothing else holds it: upload it again"
+        elif damage.what == ALTERED:
+            yield str(damage), f"`video-assets reconcile --thorough` removes it, then {again}"
+        else:
+            yield str(damage), again
 
 
 files_checks = [_files_check(stage) for stage in Stage]

@@ -10,6 +10,7 @@ from video_assets.defs.checks.files import SAMPLE
 from video_assets.defs.checks.standing import standing_check
 from video_assets.defs.describe import markdown, table
 from video_assets.defs.platform import Platform
+from video_assets.errors import PermanentError
 from video_assets.videos import Stage
 
 
@@ -20,7 +21,11 @@ def index_in_step(platform: Platform) -> dg.AssetCheckResult:
         chosen = reading.sample_of_ledger(session, Stage.SEARCH_DOCUMENTS, SAMPLE)
     wrong: list[tuple[int, str]] = []
     for video_id in chosen:
-        manifest, held = current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS), platform.search.read(video_id)
+        try:
+            manifest = current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS)
+        except PermanentError:  # the check of the files says so
+            continue
+        held = platform.search.read(video_id)
         if manifest is None:
             continue
         wanted = (manifest.facts["index_version"], manifest.facts["passages"])

@@ -16,6 +16,7 @@ from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError
 from video_assets.media import hls, ladder, quality
 from video_assets.media.probe import Probe
+from video_assets.storage import NotFound
 from video_assets.videos import Stage
 
 SAMPLE = 3
@@ -32,12 +33,15 @@ def looks_like_its_source(platform: Platform) -> dg.AssetCheckResult:
     rows: list[tuple[int, str, str]] = []
     worst = 100.0
     for video_id in chosen:
-        uploaded, made = (current(platform.storage, video_id, stage) for stage in (Stage.UPLOADS, Stage.VARIANTS))
+        try:
+            uploaded, made = (current(platform.storage, video_id, stage) for stage in (Stage.UPLOADS, Stage.VARIANTS))
+        except PermanentError:  # the check of the files says so
+            continue
         if uploaded is None or made is None:
             continue
         try:
             found = score(platform, uploaded, made)
-        except PermanentError as error:
+        except (PermanentError, NotFound) as error:
             worst = 0.0
             rows.append((video_id, "", str(error)))
             continue

@@ -23,5 +23,5 @@ def build_sensors(platform: Platform) -> list[dg.SensorDefinition]:
         build_arrivals_sensor(platform),
         build_status_sensor(platform, projector),
         build_outbox_sensor(platform),
-        build_reconcile_sensor(platform, projector),
+        build_reconcile_sensor(platform),
     ]

@@ -4,11 +4,10 @@ import dagster as dg
 
 from video_assets.defs.operating import reconcile
 from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
 from video_assets.lifecycle.dead import Silences
 
 
-def build_reconcile_sensor(platform: Platform, projector: Projector) -> dg.SensorDefinition:
+def build_reconcile_sensor(platform: Platform) -> dg.SensorDefinition:
     """The sensor. What it remembers between ticks is how long each run has been silent."""
     silences = Silences()
 
@@ -19,7 +18,7 @@ def build_reconcile_sensor(platform: Platform, projector: Projector) -> dg.Senso
         description="Fails runs whose worker is gone, sweeps after deletions, purges old runs. Starts no runs.",
     )
     def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        repaired = reconcile(platform, context.instance, projector=projector, silences=silences)
+        repaired = reconcile(platform, context.instance, silences=silences)
         for line in repaired:
             context.log.info(line)
         return dg.SkipReason("; ".join(repaired)[:500] or "nothing to repair")
