@@ -85,6 +85,11 @@ def test_the_dying_are_looked_through_without_a_word(tmp_path: Path) -> None:
         churn.wait()
 
 
+def ignores(pid: int, number: signal.Signals) -> bool:
+    (mask,) = [line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "SigIgn" in line]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def test_the_guard_kills_what_it_was_told_of_once_the_pipe_is_closed(tmp_path: Path) -> None:
     folder = tmp_path / "private"
     folder.mkdir()
@@ -98,6 +103,7 @@ def test_the_guard_kills_what_it_was_told_of_once_the_pipe_is_closed(tmp_path: P
     watch.stdin.write(f"+{kept.pid}\n+{ended.pid}\n-{kept.pid}\n".encode())
     watch.stdin.flush()
     wait_for("their children", lambda: len(guard.members({kept.pid, ended.pid})) >= 4, 10)
+    wait_for("the guard to have begun", lambda: ignores(watch.pid, signal.SIGHUP), 10, pause=0.02)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         watch.send_signal(number)
     watch.stdin.close()
