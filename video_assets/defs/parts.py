@@ -11,6 +11,7 @@ ends with who started it, whatever that one died of.
 from __future__ import annotations
 
 import ctypes
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -88,6 +89,8 @@ PARTS: dict[str, Callable[..., None]] = {"code-server": code_server, "webserver"
 def main(arguments: list[str]) -> None:
     """The entry point."""
     parent, name, *rest = arguments
+    # In the background of a script it is ignored, and Dagster would ignore SIGTERM as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform == "linux":
         die_with_parent(ctypes.CDLL(None), int(parent))
     PARTS[name](*rest)
