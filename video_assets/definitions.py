@@ -17,6 +17,7 @@ from video_assets.defs.io_manager import ManifestIOManager
 from video_assets.defs.jobs import audit, process_video
 from video_assets.defs.platform import Platform
 from video_assets.defs.remake import remake_light
+from video_assets.defs.schedules import build_schedules
 from video_assets.defs.sensors import build_sensors
 from video_assets.settings import Settings
 
@@ -38,6 +39,7 @@ def build_defs(settings: Settings, overrides: dict[str, Any] | None = None) -> d
         asset_checks=standing_checks,
         jobs=[process_video, remake_light, audit],
         sensors=build_sensors(platform),
+        schedules=build_schedules(settings),
         resources=resources | (overrides or {}),
         # One step at a time in the run's own process: starting a process a step takes 17 to 48 s a run.
         executor=dg.in_process_executor,

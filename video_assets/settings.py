@@ -167,6 +167,9 @@ class Settings(BaseSettings):
     inbox_settle_seconds: float = Field(default=3, ge=0, description="An inbox file is taken once unchanged this long.")
     upload_hours: float = Field(default=24, gt=0, description="An upload that has not ended by then is taken back.")
     run_retention_days: float = Field(default=30, gt=0, description="Ended runs are purged after this many days.")
+    audit_cron: str = Field(
+        default="30 3 * * *", description="When a sample of the library is audited: a cron line, in UTC; empty: never."
+    )
     partitions_max: int = Field(
         default=80_000, gt=0, description="Above it the oldest ready partition keys are retired."
     )
@@ -178,6 +181,14 @@ class Settings(BaseSettings):
         if not all(h.isascii() and h.isdigit() and 0 < int(h) <= 8640 for h in heights):
             raise ValueError("give rung heights such as 1080,720,480")
         return ",".join(str(h) for h in sorted({int(h) for h in heights}, reverse=True))
+
+    @field_validator("audit_cron")
+    @classmethod
+    def _cron_has_five_fields(cls, value: str) -> str:
+        value = " ".join(value.split())
+        if value and not re.fullmatch(r"[0-9*/,A-Za-z-]+( [0-9*/,A-Za-z-]+){4}", value):
+            raise ValueError("give minute, hour, day, month and weekday, such as 30 3 * * *")
+        return value
 
     @field_validator("s3_endpoint_url")
     @classmethod

@@ -6,7 +6,7 @@ the next one, or by `reconcile`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,6 +29,8 @@ class FailedAttempt(BaseModel):
     fence: str
     state: RunState
     at: datetime
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
     stages: tuple[Stage, ...] = ()
     reason: str = ""
     error_kind: str = ""
@@ -52,7 +54,8 @@ class FailureRecord(BaseModel):
             attempts=tuple(
                 FailedAttempt(
                     run_id=attempt.run_id, fence=attempt.fence, state=attempt.state, at=attempt.finished_at,
-                    stages=attempt.stages, reason=attempt.reason, error_kind=attempt.error_kind,
+                    queued_at=attempt.queued_at, started_at=attempt.started_at, stages=attempt.stages,
+                    reason=attempt.reason, error_kind=attempt.error_kind,
                     error_stage=attempt.error_stage, error=attempt.error,
                 )
                 for attempt in attempts
@@ -62,14 +65,21 @@ class FailureRecord(BaseModel):
 
     def events(self) -> list[RunChanged]:
         """The events that would bring the row where it stood."""
-        return [
-            RunChanged(
-                video_ids=(self.video_id,), run_id=attempt.run_id, fence=attempt.fence, state=attempt.state,
-                at=attempt.at, stages=attempt.stages, reason=attempt.reason, error_kind=attempt.error_kind,
+        return [event for attempt in self.attempts for event in self._events(attempt)]
+
+    def _events(self, attempt: FailedAttempt) -> Iterator[RunChanged]:
+        def changed(state: RunState, at: datetime) -> RunChanged:
+            return RunChanged(
+                video_ids=(self.video_id,), run_id=attempt.run_id, fence=attempt.fence, state=state, at=at,
+                stages=attempt.stages, reason=attempt.reason, error_kind=attempt.error_kind,
                 error_stage=attempt.error_stage, error=attempt.error,
-            )
-            for attempt in self.attempts
-        ]  # fmt: skip
+            )  # fmt: skip
+
+        if attempt.queued_at is not None:
+            yield changed(RunState.QUEUED, attempt.queued_at)
+        if attempt.started_at is not None:
+            yield changed(RunState.STARTED, attempt.started_at)
+        yield changed(attempt.state, attempt.at)
 
 
 def mirror_failures(storage: Storage, database: Database, video_ids: Iterable[int]) -> None:

@@ -187,8 +187,9 @@ class LocalStorage:
                     if durable:  # first its bytes, then its name, or there might be the name of an empty file
                         _onto_disk(temporary)
                     if target.is_dir():  # folders are no objects: an empty one stands in nobody's way
-                        with suppress(OSError):
-                            target.rmdir()
+                        for each, _, _ in os.walk(target, topdown=False):
+                            with suppress(OSError):
+                                os.rmdir(each)
                     os.replace(temporary, target)
                     for folder in (target.parent, *(each.parent for each in new_folders)) if durable else ():
                         with suppress(FileNotFoundError):  # deleted again meanwhile, and tidied away

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from video_assets.artifacts import Deleted, Superseded, current, publish, read_pointer, tombstone
-from video_assets.artifacts.pointer import Pointer, fence_over, make_fence, pointer_key
+from video_assets.artifacts.manifest import manifest_bytes
+from video_assets.artifacts.pointer import Lost, Pointer, deleted_at, fence_over, make_fence, pointer_key
 from video_assets.errors import PermanentError
 from video_assets.storage import Storage
 from video_assets.storage.local import LocalStorage
@@ -173,6 +174,55 @@ def test_a_manifest_that_nobody_can_read_is_said_in_one_line(storage: Storage) -
     with pytest.raises(PermanentError, match="is no manifest of this release") as error:
         current(storage, 1, Stage.VARIANTS)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe", b"[]", b"{}", b'{"manifest_key": "videos/2/variants/x/manifest.json"}']
+)
+def test_a_pointer_that_nobody_can_read_is_replaced_and_deleted_over(storage: Storage, data: bytes) -> None:
+    key = pointer_key(1, Stage.VARIANTS)
+    storage.put_bytes(key, data)
+    publish(storage, manifest(1))
+    assert current(storage, 1, Stage.VARIANTS) == manifest(1)
+    storage.put_bytes(key, data)
+    tombstone(storage, 1, at(5))
+    assert deleted_at(storage, 1) == at(5)
+    storage.put_bytes(key, data)
+    with pytest.raises(Deleted):
+        publish(storage, manifest(2))
+
+
+def test_one_tombstone_that_is_left_keeps_a_video_deleted(storage: Storage) -> None:
+    tombstone(storage, 1, at(5))
+    for stage in list(Stage)[:-1]:
+        if stage is Stage.VARIANTS:
+            storage.put_bytes(pointer_key(1, stage), b"garbage")
+        else:
+            storage.delete(pointer_key(1, stage))
+        assert deleted_at(storage, 1) == at(5)
+
+
+def test_a_tombstone_of_another_video_deletes_nothing(storage: Storage) -> None:
+    tombstone(storage, 2, at(5))
+    publish(storage, manifest(1))
+    stone = storage.get_bytes(pointer_key(2, Stage.UPLOADS))
+    storage.put_bytes(pointer_key(1, Stage.UPLOADS), stone)
+    assert deleted_at(storage, 1) is None
+    assert deleted_at(storage, 2) == at(5)
+
+
+def test_a_manifest_of_another_artefact_is_none_of_this_one(storage: Storage) -> None:
+    publish(storage, manifest(1))
+    storage.put_bytes(manifest(1).key, manifest_bytes(manifest(2)))
+    with pytest.raises(PermanentError, match="another artefact"):
+        current(storage, 1, Stage.VARIANTS)
+
+
+def test_a_manifest_that_is_lost_is_said_with_what_makes_it_again(storage: Storage) -> None:
+    publish(storage, manifest(1))
+    storage.delete(manifest(1).key)
+    with pytest.raises(Lost, match="`video-assets process --video 1` makes it again"):
+        current(storage, 1, Stage.VARIANTS)
 
 
 NOW = at(1000)

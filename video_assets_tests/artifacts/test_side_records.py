@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from video_assets.artifacts.audit import damaged_files
-from video_assets.artifacts.captions import current_captions, put_captions
-from video_assets.artifacts.upload import UploadRecord, put_upload_record, read_upload_record
+from video_assets.artifacts.captions import captions_key, current_captions, put_captions
+from video_assets.artifacts.pointer import Garbage
+from video_assets.artifacts.upload import UploadRecord, put_upload_record, read_upload_record, upload_key
 from video_assets.errors import PermanentError
 from video_assets.storage import Storage
 from video_assets.storage.local import LocalStorage
@@ -43,6 +44,23 @@ def test_an_upload_record_reads_back_equal(storage: Storage) -> None:
 def test_a_video_that_was_never_uploaded_is_said_so(storage: Storage) -> None:
     with pytest.raises(PermanentError, match="there is no video 7"):
         read_upload_record(storage, 7)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b'{"video_id": 8, "key": "k", "title": "t", "created_at": 0}'])
+def test_side_records_that_are_garbage_or_anothers_are_said_in_one_line(storage: Storage, data: bytes) -> None:
+    storage.put_bytes(upload_key(1), data)
+    storage.put_bytes(captions_key(1), data)
+    for read, key in ((read_upload_record, upload_key(1)), (current_captions, captions_key(1))):
+        with pytest.raises(Garbage, match=f"^{key} is") as error:
+            read(storage, 1)
+        assert "\n" not in str(error.value)
+
+
+def test_captions_of_another_video_are_not_taken(storage: Storage) -> None:
+    put_captions(storage, 2, b"WEBVTT", "a.vtt")
+    storage.put_bytes(captions_key(1), storage.get_bytes(captions_key(2)))
+    with pytest.raises(Garbage, match="another video's"):
+        current_captions(storage, 1)
 
 
 def test_an_audit_names_what_is_missing_cut_or_altered(storage: Storage) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from video_assets.artifacts import Artifact, CheckOutcome, Manifest, Workbench, current, publish, tombstone
+from video_assets.artifacts.pointer import pointer_key
 from video_assets.errors import PermanentError
 from video_assets.videos import Stage
 from video_assets_tests.artifacts.making import PASSED, at, bench, open_variants, run, write
@@ -62,6 +63,17 @@ def test_the_same_again_is_reused_with_its_recorded_checks(workbench: Workbench)
         assert artifact.outcomes == [PASSED]
         assert artifact.seal() == made
     assert current(workbench.storage, 1, Stage.VARIANTS) == made
+
+
+@pytest.mark.parametrize("what", ["pointer", "manifest", "both"])
+@pytest.mark.parametrize("data", [None, b"\xff garbage"])
+def test_what_cannot_be_read_any_more_is_made_again(workbench: Workbench, what: str, data: bytes | None) -> None:
+    made, storage = make(workbench, 1), workbench.storage
+    for key in (pointer_key(1, Stage.VARIANTS),) * (what != "manifest") + (made.key,) * (what != "pointer"):
+        storage.delete(key) if data is None else storage.put_bytes(key, data)
+    again = make(workbench, 2)
+    assert again.run_id != made.run_id
+    assert current(storage, 1, Stage.VARIANTS) == again
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ def recipe(
         kept = {name: file for name, part in parts.items() if (file := artifact.unchanged(part, name))}
         missing = [rung for rung in plan.rungs if not kept.keys() >= set(_files_of(rung))]
         with_stills = not kept.keys() >= set(stills.FILES)
+        # What is left of a part of which something is lost belongs to the bytes it came with, not to those made now.
+        for name in (*(name for rung in missing for name in _files_of(rung)), *(stills.FILES if with_stills else ())):
+            kept.pop(name, None)
         tell = partial(_tell, artifact, say)
         encode.encode(plan, probe, source, artifact.folder, missing, on_progress=tell, with_stills=with_stills)
         if with_stills:

@@ -26,7 +26,7 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
         damaged: list[tuple[int, str, str]] = []
         for video_id in chosen:
             damaged += [(video_id, *said) for said in _damage(platform, video_id, stage)]
-        rows = markdown(table(("video", "what", "what puts it right"), damaged[:50]))
+        rows = markdown(table(("video", "what", "run"), damaged[:50]))
         metadata: dict[str, Any] = {"videos": len(chosen), "damaged": rows}
         return dg.AssetCheckResult(passed=not damaged, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
 
@@ -35,20 +35,20 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
 
 def _damage(platform: Platform, video_id: int, stage: Stage) -> Iterator[tuple[str, str]]:
     """What is wrong with a video's artefact, and what puts it right; nothing where it is whole."""
-    again = f"`video-assets process --video {video_id}`"
+    again, look = f"video-assets process --video {video_id}", "video-assets reconcile"
     try:
         manifest = current(platform.storage, video_id, stage)
     except PermanentError as error:
-        yield one_line(error), f"`video-assets reconcile`, then {again}"
+        yield one_line(error), f"{look}; {again}"
         return
     if manifest is None:
-        yield "nothing is current, though the ledger says so", f"`video-assets reconcile`, then {again}"
+        yield "nothing is current, though the ledger says so", f"{look}; {again}"
         return
     for damage in damaged_files(platform.storage, manifest):
         if stage is Stage.UPLOADS:
-            yield str(damage), "nothing else holds it: upload it again"
+            yield str(damage), "nothing else holds it; upload it again"
         elif damage.what == ALTERED:
-            yield str(damage), f"`video-assets reconcile --thorough` removes it, then {again}"
+            yield str(damage), f"{look} --thorough; {again}"
         else:
             yield str(damage), again
 
