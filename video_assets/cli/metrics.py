@@ -24,7 +24,7 @@ _HELP = {
     "outbox_parked": "Events that are set aside until somebody releases them.",
     "free_bytes": "Free bytes where files are made (home) and kept (storage).",
 }
-_PROGRAMS = {"dagster_webserver": "webserver", "dagster_daemon": "daemon", "worker": "worker"}
+_PROGRAMS = {"dagster_webserver": "webserver", "video_assets.defs.daemon": "daemon", "worker": "worker"}
 """What stands in the command line of a part that no `up` started."""
 
 

@@ -48,11 +48,11 @@ def code_server(socket: str) -> None:
 
 def daemon(socket: str, workspace_file: str) -> None:
     """Sensors, the queue of runs, backfills."""
-    from dagster._daemon.cli import run_command
+    from video_assets.defs.daemon import run
 
     wait_for_code(socket)
     arguments = ["--workspace", workspace_file, "--log-level", LOG_LEVEL, "--code-server-log-level", LOG_LEVEL]
-    run_command.main(args=arguments, prog_name="daemon", standalone_mode=False)
+    run(arguments)
 
 
 def webserver(socket: str, workspace_file: str, port: str) -> None:

@@ -18,13 +18,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import dagster as dg
 import psutil
 from sqlalchemy import select
 
 from video_assets.artifacts import current
 from video_assets.artifacts.pointer import pointer_key
 from video_assets.cli.alone import who
-from video_assets.database.models import VideoRow
+from video_assets.database.models import LaunchRow, VideoRow
+from video_assets.defs.operating import UNFINISHED
 from video_assets.defs.partitions import VIDEOS
 from video_assets.defs.platform import Platform
 from video_assets.footprint import Footprint, footprint
@@ -242,9 +244,35 @@ def wait_for_all(platform: Platform, up: Up, count: int, seconds: float) -> None
     try:
         wait_for(f"{count} videos to be ready", ready, seconds, pause=1)
     except AssertionError as error:
-        with platform.database.read() as session:
-            rows = [(row.id, row.status, row.status_message) for row in session.scalars(select(VideoRow))]
-        raise AssertionError(f"{error}; {[each for each in rows if each[1] != 'ready']}") from None
+        raise AssertionError(f"{error}; {_unfinished(platform, up.settings)}") from None
+
+
+def _unfinished(platform: Platform, settings: Settings) -> list[str]:
+    """The story of each video that is not ready, a line each."""
+    from video_assets.defs.instance import open_instance
+
+    with platform.database.read() as session:
+        rows = [row for row in session.scalars(select(VideoRow)) if row.status != "ready"]
+        launches = {
+            row.id: [(each.run_key, each.claimed_by, each.requested_at, each.closed_at) for each in session.scalars(
+                select(LaunchRow).where(LaunchRow.video_id == row.id).order_by(LaunchRow.id)
+            )]
+            for row in rows
+        }  # fmt: skip
+    with open_instance(settings) as instance:
+        runs = {
+            row.id: [
+                (str(run.create_timestamp), run.dagster_run.status.value)
+                for run in instance.get_run_records(dg.RunsFilter(tags={"dagster/partition": str(row.id)}))
+            ]
+            for row in rows
+        }
+        going = [(run.run_id[:8], run.status.value, run.tags.get("dagster/partition")) for run in instance.get_runs(
+            dg.RunsFilter(statuses=UNFINISHED)
+        )]  # fmt: skip
+    return [
+        f"{row.id} {row.status} {row.status_message}: runs {runs[row.id]}, launches {launches[row.id]}" for row in rows
+    ] + [f"going: {going}"]
 
 
 def footprints(up: Up) -> dict[str, Footprint]:

@@ -17,7 +17,7 @@ from video_assets_tests.media.clips import make_clip
 
 pytestmark = pytest.mark.e2e
 
-SHORT = (14, 150.0)
+SHORT = (12, 100.0)
 LONG = (300, 3_600.0)
 """Clips, and seconds of trouble."""
 
@@ -28,22 +28,46 @@ def long_clip(tmp_path: Path) -> Path:
     return make_clip(tmp_path / "long.mp4", seconds=12, size=(1280, 720), captions=CAPTIONS)
 
 
+@pytest.fixture
+def clock(tmp_path: Path) -> soak.Clock:
+    if not soak.may_mount():
+        reason = "filling a disk takes root, mount and a C compiler"
+        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+    return soak.Clock(tmp_path)
+
+
+@pytest.mark.timeout(600)
+def test_a_clock_that_is_set_costs_seconds(tmp_path: Path, clip: Path, clock: soak.Clock) -> None:
+    """Two hours ahead at first, then right, then an hour behind, then right again: nothing stands still."""
+    settings = house_settings(tmp_path / "home", ladder="240")
+    up, platform = soak.Up(settings, clock.environment, tmp_path / "up.log"), Platform(settings)
+    up.start()
+    try:
+        for number, ahead in enumerate((7200, 0, -3600, 0), start=1):
+            clock.set_ahead(ahead)
+            soak.feed(settings.inbox_folder, clip, number)
+            soak.wait_for_all(platform, up, number, 90)
+        assert up.starts == 1
+        assert all(soak.in_order(topics) for topics in _told_of(up, 4).values())
+        assert up.stop() in (0, 130)
+    finally:
+        for process in up.family():
+            process.kill()
+        platform.close()
+
+
 @pytest.mark.timeout(900)
-def test_minutes_of_trouble_lose_nothing(tmp_path: Path, long_clip: Path) -> None:
-    _soak(tmp_path, long_clip, *SHORT, seed=int(os.environ.get("SOAK_SEED", "1")))
+def test_minutes_of_trouble_lose_nothing(tmp_path: Path, long_clip: Path, clock: soak.Clock) -> None:
+    _soak(tmp_path, long_clip, clock, *SHORT, seed=int(os.environ.get("SOAK_SEED", "1")))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
-def test_hours_of_trouble_lose_nothing(tmp_path: Path, long_clip: Path) -> None:
-    _soak(tmp_path, long_clip, *LONG, seed=int(os.environ.get("SOAK_SEED", "2")))
+def test_hours_of_trouble_lose_nothing(tmp_path: Path, long_clip: Path, clock: soak.Clock) -> None:
+    _soak(tmp_path, long_clip, clock, *LONG, seed=int(os.environ.get("SOAK_SEED", "2")))
 
 
-def _soak(tmp_path: Path, clip: Path, clips: int, seconds: float, *, seed: int) -> None:
-    if not soak.may_mount():
-        reason = "filling a disk takes root, mount and a C compiler"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
-    clock = soak.Clock(tmp_path)
+def _soak(tmp_path: Path, clip: Path, clock: soak.Clock, clips: int, seconds: float, *, seed: int) -> None:
     with soak.small_disk(tmp_path / "disk", 400 + 8 * clips) as disk:
         # Whoever is killed every few seconds loses more workers than anybody else.
         settings = house_settings(disk / "home", ladder="720,360,240", max_lost_workers=1_000, inbox_settle_seconds=0.5)
@@ -89,13 +113,7 @@ def _trouble(up: soak.Up, clock: soak.Clock, disk: Path, clip: Path, clips: int,
 
 def _look(up: soak.Up, platform: Platform, clips: int) -> None:
     settings = up.settings
-    wait_for("every event to be told", lambda: len(soak.told(settings.home / "events.jsonl")) == clips, 60)
-    wait_for("the last of each video to be told", lambda: all(
-        topics[-1] == soak.ORDER[-1] for topics in soak.told(settings.home / "events.jsonl").values()
-    ), 60)  # fmt: skip
-    wrong = {
-        key: topics for key, topics in soak.told(settings.home / "events.jsonl").items() if not soak.in_order(topics)
-    }
+    wrong = {key: topics for key, topics in _told_of(up, clips).items() if not soak.in_order(topics)}
     assert not wrong
     wait_for("work folders to be cleared", lambda: not soak.left_below(settings.work_folder), 60)
     wait_for("the inbox to be empty", lambda: not soak.left_below(settings.inbox_folder), 30)
@@ -111,3 +129,15 @@ def _look(up: soak.Up, platform: Platform, clips: int) -> None:
     family = up.family()
     assert up.stop() in (0, 130)
     wait_for("everything to have ended", lambda: soak.nothing_runs(up, family), 20)
+
+
+def _told_of(up: soak.Up, videos: int) -> dict[str, list[str]]:
+    """What was told of each video, once all of it was."""
+    path = up.settings.home / "events.jsonl"
+
+    def all_told() -> dict[str, list[str]] | None:
+        told = soak.told(path)
+        done = len(told) == videos and all(topics[-1] == soak.ORDER[-1] for topics in told.values())
+        return told if done else None
+
+    return wait_for("every event to be told", all_told, 60)

@@ -9,6 +9,7 @@ from video_assets.defs.jobs import process_video
 from video_assets.defs.partitions import videos
 from video_assets.defs.platform import LEAST_FREE_BYTES, Platform, free_bytes
 from video_assets.defs.sensors.looks import looks
+from video_assets.lifecycle.identity import what_is_wrong
 from video_assets.lifecycle.launching import Launch, due
 from video_assets.videos import utc_now
 
@@ -31,6 +32,8 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
     def uploads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if free_bytes(settings.home) < LEAST_FREE_BYTES:
             return dg.SkipReason(f"the disk of {settings.home.absolute()} is full; runs start again once there is room")
+        if apart := what_is_wrong(platform.database, platform.storage):
+            return dg.SkipReason(apart)  # runs would be made over another library's files
         for _ in looks(settings.sensor_seconds):
             launches, found = _look(platform, context.instance)
             if launches:
