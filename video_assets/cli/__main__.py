@@ -1,5 +1,5 @@
 """`python -m video_assets.cli`."""
 
-from video_assets.cli.app import main
+from video_assets.cli import main
 
 main()

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-INTERRUPTED = 130
-"""The exit status of a command that was interrupted."""
+from video_assets.cli import INTERRUPTED as INTERRUPTED
 
 
 @contextmanager
