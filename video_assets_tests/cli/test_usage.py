@@ -18,8 +18,8 @@ from video_assets.storage import NotFound
 from video_assets_tests.cli.conftest import Said, say
 
 COMMANDS = [
-    "cancel", "delete", "demo", "doctor", "events", "healthy", "migrate", "process", "rebuild", "reconcile", "report",
-    "search", "status", "up", "worker",
+    "cancel", "delete", "demo", "doctor", "events", "healthy", "metrics", "migrate", "process", "rebuild", "reconcile",
+    "report", "search", "status", "up", "worker",
 ]  # fmt: skip
 
 
