@@ -46,7 +46,10 @@ def status(output: Output, video_id: int | None, limit: int, watch: bool, as_jso
     if as_json:
         output.document(_document(platform, video_id, limit) | ({"trouble": trouble} if trouble else {}))
     elif watch:
+        if trouble:
+            output.note(f"video-assets: {trouble}")
         _watch(output, platform, video_id, limit)
+        return 0
     elif trouble and video_id is None and not _counts(platform):
         output.say(trouble)
     else:

@@ -176,4 +176,4 @@ def test_must_answer_asks_every_server(servers: None, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(examining_servers, "of_servers", noted)
     must_answer(Platform(Settings.load()))
-    assert asked == ["database", "storage", "search", "events", "redis"]
+    assert asked == ["database", "storage", "library", "search", "events", "redis"]
