@@ -12,14 +12,14 @@ from video_assets.defs.assets.summaries import summaries
 from video_assets.defs.assets.transcripts import transcripts
 from video_assets.defs.assets.uploads import uploads
 from video_assets.defs.assets.variants import variants
+from video_assets.defs.bulk_remake import remake_light
 from video_assets.defs.checks import standing_checks
 from video_assets.defs.io_manager import ManifestIOManager
 from video_assets.defs.jobs import audit, process_video
-from video_assets.defs.platform import Platform
-from video_assets.defs.remake import remake_light
 from video_assets.defs.schedules import build_schedules
 from video_assets.defs.sensors import build_sensors
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 
 
 def build_defs(settings: Settings, overrides: dict[str, Any] | None = None) -> dg.Definitions:

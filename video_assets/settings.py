@@ -87,9 +87,17 @@ class Settings(BaseSettings):
     )
     whisper_device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="What the model runs on.")
     whisper_compute_type: Literal[
-        "default", "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16",
+        "default",
+        "auto",
+        "int8",
+        "int8_float32",
+        "int8_float16",
+        "int8_bfloat16",
+        "int16",
+        "float16",
+        "bfloat16",
         "float32",
-    ] = Field(default="default", description="Numbers the model computes in; default: as it was saved.")  # fmt: skip
+    ] = Field(default="default", description="Numbers the model computes in; default: as it was saved.")
     whisper_language: str = Field(
         default="", pattern="^([a-z]{2,3})?$", description="Language spoken (en, de, …); empty: heard from excerpts."
     )

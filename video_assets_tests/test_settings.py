@@ -30,10 +30,18 @@ def test_the_key_is_shown_by_nothing_that_shows_settings(secretive: Settings, ca
 
 def test_a_child_gets_every_setting_and_the_key(secretive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", "from video_assets.settings import Settings; s = Settings.load()\n"
-         "print(s.openai_api_key.get_secret_value(), s.openai_base_url, s.model_dump_json())"],
-        env=secretive.environment(), capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from video_assets.settings import Settings; s = Settings.load()\n"
+            "print(s.openai_api_key.get_secret_value(), s.openai_base_url, s.model_dump_json())",
+        ],
+        env=secretive.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     key, url, rest = child.stdout.split(" ", 2)
     assert (key, url) == (KEY, "http://127.0.0.1:9/v1")
     assert json.loads(rest) == json.loads(secretive.model_dump_json()), "secrets are masked in both"
@@ -43,9 +51,12 @@ def test_a_child_gets_every_setting_and_the_key(secretive: Settings, monkeypatch
 
 def test_passwords_within_urls_are_shown_by_no_repr() -> None:
     settings = Settings(
-        database_url=f"postgresql://me:{KEY}@host/db", search_url=f"https://me:{KEY}@host:9200",
-        storage_url=f"s3://me:{KEY}@bucket", inbox=f"s3://me:{KEY}@bucket/inbox", kafka_bootstrap_servers="host:9092",
-    )  # fmt: skip
+        database_url=f"postgresql://me:{KEY}@host/db",
+        search_url=f"https://me:{KEY}@host:9200",
+        storage_url=f"s3://me:{KEY}@bucket",
+        inbox=f"s3://me:{KEY}@bucket/inbox",
+        kafka_bootstrap_servers="host:9092",
+    )
     for text in (repr(settings), str(settings)):
         assert KEY not in text
         assert "postgresql://me:***@host/db" in text

@@ -6,6 +6,21 @@ from video_assets.artifacts.pointer import Deleted, Pointer, Superseded, current
 from video_assets.artifacts.workbench import Artifact, RunInfo, Workbench
 
 __all__ = [
-    "Artifact", "CheckOutcome", "Cost", "Deleted", "Manifest", "ManifestFile", "Pointer", "RunInfo", "Superseded",
-    "Workbench", "content_hash", "current", "digest", "fingerprint", "publish", "read_pointer", "tombstone",
-]  # fmt: skip
+    "Artifact",
+    "CheckOutcome",
+    "Cost",
+    "Deleted",
+    "Manifest",
+    "ManifestFile",
+    "Pointer",
+    "RunInfo",
+    "Superseded",
+    "Workbench",
+    "content_hash",
+    "current",
+    "digest",
+    "fingerprint",
+    "publish",
+    "read_pointer",
+    "tombstone",
+]

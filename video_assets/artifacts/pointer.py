@@ -211,9 +211,14 @@ def tombstone(storage: Storage, video_id: int, deleted_at: datetime) -> None:
 
 def _to(manifest: Manifest, first_made_at: datetime, first_fence: str) -> Pointer:
     return Pointer(
-        manifest_key=manifest.key, fingerprint=manifest.fingerprint, run_id=manifest.run_id, fence=manifest.fence,
-        made_at=manifest.made_at, first_made_at=first_made_at, first_fence=first_fence,
-    )  # fmt: skip
+        manifest_key=manifest.key,
+        fingerprint=manifest.fingerprint,
+        run_id=manifest.run_id,
+        fence=manifest.fence,
+        made_at=manifest.made_at,
+        first_made_at=first_made_at,
+        first_fence=first_fence,
+    )
 
 
 def _replaceable(storage: Storage, video_id: int, artefact: Stage) -> tuple[Pointer | None, str | None]:

@@ -158,12 +158,21 @@ class Artifact:
             raise PermanentError(f"{failed[0].name}: {failed[0].summary}")
         files = tuple(self._stored(name, file) for name, file in sorted(self._files.items()))
         self.manifest = Manifest(
-            artefact=self.artefact, video_id=self.video_id, fingerprint=self.fingerprint,
-            content_hash=content_hash(files, self.facts), inputs=self.inputs, code_version=self.code_version,
-            params=self.params, files=files, checks=tuple(self.outcomes), facts=self.facts,
+            artefact=self.artefact,
+            video_id=self.video_id,
+            fingerprint=self.fingerprint,
+            content_hash=content_hash(files, self.facts),
+            inputs=self.inputs,
+            code_version=self.code_version,
+            params=self.params,
+            files=files,
+            checks=tuple(self.outcomes),
+            facts=self.facts,
             cost=self.meter.cost(tokens=self.tokens, usd=self.usd),
-            run_id=self.run.run_id, fence=self.run.fence, made_at=self.clock(),
-        )  # fmt: skip
+            run_id=self.run.run_id,
+            fence=self.run.fence,
+            made_at=self.clock(),
+        )
         return self.manifest
 
     @property
@@ -217,12 +226,21 @@ class Workbench:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         artifact = Artifact(
-            storage=self.storage, artefact=artefact, video_id=video_id,
-            run=self._in_turn(run, pointer), fingerprint=wanted,
-            code_version=code_version, params=dict(params), inputs=dict(inputs), previous=previous,
+            storage=self.storage,
+            artefact=artefact,
+            video_id=video_id,
+            run=self._in_turn(run, pointer),
+            fingerprint=wanted,
+            code_version=code_version,
+            params=dict(params),
+            inputs=dict(inputs),
+            previous=previous,
             reused=not run.force and is_fresh(self.storage, previous, wanted),
-            folder=folder, pulse=self.pulse, meter=Meter(), clock=self.clock,
-        )  # fmt: skip
+            folder=folder,
+            pulse=self.pulse,
+            meter=Meter(),
+            clock=self.clock,
+        )
         self.pulse.start(video_id, run.run_id, artefact)
         try:
             yield artifact

@@ -218,11 +218,14 @@ class LaunchRow(Base):
     __table_args__ = (
         # At most one open launch a video, whoever asks.
         Index(
-            "ix_launches_open", "video_id", unique=True,
-            sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL"),
+            "ix_launches_open",
+            "video_id",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
         ),
         Index("ix_launches_video_id_number", "video_id", "number", unique=True),
-    )  # fmt: skip
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))

@@ -11,8 +11,8 @@ import dagster as dg
 from video_assets.artifacts import Deleted, Manifest, Superseded, current, publish
 from video_assets.defs.failures import TRANSIENT_RETRIES, Rest, failure, pause_before_retry, reported
 from video_assets.defs.partitions import video_id_of
-from video_assets.defs.platform import Platform
 from video_assets.errors import TransientError, one_line
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 T = TypeVar("T")

@@ -192,9 +192,14 @@ def plan_sound(sound: Audio | None) -> Sound | None:
     if sound is None or not sound.channels:
         return None
     copy = (
-        sound.codec == "aac" and sound.profile == "LC" and sound.channels <= 2 and sound.clean and sound.start <= LATE
-        and 22_050 <= sound.rate <= 48_000 and sound.bit_rate <= 288_000
-    )  # fmt: skip
+        sound.codec == "aac"
+        and sound.profile == "LC"
+        and sound.channels <= 2
+        and sound.clean
+        and sound.start <= LATE
+        and 22_050 <= sound.rate <= 48_000
+        and sound.bit_rate <= 288_000
+    )
     if copy:
         return Sound(sound.index, True, sound.bit_rate, sound.channels, sound.rate)
     channels = min(2, sound.channels)

@@ -140,6 +140,4 @@ def _alike(word: str, other: str) -> bool:
 
 def _places(said: Sequence[str], parts: tuple[str, ...]) -> list[int]:
     size = len(parts)
-    return [
-        at for at, word in enumerate(said) if word == parts[0] and tuple(said[at : at + size]) == parts
-    ]  # fmt: skip
+    return [at for at, word in enumerate(said) if word == parts[0] and tuple(said[at : at + size]) == parts]

@@ -89,7 +89,7 @@ def ranked(
 
 def _video(
     video_id: int, about: _Scored | None, spoken: Sequence[tuple[int, _Scored]], rarity: Sequence[float]
-) -> Ranked:  # fmt: skip
+) -> Ranked:
     extra = ABOUT_SHARE * about.score if about else 0.0
     known = about.terms if about else frozenset()
     # A term that only the title has counts for what is said under it, too.

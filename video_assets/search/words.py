@@ -24,18 +24,37 @@ _WORD = re.compile(rf"[^\W_{_ALONE}]+(?:[{_MARKS}]+[^\W_{_ALONE}]*)*|[{_ALONE}]"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9]+")
 _PLAIN_LETTERS = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
 _FOLDED_MARKS = re.compile(f"[{_ACCENTS}]")
-_LETTERS = str.maketrans(
-    {"ø": "o", "œ": "oe", "æ": "ae", "đ": "d", "ł": "l", "\u0131": "i", "ð": "d", "þ": "th"}
-)  # fmt: skip
+_LETTERS = str.maketrans({"ø": "o", "œ": "oe", "æ": "ae", "đ": "d", "ł": "l", "\u0131": "i", "ð": "d", "þ": "th"})
 _IS_ALONE = re.compile(f"[{_ALONE}]+")
 
 _STEMMERS = {
-    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "es": "spanish", "et": "estonian",
-    "eu": "basque", "fi": "finnish", "fr": "french", "ga": "irish", "hu": "hungarian", "hy": "armenian",
-    "id": "indonesian", "it": "italian", "lt": "lithuanian", "nb": "norwegian", "nl": "dutch", "no": "norwegian",
-    "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish",
+    "ar": "arabic",
+    "ca": "catalan",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "es": "spanish",
+    "et": "estonian",
+    "eu": "basque",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "nb": "norwegian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pl": "polish",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "sv": "swedish",
     "tr": "turkish",
-}  # fmt: skip
+}
 """Languages whose stems are kept beside the words. English is not among them: both indices stem it themselves."""
 STEMMED = frozenset(_STEMMERS)
 

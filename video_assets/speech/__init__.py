@@ -6,6 +6,14 @@ from video_assets.speech.transcript import Segment, Transcript, Word, empty, to_
 from video_assets.speech.verify import transcript_checks
 
 __all__ = [
-    "Segment", "Transcript", "Word", "choose", "empty", "read_captions", "to_json", "to_text", "to_vtt",
+    "Segment",
+    "Transcript",
+    "Word",
+    "choose",
+    "empty",
+    "read_captions",
+    "to_json",
+    "to_text",
+    "to_vtt",
     "transcript_checks",
-]  # fmt: skip
+]

@@ -83,9 +83,7 @@ def _loaded(model: SpeechModel) -> WhisperModel:
     folder = folder or _fetched(model.name)
     memory.map_large_blocks()
     try:
-        return WhisperModel(
-            folder, device=model.device, compute_type=model.compute_type, cpu_threads=model.threads
-        )  # fmt: skip
+        return WhisperModel(folder, device=model.device, compute_type=model.compute_type, cpu_threads=model.threads)
     except Exception as error:
         raise PermanentError(
             f"speech model {shown} cannot be loaded ({one_line(error, 200)}): "

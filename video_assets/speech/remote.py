@@ -53,9 +53,13 @@ _log = logging.getLogger(__name__)
 
 
 def transcribe(
-    audio: Path, endpoint: Endpoint, once: Ask, *, on_progress: Callable[[float], None] | None = None,
+    audio: Path,
+    endpoint: Endpoint,
+    once: Ask,
+    *,
+    on_progress: Callable[[float], None] | None = None,
     service: AudioService | None = None,
-) -> Transcript:  # fmt: skip
+) -> Transcript:
     """The transcript of a 16 kHz mono 16-bit WAV file. `on_progress` is called with the fraction done.
 
     PermanentError and TransientError say what is wrong with the server; what it has answered by then is kept by
@@ -96,13 +100,21 @@ def _transcribed(
     found = tuple(sorted(segments, key=lambda segment: segment.start))
     language, share = agreed(votes) or (None, None)
     return Transcript(
-        segments=found, source="openai", duration_seconds=total, speech_seconds=covered_seconds(found),
-        language=endpoint.language or language, language_probability=None if endpoint.language else share,
+        segments=found,
+        source="openai",
+        duration_seconds=total,
+        speech_seconds=covered_seconds(found),
+        language=endpoint.language or language,
+        language_probability=None if endpoint.language else share,
         model_info={
-            "recogniser": VERSION, "model": endpoint.model, "server": endpoint.base_url, "times": detail == "times",
-            "voice_seconds": round(voice, 3), "refused": [[round(start, 3), round(end, 3)] for start, end in refused],
+            "recogniser": VERSION,
+            "model": endpoint.model,
+            "server": endpoint.base_url,
+            "times": detail == "times",
+            "voice_seconds": round(voice, 3),
+            "refused": [[round(start, 3), round(end, 3)] for start, end in refused],
         },
-    )  # fmt: skip
+    )
 
 
 def _sizes(endpoint: Endpoint, detail: Detail) -> tuple[float, Callable[[Samples], int] | None]:
@@ -164,9 +176,14 @@ def _heard(service: AudioService, once: Ask, detail: Detail, chunk: Window) -> _
 def _question(endpoint: Endpoint, wav: bytes, detail: Detail, temperature: float) -> dict[str, Any]:
     """All that decides the answer."""
     return {
-        "asked": "transcription", "server": endpoint.base_url, "model": endpoint.model, "detail": detail,
-        "language": endpoint.language, "temperature": temperature, "sha256": hashlib.sha256(wav).hexdigest(),
-    }  # fmt: skip
+        "asked": "transcription",
+        "server": endpoint.base_url,
+        "model": endpoint.model,
+        "detail": detail,
+        "language": endpoint.language,
+        "temperature": temperature,
+        "sha256": hashlib.sha256(wav).hexdigest(),
+    }
 
 
 def as_wav(samples: Samples) -> bytes:

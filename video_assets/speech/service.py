@@ -19,8 +19,8 @@ from typing import Any
 import httpx2 as httpx
 import openai
 
-from video_assets import openai_client
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.model_server import client
 from video_assets.speech.clean import clean_text
 from video_assets.speech.endpoint import Detail, Endpoint, NoTimes
 
@@ -88,7 +88,7 @@ class AudioService:
         """The server's status in words."""
         status, said, host, model = (
             error.status_code,
-            self._safe(openai_client.said(error), 200),
+            self._safe(client.said(error), 200),
             self.endpoint.host,
             self.endpoint,
         )
@@ -105,12 +105,12 @@ class AudioService:
             return PermanentError(
                 f"{host} does not take files that large (413): lower VIDEO_ASSETS_TRANSCRIPTION_MAX_BYTES"
             )
-        if status == 429 and openai_client.code(error) in ("insufficient_quota", "billing_hard_limit_reached"):
+        if status == 429 and client.code(error) in ("insufficient_quota", "billing_hard_limit_reached"):
             return PermanentError(f"the account at {host} has no credit left (429: {said}); top it up")
         if status in (408, 409, 425, 429) or status >= 500:
             trouble = "asks for fewer calls" if status == 429 else "is in trouble"
             return TransientError(
-                f"{host} {trouble} ({status}: {said})", retry_after=openai_client.retry_after(error.response)
+                f"{host} {trouble} ({status}: {said})", retry_after=client.retry_after(error.response)
             )
         return PermanentError(f"{host} refused to transcribe with {model} ({status}: {said})")
 
@@ -122,7 +122,7 @@ class AudioService:
         with self._lock:
             if self._client is None:
                 where = self.endpoint
-                self._client = openai_client.connected(
+                self._client = client.connected(
                     where.base_url, where.api_key, timeout=where.timeout, most_bytes=MOST_BYTES
                 )
             return self._client
@@ -159,9 +159,10 @@ def _timed(value: object) -> list[Mapping[str, Any]]:
     """The entries that have a start and an end."""
     entries = value[:MOST_PIECES] if isinstance(value, list) else []
     return [
-        each for each in entries
+        each
+        for each in entries
         if isinstance(each, dict) and _is_number(each.get("start")) and _is_number(each.get("end"))
-    ]  # fmt: skip
+    ]
 
 
 def _is_number(value: object) -> bool:

@@ -30,10 +30,21 @@ def manifest(number: int = 1, *, made_at: datetime | None = None, **changes: Any
     """A manifest of the video 1's variants, by the run of this number."""
     by = run(number)
     values: dict[str, Any] = {
-        "artefact": Stage.VARIANTS, "video_id": 1, "fingerprint": f"{number:064x}", "content_hash": "c", "inputs": {},
-        "code_version": "1", "params": {}, "files": (), "checks": (PASSED,), "facts": {}, "cost": Cost(),
-        "run_id": by.run_id, "fence": by.fence, "made_at": made_at or at(number),
-    }  # fmt: skip
+        "artefact": Stage.VARIANTS,
+        "video_id": 1,
+        "fingerprint": f"{number:064x}",
+        "content_hash": "c",
+        "inputs": {},
+        "code_version": "1",
+        "params": {},
+        "files": (),
+        "checks": (PASSED,),
+        "facts": {},
+        "cost": Cost(),
+        "run_id": by.run_id,
+        "fence": by.fence,
+        "made_at": made_at or at(number),
+    }
     return Manifest(**(values | changes))
 
 

@@ -24,18 +24,18 @@ from typing import Any
 import imageio_ffmpeg
 from PIL import Image, ImageDraw
 
-from video_assets import peaks
+from video_assets import peak_memory
 from video_assets.artifacts import RunInfo, publish
 from video_assets.artifacts.pointer import make_fence
 from video_assets.defs.assets import uploads, variants
-from video_assets.defs.making import opened
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.intake import take_in
+from video_assets.defs.materialize import opened
+from video_assets.intake.uploads import take_in
 from video_assets.media import audio, encode, inspect, ladder, stills
 from video_assets.media.ladder import Ladder, Rung
 from video_assets.media.probe import Probe
-from video_assets.media.process import run_ffmpeg
+from video_assets.media.sandbox.process import run_ffmpeg
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.benchmarks.quality import quality
 from video_assets_tests.media.clips import ffmpeg
@@ -332,9 +332,9 @@ def three_hours(folder: Path, *, seconds: int) -> Figures:
             outcomes, _ = inspect.variants(out, plan, probe)
             assert all(outcome.passed for outcome in outcomes), outcomes
 
-        peaks[length] = spent(make)
+        peak_memory[length] = spent(make)
         source.unlink()
-    short, long = peaks[seconds // 10], peaks[seconds]
+    short, long = peaks[seconds // 10], peak_memory[seconds]
     return {
         f"{seconds / 3600:g} h at a low rate: peak memory, MB": round(long.peak / 1e6),
         f"{seconds / 3600:g} h at a low rate: peak memory over that of a tenth": round(long.peak / short.peak, 3),
@@ -345,9 +345,9 @@ def three_hours(folder: Path, *, seconds: int) -> Figures:
 def spent(work: Callable[[], object]) -> Spent:
     """Does the work. Its memory is the peak of this process and that of its largest child, together: the door notes
     them as it goes, where a watch of our own would count as work."""
-    peaks.start()
+    peak_memory.start()
     took = timed(work)
-    return replace(took, peak=peaks.own() + peaks.largest_child())
+    return replace(took, peak=peak_memory.own() + peak_memory.largest_child())
 
 
 def timed(work: Callable[[], object]) -> Spent:

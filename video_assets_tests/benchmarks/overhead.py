@@ -8,16 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from video_assets.artifacts.fingerprint import file_sha256
-from video_assets.database import reading
 from video_assets.definitions import build_defs
-from video_assets.defs.instance import open_instance
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
+from video_assets.defs.event_log.projector import Projector
+from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.runner import run_video
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
+from video_assets.library import queries
 from video_assets.media import encode, inspect, ladder, stills, subtitles
 from video_assets.media.probe import probe
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets_tests.media.clips import make_clip
 
 CAPTIONS = "WEBVTT\n\n" + "\n".join(
@@ -56,13 +56,13 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
             figures[f"{title}: CPU seconds a run beyond bare"] = round((ours[1] - bare[1]) / len(paths), 3)
         Projector(system).advance(instance, 0)
     with system.database.read() as session:
-        for artifact in reading.artifacts(session, video_ids[-1]):
+        for artifact in queries.artifacts(session, video_ids[-1]):
             cost = artifact.cost
             figures[f"{artifact.artefact}: peak memory of the worker, MB"] = round(cost["peak_bytes"] / 1e6)
             figures[f"{artifact.artefact}: peak memory of its largest child, MB"] = round(
                 cost["child_peak_bytes"] / 1e6
             )
-        statuses = reading.counts(session)
+        statuses = queries.counts(session)
     figures["statuses at the end"] = ", ".join(f"{status}: {count}" for status, count in statuses.items())
     return figures
 

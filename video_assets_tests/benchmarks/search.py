@@ -16,10 +16,10 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import parallel_bulk
 
 from video_assets.search import Document, Passage, open_index, words
-from video_assets.search.elastic import ElasticIndex
-from video_assets.search.elastic_mapping import MAPPINGS, SETTINGS
-from video_assets.search.elastic_names import FRESH
-from video_assets.search.elastic_server import CHUNK, CHUNK_BYTES, THREADS
+from video_assets.search.elastic.index import ElasticIndex
+from video_assets.search.elastic.mapping import MAPPINGS, SETTINGS
+from video_assets.search.elastic.names import FRESH
+from video_assets.search.elastic.server import CHUNK, CHUNK_BYTES, THREADS
 from video_assets_tests.benchmarks import servers
 
 PASSAGES_A_VIDEO = 40
@@ -133,10 +133,15 @@ def library(videos: int) -> list[Document]:
         )
         documents.append(
             Document(
-                video_id=video_id, title=said(4), summary=said(60), language="en", duration=1200.0, passages=passages,
+                video_id=video_id,
+                title=said(4),
+                summary=said(60),
+                language="en",
+                duration=1200.0,
+                passages=passages,
                 user_id=video_id % 50,
             )
-        )  # fmt: skip
+        )
     return documents
 
 

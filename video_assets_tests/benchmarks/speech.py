@@ -47,8 +47,12 @@ def heard(seconds: float, folder: Path, *, timeout: float = 880) -> dict[str, An
     ffmpeg("-stream_loop", "-1", "-i", str(TALK), "-t", str(seconds), "-c", "copy", str(source), timeout=300)
     ran = subprocess.run(
         [sys.executable, "-c", _CHILD, str(source), str(folder), str(MODEL)],
-        capture_output=True, text=True, timeout=timeout, env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        check=False,
+    )
     if ran.returncode:
         raise RuntimeError(ran.stderr[-2000:])
     report: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])

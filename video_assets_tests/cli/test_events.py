@@ -7,14 +7,13 @@ import json
 import pytest
 
 from video_assets.cli.app import run
-from video_assets.database import outbox, publishing
-from video_assets.defs.operating import drain_outbox
-from video_assets.defs.platform import Platform
-from video_assets.events import payloads
+from video_assets.defs.operations import drain_outbox
+from video_assets.outbox import messages, queue, rows
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets.videos import utc_now
 
-READY = payloads.ready(7, at=utc_now())
+READY = messages.ready(7, at=utc_now())
 
 
 @pytest.fixture
@@ -24,9 +23,9 @@ def platform(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Platform:
         monkeypatch.setenv(name, value)
     opened = Platform(settings)
     with opened.database.write() as session:
-        outbox.add(session, [READY], service="python-backend")
-        outbox.add(session, [payloads.deleted(7, at=utc_now()), payloads.ready(8, at=utc_now())], service="x")
-        publishing.park(session, READY.id, "\x1b[31mtoo large")
+        rows.add(session, [READY], service="python-backend")
+        rows.add(session, [messages.deleted(7, at=utc_now()), messages.ready(8, at=utc_now())], service="x")
+        queue.park(session, READY.id, "\x1b[31mtoo large")
     return opened
 
 
@@ -51,8 +50,11 @@ def test_what_is_parked_is_seen_everywhere(platform: Platform, capsys: pytest.Ca
     assert document["unpublished_events"] == 3
     (parked,) = document["parked"]
     assert (parked["id"], parked["video_id"], parked["topic"], parked["waiting_behind"]) == (
-        str(READY.id), 7, "video.ready", 1,
-    )  # fmt: skip
+        str(READY.id),
+        7,
+        "video.ready",
+        1,
+    )
     assert json.loads(asked(capsys, "status", "--json"))["parked_events"] == 1
     capsys.readouterr()
     assert run(["doctor", "--json"]) == 1
@@ -76,6 +78,6 @@ def test_given_up_it_is_never_sent_and_holds_nothing(
 ) -> None:
     asked(capsys, "events", "--give-up", "7")
     with platform.database.write() as session:  # as a replay of the event log would tell it again
-        assert outbox.add(session, [READY], service="python-backend") == []
+        assert rows.add(session, [READY], service="python-backend") == []
     drain_outbox(platform)
     assert told(settings) == [("7", "video.deleted"), ("8", "video.ready")]

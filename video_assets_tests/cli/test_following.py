@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from video_assets.cli.following import is_over
-from video_assets.defs.platform import Platform
+from video_assets.cli.run_remote import is_over
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets_tests.cli.conftest import Said, say
 
 CLI = [sys.executable, "-m", "video_assets.cli"]

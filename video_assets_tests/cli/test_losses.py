@@ -18,10 +18,10 @@ from sqlalchemy import select
 from video_assets.artifacts.upload import read_upload_record
 from video_assets.database.engine import Database
 from video_assets.database.models import Base
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
+from video_assets.systems import Platform
 from video_assets_tests.cli.conftest import CAPTIONS, Said, say
 from video_assets_tests.defs.studio import REBUILT
 
@@ -280,7 +280,8 @@ LOST: dict[str, tuple[Callable[[House], None], Callable[[House], None]]] = {
     "`upload.json`": (lose("upload.json"), nothing_differs),
     "`upload.json` is garbage": (garble("upload.json"), nothing_differs),
     "`upload.json` and the database file": (
-        both(lose("upload.json"), lambda house: house.remove("video-assets.db*")), told_from_the_rest
+        both(lose("upload.json"), lambda house: house.remove("video-assets.db*")),
+        told_from_the_rest,
     ),
     "the uploaded file": (lose("source/original.mp4"), upload_again),
     "the uploaded file is altered": (alter("source/original.mp4"), upload_again),
@@ -296,11 +297,9 @@ LOST: dict[str, tuple[Callable[[House], None], Callable[[House], None]]] = {
     "`failure.json` is garbage": (garble("failure.json", FAILED), nothing_differs),
     "a tombstone": (lose("uploads/current.json", DELETED), lambda house: stays_deleted(house)),
     "`library.json`": (lambda house: (house.storage / "library.json").unlink(), lambda house: other_identity(house)),
-    "a video's whole folder": (
-        lambda house: house.remove(f"storage/videos/{READY}"), gone_for_good
-    ),
+    "a video's whole folder": (lambda house: house.remove(f"storage/videos/{READY}"), gone_for_good),
     "`storage/`": (lambda house: house.remove("storage"), rows_stay),
-}  # fmt: skip
+}
 """What stands in the first column → how it is lost, and what is so afterwards."""
 
 

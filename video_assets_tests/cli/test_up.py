@@ -17,11 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from video_assets.cli import guard
-from video_assets.cli.alone import alone, who
-from video_assets.cli.services import free_port
-from video_assets.defs.platform import Platform
+from video_assets.cli.up import guard
+from video_assets.cli.up.alone import alone, who
+from video_assets.cli.up.services import free_port
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets_tests.cli.conftest import say
 from video_assets_tests.cli.upped import CLI, STARTED, Up, upped
 from video_assets_tests.e2e.conftest import house_settings
@@ -200,9 +200,13 @@ def test_a_closed_terminal_ends_all_of_it_in_order(settings: Settings) -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     up = subprocess.Popen(
-        [*CLI, "up", "--port", str(free_port())], stdin=end, stdout=end, stderr=end,
-        preexec_fn=with_a_terminal, env=settings.environment() | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        [*CLI, "up", "--port", str(free_port())],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        preexec_fn=with_a_terminal,
+        env=settings.environment() | {"PYTHONUNBUFFERED": "1"},
+    )
     os.close(end)
     try:
         shown = b""
@@ -243,9 +247,10 @@ def test_home_and_what_lies_in_it_are_its_owner_s_alone(settings: Settings, tmp_
     old.touch(0o644)
     with upped(settings.model_copy(update={"inbox": str(outside)})):
         open_to_others = [
-            path for path in [settings.home, *settings.home.rglob("*")]
+            path
+            for path in [settings.home, *settings.home.rglob("*")]
             if not path.is_symlink() and path.is_file() and path.stat().st_mode & 0o077
-        ]  # fmt: skip
+        ]
         assert open_to_others == []
         assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700
         assert stat.S_IMODE(outside.stat().st_mode) == 0o755

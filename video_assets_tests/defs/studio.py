@@ -11,11 +11,11 @@ from sqlalchemy import select
 from video_assets.artifacts import Manifest, current
 from video_assets.database.models import Base, VideoRow
 from video_assets.definitions import build_defs
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
+from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.runner import run_video
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 from video_assets_tests.media.clips import make_clip
 
@@ -28,9 +28,15 @@ The herons wait near the harbour at dawn.
 Add two cups of flour and sugar.
 """
 REBUILT = (
-    "videos", "video_transcripts", "video_summaries", "video_variants", "artifacts", "attempts", "deleted_videos",
+    "videos",
+    "video_transcripts",
+    "video_summaries",
+    "video_variants",
+    "artifacts",
+    "attempts",
+    "deleted_videos",
     "upload_metadata",
-)  # fmt: skip
+)
 
 
 class Studio:

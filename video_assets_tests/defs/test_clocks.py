@@ -20,9 +20,9 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy import create_engine, select, text
 
 from video_assets.database.models import AttemptRow, OutboxRow
-from video_assets.defs.clock_watch import begin_anew_when_the_clock_is_set_back, set_back
-from video_assets.defs.instance import open_instance
-from video_assets.defs.ticks_of_now import without_the_future
+from video_assets.defs.instance.clock_watch import begin_anew_when_the_clock_is_set_back, set_back
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.instance.ticks_of_now import without_the_future
 from video_assets.settings import Settings
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.defs.studio import Studio
@@ -162,7 +162,7 @@ def test_only_a_step_back_makes_a_daemon_begin_anew(monkeypatch: pytest.MonkeyPa
     assert not set_back(1000.0, 999.5)
     begun: list[bool] = []
     ahead = 0.0
-    monkeypatch.setattr("video_assets.defs.clock_watch.time.time", lambda: time.monotonic() + ahead)
+    monkeypatch.setattr("video_assets.defs.instance.clock_watch.time.time", lambda: time.monotonic() + ahead)
     watch = begin_anew_when_the_clock_is_set_back(lambda: begun.append(True), look_seconds=0.01)
     ahead = 7200.0
     watch.join(0.2)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.defs.event_log import OVERLAP, merged, read_page
+from video_assets.defs.event_log.records import OVERLAP, merged, read_page
 from video_assets.videos import Stage
 
 WRITERS = 8

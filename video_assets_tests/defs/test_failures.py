@@ -12,14 +12,16 @@ import pytest
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
-from video_assets.database import intake, reading
-from video_assets.defs import io_manager, platform
+from video_assets import systems
+from video_assets.defs import io_manager
+from video_assets.defs.event_log.translate import explain
 from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
-from video_assets.defs.platform import Platform
-from video_assets.defs.translate import explain
 from video_assets.errors import Full, PermanentError, TransientError
-from video_assets.media.process import explain as explain_child
+from video_assets.intake import upload_rows
+from video_assets.library import queries
+from video_assets.media.sandbox.process import explain as explain_child
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.e2e.house import wait_for
 
@@ -47,8 +49,10 @@ def said(failure: Exception) -> dict[str, object]:
 def test_bad_input_is_final_at_once_and_keeps_its_words() -> None:
     failure = raised(PermanentError("the file is empty;\nupload it again"), 0)
     assert said(failure) == {
-        "kind": "permanent", "stage": "variants", "message": "the file is empty; upload it again",
-    }  # fmt: skip
+        "kind": "permanent",
+        "stage": "variants",
+        "message": "the file is empty; upload it again",
+    }
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_a_run_that_waits_for_room_lives_and_goes_on_with_it(
     monkeypatch.setattr(here, "has_room", lambda: next(rooms))
     monkeypatch.setattr(here, "rest", lambda video_id, run_id, stage, seconds: rested.append(seconds))
     here.wait_for_room(1, "run", Stage.VARIANTS)
-    assert rested == [platform.ROOM_LOOK_SECONDS] * 2
+    assert rested == [systems.ROOM_LOOK_SECONDS] * 2
 
 
 def test_nobody_waits_for_room_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +159,10 @@ def test_a_run_that_was_told_to_stop_is_told_from_one_whose_worker_died(message:
 def test_a_step_that_was_stopped_since_its_run_was_given_up_is_not_to_blame() -> None:
     stopped = [{"stage": "summaries", "message": "DagsterExecutionInterruptedError; the run's log has the details"}]
     assert explain("worker_lost: the worker has been silent for 61 s; try again", stopped) == (
-        "worker_lost", None, "the worker has been silent for 61 s; try again",
-    )  # fmt: skip
+        "worker_lost",
+        None,
+        "the worker has been silent for 61 s; try again",
+    )
 
 
 def test_a_run_that_never_started_has_words_of_its_own() -> None:
@@ -172,14 +178,14 @@ def test_whoever_waits_for_a_server_gives_signs_of_life(settings: Settings, monk
     def asleep(seconds: float) -> None:
         def beats() -> int:
             with house.database.read() as session:
-                seen.append(reading.heartbeats(session, ["run1"]).get("run1"))
+                seen.append(queries.heartbeats(session, ["run1"]).get("run1"))
             return len(set(seen) - {None})
 
         wait_for("two beats", lambda: beats() >= 2, 20)
 
     with house.database.write() as session:
-        video_id = intake.add_video(session, title="Herons", now=utc_now()).id
-    monkeypatch.setattr(platform, "time", SimpleNamespace(sleep=asleep))
+        video_id = upload_rows.add_video(session, title="Herons", now=utc_now()).id
+    monkeypatch.setattr(systems, "time", SimpleNamespace(sleep=asleep))
     house.rest(video_id, "run1", Stage.VARIANTS, 128)
     house.close()
 

@@ -11,11 +11,11 @@ from sqlalchemy import inspect, select
 
 from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import ArtifactRow, AttemptRow, Base, SummaryRow, VideoRow
-from video_assets.defs import operating
-from video_assets.defs.instance import open_instance
-from video_assets.defs.remake import OP, REMAKE_LIGHT
-from video_assets.lifecycle.intake import take_in
-from video_assets.lifecycle.rebuild import Rebuilt
+from video_assets.defs import operations
+from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
+from video_assets.defs.instance.opening import open_instance
+from video_assets.intake.uploads import take_in
+from video_assets.library.rebuild import Rebuilt
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, REBUILT, Studio
@@ -84,8 +84,9 @@ def test_the_chapters_that_a_file_brings_along_are_the_ones_shown(studio: Studio
     with studio.platform.database.read() as session:
         row = session.scalars(select(SummaryRow).where(SummaryRow.video_id == video_id)).one()
     assert [(each["start"], each["end"], each["title"]) for each in row.model_info["chapters"]] == [
-        (0.0, 1.5, "The harbour"), (1.5, 4.0, "Bread; = # \\"),
-    ]  # fmt: skip
+        (0.0, 1.5, "The harbour"),
+        (1.5, 4.0, "Bread; = # \\"),
+    ]
     # They are found by their titles too.
     assert video_id in [found.video_id for found in studio.platform.search.videos("bread")]
 
@@ -144,7 +145,7 @@ def test_a_bad_file_fails_with_one_line_and_leaves_nothing_current(studio: Studi
 
 def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, ready: int) -> None:
     gone = studio.video()
-    assert operating.delete_video(studio.platform, studio.instance, gone)
+    assert operations.delete_video(studio.platform, studio.instance, gone)
     before = studio.tables()
     assert len(before["videos"]) > 2
     assert any(row[6] == "failed" or "failed" in row for row in before["videos"])
@@ -154,7 +155,7 @@ def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, r
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
     assert studio.tables()["videos"] == []
-    rebuilt = operating.rebuild_database(studio.platform, studio.instance)
+    rebuilt = operations.rebuild_database(studio.platform, studio.instance)
 
     assert (rebuilt.mended, rebuilt.trouble) == ([], [])
     after = studio.tables()
@@ -177,7 +178,7 @@ def test_the_index_is_rebuilt_from_the_documents_in_storage(studio: Studio, read
     search.wipe()
     assert search.count() == 0
 
-    assert operating.rebuild_index(studio.platform) == Rebuilt(videos=len(ids))
+    assert operations.rebuild_index(studio.platform) == Rebuilt(videos=len(ids))
 
     assert {video_id: search.read(video_id) for video_id in ids} == before
     assert [(hit.video_id, hit.start, hit.snippet) for hit in search.search("herons")] == [

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import Base
-from video_assets.defs import operating
-from video_assets.defs.instance import open_instance
+from video_assets.defs import operations
+from video_assets.defs.instance.opening import open_instance
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.conftest import bucket_on
@@ -30,10 +30,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str, postgres_
         connection.execute(text(f"CREATE DATABASE {name}"))
     with pytest.MonkeyPatch.context() as patched, bucket_on(s3_endpoint, patched) as (_, bucket):
         settings = Settings(
-            home=folder / "home", min_free_bytes=0, ladder="360,240", heartbeat_seconds=0.5,
-            storage_url=f"s3://{bucket}/library", s3_endpoint_url=s3_endpoint,
+            home=folder / "home",
+            min_free_bytes=0,
+            ladder="360,240",
+            heartbeat_seconds=0.5,
+            storage_url=f"s3://{bucket}/library",
+            s3_endpoint_url=s3_endpoint,
             database_url=make_url(postgres_url).set(database=name).render_as_string(hide_password=False),
-        )  # fmt: skip
+        )
         with open_instance(settings) as instance:
             studio = Studio(settings, instance, folder)
             yield studio
@@ -82,7 +86,7 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
 ) -> None:
     gone = studio.video()
     studio.run(gone)
-    assert operating.delete_video(studio.platform, studio.instance, gone)
+    assert operations.delete_video(studio.platform, studio.instance, gone)
     left = {key for key in objects(studio) if key.startswith(f"videos/{gone}/")}
     assert left == {f"videos/{gone}/{stage.value}/current.json" for stage in Stage}
 
@@ -90,7 +94,7 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
     with studio.platform.database.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
-    assert operating.rebuild_database(studio.platform, studio.instance).trouble == []
+    assert operations.rebuild_database(studio.platform, studio.instance).trouble == []
 
     after = studio.tables()
     for name in REBUILT:

@@ -15,11 +15,11 @@ from sqlalchemy import select
 
 from video_assets.artifacts.captions import current_captions
 from video_assets.database.models import VideoRow
-from video_assets.defs import inboxes
-from video_assets.defs.platform import Platform
 from video_assets.defs.sensors.inbox import build_inbox_sensor
 from video_assets.errors import TransientError
+from video_assets.intake import inbox
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 
 CAPTIONS = b"WEBVTT\n\n00:00.200 --> 00:01.800\nThe herons wait.\n"
 
@@ -70,8 +70,9 @@ def setting(request: pytest.FixtureRequest, settings: Settings) -> tuple[Setting
         return settings.model_copy(update=changes), Folder(settings.inbox_folder)
     bucket: str = request.getfixturevalue("s3_bucket")
     changes |= {
-        "s3_endpoint_url": request.getfixturevalue("s3_endpoint"), "inbox": f"s3://{bucket}/in%20box/",
-    }  # fmt: skip
+        "s3_endpoint_url": request.getfixturevalue("s3_endpoint"),
+        "inbox": f"s3://{bucket}/in%20box/",
+    }
     if request.param == "bucket to bucket":
         changes["storage_url"] = request.getfixturevalue("s3_url")
     return settings.model_copy(update=changes), Prefix(request.getfixturevalue("s3_client"), bucket)
@@ -165,9 +166,9 @@ def test_a_process_killed_before_it_clears_up_does_not_take_it_twice(
     drops.put("talk.mp4", b"video bytes")
     with monkeypatch.context() as patched:
         if isinstance(drops, Folder):
-            patched.setattr(inboxes, "remove_file", kill)
+            patched.setattr(inbox, "remove_file", kill)
         else:
-            patched.setattr("video_assets.storage.s3_inbox.BucketInbox.remove", kill)
+            patched.setattr("video_assets.intake.bucket.BucketInbox.remove", kill)
         with pytest.raises(Killed):
             for _ in range(2):
                 tick()
@@ -182,7 +183,7 @@ def test_two_daemons_at_once_make_one_video_of_a_drop(
 ) -> None:
     drops.put("talk.mp4", b"video bytes")
     both, asked = threading.Barrier(2, timeout=30), set()
-    real = inboxes._was_taken
+    real = inbox._was_taken
 
     def first_time_together(platform: Platform, message: str) -> bool:
         answer = real(platform, message)
@@ -191,7 +192,7 @@ def test_two_daemons_at_once_make_one_video_of_a_drop(
             both.wait()
         return answer
 
-    monkeypatch.setattr(inboxes, "_was_taken", first_time_together)
+    monkeypatch.setattr(inbox, "_was_taken", first_time_together)
     daemons = [Ticks(platform), Ticks(Platform(setting[0]))]
     for daemon in daemons:
         assert daemon.platform.database
@@ -256,7 +257,7 @@ def test_a_storage_that_breaks_off_leaves_nothing_and_the_next_tick_goes_on(
 
     drops.put("talk.mp4", b"video bytes")
     with monkeypatch.context() as patched:
-        patched.setattr("video_assets.lifecycle.intake.put_upload_record", away)
+        patched.setattr("video_assets.intake.uploads.put_upload_record", away)
         with pytest.raises(TransientError):
             for _ in range(2):
                 tick()
@@ -277,8 +278,8 @@ def test_a_lost_answer_to_the_commit_loses_neither_drop_nor_files(
 
     drops.put("talk.mp4", b"video bytes")
     with monkeypatch.context() as patched:
-        patched.setattr("video_assets.lifecycle.intake.Video", gone)  # the first thing after the commit
-        patched.setattr("video_assets.lifecycle.intake._take_back", gone)
+        patched.setattr("video_assets.intake.uploads.Video", gone)  # the first thing after the commit
+        patched.setattr("video_assets.intake.uploads._take_back", gone)
         with pytest.raises(TransientError):
             for _ in range(2):
                 tick()
@@ -309,7 +310,7 @@ def refuse_to_delete(platform: Platform, drops: Drops, monkeypatch: pytest.Monke
         raise ClientError(answer, "DeleteObject")
 
     if isinstance(drops, Folder):
-        monkeypatch.setattr(inboxes, "remove_file", denied)
+        monkeypatch.setattr(inbox, "remove_file", denied)
     else:
         monkeypatch.setattr(platform.client_of_s3, "delete_object", denied)
 
@@ -333,7 +334,7 @@ def test_a_newer_file_under_the_name_is_not_thrown_away_with_the_one_taken(
 
     name = "take_in" if isinstance(drops, Folder) else "take_arrival"
     with monkeypatch.context() as patched:
-        patched.setattr(inboxes, name, replaced_in_the_act(getattr(inboxes, name)))
+        patched.setattr(inbox, name, replaced_in_the_act(getattr(inbox, name)))
         while not videos(platform):
             tick()
     assert drops.read("talk.mp4") == b"the second, longer"

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from video_assets.artifacts.captions import current_captions
-from video_assets.defs import inboxes
-from video_assets.defs.platform import Platform
 from video_assets.defs.sensors import inbox as sensor
 from video_assets.errors import TransientError
-from video_assets.lifecycle.inbox import Seen, cursor_of, seen_before
+from video_assets.intake import inbox as inboxes
+from video_assets.intake.drops import Seen, cursor_of, seen_before
 from video_assets.settings import Settings
 from video_assets.storage import Stored, local
+from video_assets.systems import Platform
 from video_assets_tests.defs.test_inbox import CAPTIONS, Ticks, stored, videos
 
 FILM = b"film " * 100_000
@@ -188,8 +188,12 @@ def test_one_file_does_not_stop_the_others(
     tick()
     assert "a closed" in titles(platform)
     assert left(inbox) == [
-        b"a dangling link.mp4", b"a folder.mp4", b"a pipe.mp4", b"a socket.mp4", b"\xff odd.vtt",
-    ]  # fmt: skip
+        b"a dangling link.mp4",
+        b"a folder.mp4",
+        b"a pipe.mp4",
+        b"a socket.mp4",
+        b"\xff odd.vtt",
+    ]
 
 
 def test_many_files_that_have_to_wait_do_not_stop_those_behind_them(

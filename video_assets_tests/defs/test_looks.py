@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
 
-from video_assets.defs.platform import Platform
 from video_assets.defs.sensors import build_sensors
-from video_assets.defs.sensors.looks import ROUND_SECONDS, looks
+from video_assets.defs.sensors.poll_within_tick import ROUND_SECONDS, looks
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets_tests.e2e.videos import add_video
 
 

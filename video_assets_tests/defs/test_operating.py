@@ -11,18 +11,18 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from sqlalchemy import select
 
-from video_assets.database import launching
 from video_assets.database.models import AttemptRow, LaunchRow
-from video_assets.defs import operating
-from video_assets.defs.instance import open_instance
+from video_assets.defs import operations
+from video_assets.defs.event_log.projector import Projector
+from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.jobs import PROCESS_VIDEO
 from video_assets.defs.partitions import VIDEOS
-from video_assets.defs.platform import LEAST_FREE_BYTES
-from video_assets.defs.projecting import Projector
 from video_assets.defs.sensors import uploads as uploads_sensor
-from video_assets.lifecycle.dead import CREATED_SECONDS, Silences
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
+from video_assets.runs import launches
+from video_assets.runs.liveness import CREATED_SECONDS, Silences
 from video_assets.settings import Settings
+from video_assets.systems import LEAST_FREE_BYTES
 from video_assets.videos import utc_now
 from video_assets_tests.defs.studio import Studio
 
@@ -54,7 +54,7 @@ def project(studio: Studio) -> None:
 
 def test_cancelling_a_waiting_video_cancels_it(studio: Studio) -> None:
     video_id, other = waiting(studio), waiting(studio)
-    assert operating.cancel_video(studio.platform, studio.instance, video_id) == 1
+    assert operations.cancel_video(studio.platform, studio.instance, video_id) == 1
     project(studio)
     assert studio.status(video_id) == ("failed", "canceled")
     assert look(studio) == [other], "a canceled video is launched all the same"
@@ -62,19 +62,19 @@ def test_cancelling_a_waiting_video_cancels_it(studio: Studio) -> None:
 
 def test_a_canceled_video_is_launched_again_when_somebody_asks_for_it(studio: Studio) -> None:
     video_id = waiting(studio)
-    operating.cancel_video(studio.platform, studio.instance, video_id)
+    operations.cancel_video(studio.platform, studio.instance, video_id)
     project(studio)
     with studio.platform.database.write() as session:
-        assert launching.request(session, video_id, reason="retry", now=utc_now())
+        assert launches.request(session, video_id, reason="retry", now=utc_now())
     assert look(studio) == [video_id]
 
 
 def test_cancelling_what_is_not_there_or_has_ended_does_nothing(studio: Studio) -> None:
-    assert operating.cancel_video(studio.platform, studio.instance, 999) == 0
+    assert operations.cancel_video(studio.platform, studio.instance, 999) == 0
     video_id = waiting(studio)
-    operating.cancel_video(studio.platform, studio.instance, video_id)
+    operations.cancel_video(studio.platform, studio.instance, video_id)
     project(studio)
-    assert operating.cancel_video(studio.platform, studio.instance, video_id) == 0
+    assert operations.cancel_video(studio.platform, studio.instance, video_id) == 0
 
 
 def created(studio: Studio, video_id: int, **tags: str) -> dg.DagsterRun:
@@ -92,9 +92,9 @@ def test_a_run_that_never_came_into_the_queue_is_found_and_its_video_launched_ag
 
     moment = 0.0
     silences = Silences(lambda: moment)
-    assert operating.end_dead_runs(studio.platform, studio.instance, silences) == []
+    assert operations.end_dead_runs(studio.platform, studio.instance, silences) == []
     moment = CREATED_SECONDS + 1
-    (line,) = operating.end_dead_runs(studio.platform, studio.instance, silences)
+    (line,) = operations.end_dead_runs(studio.platform, studio.instance, silences)
     assert "did not come into the queue" in line
     project(studio)
     found = studio.instance.get_run_by_id(run.run_id)
@@ -110,17 +110,22 @@ def test_deleting_a_video_leaves_the_backfill_it_is_in_its_keys(studio: Studio) 
     video_id = waiting(studio)
     studio.instance.add_dynamic_partitions(VIDEOS, [str(video_id)])
     backfill = PartitionBackfill(
-        "going", status=BulkActionStatus.REQUESTED, from_failure=False, tags={}, backfill_timestamp=0.0,
-        asset_selection=[dg.AssetKey("variants")], partition_names=[str(video_id)],
-    )  # fmt: skip
+        "going",
+        status=BulkActionStatus.REQUESTED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=0.0,
+        asset_selection=[dg.AssetKey("variants")],
+        partition_names=[str(video_id)],
+    )
     studio.instance.add_backfill(backfill)
 
-    assert operating.delete_video(studio.platform, studio.instance, video_id)
+    assert operations.delete_video(studio.platform, studio.instance, video_id)
     assert studio.instance.has_dynamic_partition(VIDEOS, str(video_id)), "a key gone ends the whole backfill"
-    assert not any("partition removed" in line for line in operating.reconcile(studio.platform, studio.instance))
+    assert not any("partition removed" in line for line in operations.reconcile(studio.platform, studio.instance))
 
     studio.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED))
-    assert any("partition removed" in line for line in operating.reconcile(studio.platform, studio.instance))
+    assert any("partition removed" in line for line in operations.reconcile(studio.platform, studio.instance))
     assert not studio.instance.has_dynamic_partition(VIDEOS, str(video_id))
 
 
@@ -181,9 +186,11 @@ def test_a_backfills_run_makes_its_video_and_audits_nothing(studio: Studio) -> N
     studio.instance.add_dynamic_partitions(VIDEOS, [str(video_id)])
     graph = studio.definitions.resolve_implicit_global_asset_job_def()
     result = graph.execute_in_process(
-        instance=studio.instance, partition_key=str(video_id), tags={"dagster/backfill": "one"},
+        instance=studio.instance,
+        partition_key=str(video_id),
+        tags={"dagster/backfill": "one"},
         asset_selection=[dg.AssetKey("uploads"), dg.AssetKey("variants")],
-    )  # fmt: skip
+    )
     assert result.success
     looked = {each.check_name for each in result.get_asset_check_evaluations()}
     assert looked, "the assets' own checks are looked at"
@@ -191,5 +198,7 @@ def test_a_backfills_run_makes_its_video_and_audits_nothing(studio: Studio) -> N
     audited = studio.job("audit")
     assert audited.success
     assert {each.check_name for each in audited.get_asset_check_evaluations()} == {
-        "files_whole", "index_in_step", "looks_like_its_source",
-    }  # fmt: skip
+        "files_whole",
+        "index_in_step",
+        "looks_like_its_source",
+    }

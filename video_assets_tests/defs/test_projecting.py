@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 from video_assets.artifacts import Cost, Manifest, digest, publish
 from video_assets.artifacts.pointer import make_fence
 from video_assets.database.models import ArtifactRow, UnappliedRow, VideoRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.making import materialization_metadata
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
-from video_assets.lifecycle.intake import take_in
+from video_assets.defs.event_log.projector import Projector
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.materialize import materialization_metadata
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets.videos import Stage, utc_now
 
 VIDEOS, MAKINGS = 50, 10
@@ -46,10 +46,21 @@ def materialized(platform: Platform, video_id: int, stage: Stage, making: int = 
     """Publishes an artefact, and gives the event that a run would have logged."""
     now, run_id = utc_now(), f"{making:08d}-0000-4000-8000-000000000000"
     manifest = Manifest(
-        artefact=stage, video_id=video_id, fingerprint=digest([video_id, stage.value, making]), content_hash="c",
-        inputs={}, code_version="1", params={}, files=(), checks=(), facts={}, cost=Cost(), run_id=run_id,
-        fence=make_fence(now, run_id), made_at=now,
-    )  # fmt: skip
+        artefact=stage,
+        video_id=video_id,
+        fingerprint=digest([video_id, stage.value, making]),
+        content_hash="c",
+        inputs={},
+        code_version="1",
+        params={},
+        files=(),
+        checks=(),
+        facts={},
+        cost=Cost(),
+        run_id=run_id,
+        fence=make_fence(now, run_id),
+        made_at=now,
+    )
     publish(platform.storage, manifest)
     metadata = materialization_metadata(manifest, reused=False, described={})
     return dg.AssetMaterialization(stage.value, partition=str(video_id), metadata=metadata)

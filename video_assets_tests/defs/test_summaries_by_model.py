@@ -13,10 +13,10 @@ from sqlalchemy import select
 from video_assets.artifacts import Manifest
 from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import ArtifactRow, AttemptRow, SummaryRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.remake import OP, REMAKE_LIGHT
+from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
+from video_assets.defs.instance.opening import open_instance
 from video_assets.settings import Settings
-from video_assets.text import mapreduce
+from video_assets.text.llm import mapreduce
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import Studio
 from video_assets_tests.text.making import GROUNDING
@@ -63,9 +63,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
     with StandIn().running() as standin:
         settings = Settings(
-            home=folder / "home", min_free_bytes=0, ladder="240", heartbeat_seconds=0.5, summarizer="openai",
-            openai_base_url=standin.url, openai_api_key=KEY, summary_model="stand-in",
-        )  # fmt: skip
+            home=folder / "home",
+            min_free_bytes=0,
+            ladder="240",
+            heartbeat_seconds=0.5,
+            summarizer="openai",
+            openai_base_url=standin.url,
+            openai_api_key=KEY,
+            summary_model="stand-in",
+        )
         with open_instance(settings) as instance:
             studio = Studio(settings, instance, folder)
             video_id = new_video(studio)
@@ -92,8 +98,11 @@ def test_a_video_is_ready_with_a_summary_that_says_how_it_was_made(house: House)
     assert house.studio.status(house.video_id) == ("ready", None)
     manifest = house.studio.made(house.video_id)[Stage.SUMMARIES]
     assert manifest.params == {
-        "summarizer": "openai", "model": "stand-in", "server": house.standin.url, "json": "schema",
-    }  # fmt: skip
+        "summarizer": "openai",
+        "model": "stand-in",
+        "server": house.standin.url,
+        "json": "schema",
+    }
     assert manifest.code_version == mapreduce.VERSION
     assert all(check.passed for check in manifest.checks)
     info = manifest.facts["model_info"]

@@ -15,9 +15,9 @@ import pytest
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import create_engine
 
-from video_assets.defs.instance import open_instance
-from video_assets.defs.warm_engines import SharedEngines
-from video_assets.defs.warm_sqlite import OPEN_FILES, WarmSqliteStorage
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.instance.warm_engines import SharedEngines
+from video_assets.defs.instance.warm_sqlite import OPEN_FILES, WarmSqliteStorage
 from video_assets.settings import Settings
 
 KINDS: list[type[DagsterSqliteStorage]] = [WarmSqliteStorage, DagsterSqliteStorage]

@@ -19,10 +19,10 @@ from botocore.config import Config
 from elasticsearch import Elasticsearch
 from sqlalchemy import select
 
-from video_assets.cli.services import free_port
+from video_assets.cli.up.services import free_port
 from video_assets.database.models import AttemptRow, VideoRow
-from video_assets.defs.platform import Platform
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets_tests.conftest import _missing
 from video_assets_tests.docker.containers import DOCKER, ENGINE, ROOT, Docker, Installation
 from video_assets_tests.docker.test_compose import shown
@@ -71,10 +71,15 @@ def test_the_image_is_small_and_holds_no_tools(docker: Docker, image: str) -> No
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == ["tini", "--", "role"]
     inside = docker(
-        "run", "--rm", "--entrypoint", "sh", image, "-c",
+        "run",
+        "--rm",
+        "--entrypoint",
+        "sh",
+        image,
+        "-c",
         "id -u; ls /opt/video-assets/lib/python3.11/site-packages | grep -c -i -x -e pytest -e mypy -e pip; "
         "python -m pip --version 2>&1 | tail -n 1; cat /data/x 2>&1; ls -A /data /inbox",
-    ).stdout.splitlines()  # fmt: skip
+    ).stdout.splitlines()
     assert inside[:2] == ["10001", "0"]
     assert "No module named pip" in inside[2]
 
@@ -121,22 +126,33 @@ def installation(
         name = database.rpartition("/")[2].replace("_", "-")
         keys = {"AWS_ACCESS_KEY_ID": servers.s3_key, "AWS_SECRET_ACCESS_KEY": servers.s3_secret}
         given = keys | {
-            "WORKER_SLOTS": "1", "WORKER_CPUS": "2",
-            "VIDEO_ASSETS_DATABASE_URL": database, "VIDEO_ASSETS_DAGSTER_DATABASE_URL": database,
-            "VIDEO_ASSETS_STORAGE_URL": f"s3://{name}/library", "VIDEO_ASSETS_LOGS_BUCKET": name,
-            "VIDEO_ASSETS_S3_ENDPOINT_URL": servers.s3, "VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
-            "VIDEO_ASSETS_KAFKA_TOPIC_PREFIX": f"{name}.", "VIDEO_ASSETS_CELERY_BROKER_URL": broker,
-            "VIDEO_ASSETS_SEARCH_URL": f"{search}/{name}", "VIDEO_ASSETS_MAX_CONCURRENT_RUNS": "1",
-            "VIDEO_ASSETS_LADDER": "720,480,360,240", "VIDEO_ASSETS_MIN_FREE_BYTES": "0",
-            "VIDEO_ASSETS_STOP_GRACE_SECONDS": "2", "VIDEO_ASSETS_INBOX_SETTLE_SECONDS": "1",
+            "WORKER_SLOTS": "1",
+            "WORKER_CPUS": "2",
+            "VIDEO_ASSETS_DATABASE_URL": database,
+            "VIDEO_ASSETS_DAGSTER_DATABASE_URL": database,
+            "VIDEO_ASSETS_STORAGE_URL": f"s3://{name}/library",
+            "VIDEO_ASSETS_LOGS_BUCKET": name,
+            "VIDEO_ASSETS_S3_ENDPOINT_URL": servers.s3,
+            "VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
+            "VIDEO_ASSETS_KAFKA_TOPIC_PREFIX": f"{name}.",
+            "VIDEO_ASSETS_CELERY_BROKER_URL": broker,
+            "VIDEO_ASSETS_SEARCH_URL": f"{search}/{name}",
+            "VIDEO_ASSETS_MAX_CONCURRENT_RUNS": "1",
+            "VIDEO_ASSETS_LADDER": "720,480,360,240",
+            "VIDEO_ASSETS_MIN_FREE_BYTES": "0",
+            "VIDEO_ASSETS_STOP_GRACE_SECONDS": "2",
+            "VIDEO_ASSETS_INBOX_SETTLE_SECONDS": "1",
             "VIDEO_ASSETS_RECONCILE_SECONDS": "2",
-        }  # fmt: skip
+        }
         for variable, value in {**keys, "AWS_DEFAULT_REGION": "us-east-1"}.items():
             environment.setenv(variable, value)
         outside = Settings(
-            home=home, database_url=database, storage_url=given["VIDEO_ASSETS_STORAGE_URL"],
-            s3_endpoint_url=servers.s3, db_sync=False,
-        )  # fmt: skip
+            home=home,
+            database_url=database,
+            storage_url=given["VIDEO_ASSETS_STORAGE_URL"],
+            s3_endpoint_url=servers.s3,
+            db_sync=False,
+        )
         running = Installation(docker, image, given, port=free_port())
         with emptied(servers.s3, name), unindexed(search, name):
             try:
@@ -357,4 +373,4 @@ def backup_commands() -> list[list[str]]:
     """The words of the `docker compose run … tar …` commands, without the redirection at their end."""
     return [
         re.split(r"\s[<>]", " ".join(rest))[0].split() for verb, *rest in shown() if verb == "run" and "tar" in rest
-    ]  # fmt: skip
+    ]

@@ -32,9 +32,15 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def house_settings(home: Path, **changes: object) -> Settings:
     """Settings of a house for tests: everything soon."""
     values: dict[str, object] = {
-        "home": home, "reconcile_seconds": 2, "heartbeat_seconds": 1, "worker_lost_seconds": 8,
-        "inbox_settle_seconds": 1, "min_free_bytes": 0, "max_concurrent_runs": 2, "ladder": "360,240",
-    }  # fmt: skip
+        "home": home,
+        "reconcile_seconds": 2,
+        "heartbeat_seconds": 1,
+        "worker_lost_seconds": 8,
+        "inbox_settle_seconds": 1,
+        "min_free_bytes": 0,
+        "max_concurrent_runs": 2,
+        "ladder": "360,240",
+    }
     return Settings(**(values | changes))  # type: ignore[arg-type]
 
 

@@ -24,13 +24,13 @@ from sqlalchemy import select
 
 from video_assets.artifacts import current
 from video_assets.artifacts.pointer import pointer_key
-from video_assets.cli.alone import who
+from video_assets.cli.up.alone import who
 from video_assets.database.models import LaunchRow, VideoRow
-from video_assets.defs.operating import UNFINISHED
+from video_assets.defs.operations import UNFINISHED
 from video_assets.defs.partitions import VIDEOS
-from video_assets.defs.platform import Platform
 from video_assets.footprint import Footprint, footprint
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets.videos import Stage, video_prefix
 from video_assets_tests.e2e.house import _free_port, wait_for
 
@@ -101,8 +101,12 @@ class Up:
         with self._log.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "video_assets.cli", "up", "--port", str(self.port)],
-                stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, env=self._environment,
-            )  # fmt: skip
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=self._environment,
+            )
 
     def keep(self) -> None:
         """Starts it again where it has ended."""
@@ -249,16 +253,19 @@ def wait_for_all(platform: Platform, up: Up, count: int, seconds: float) -> None
 
 def _unfinished(platform: Platform, settings: Settings) -> list[str]:
     """The story of each video that is not ready, a line each."""
-    from video_assets.defs.instance import open_instance
+    from video_assets.defs.instance.opening import open_instance
 
     with platform.database.read() as session:
         rows = [row for row in session.scalars(select(VideoRow)) if row.status != "ready"]
         launches = {
-            row.id: [(each.run_key, each.claimed_by, each.requested_at, each.closed_at) for each in session.scalars(
-                select(LaunchRow).where(LaunchRow.video_id == row.id).order_by(LaunchRow.id)
-            )]
+            row.id: [
+                (each.run_key, each.claimed_by, each.requested_at, each.closed_at)
+                for each in session.scalars(
+                    select(LaunchRow).where(LaunchRow.video_id == row.id).order_by(LaunchRow.id)
+                )
+            ]
             for row in rows
-        }  # fmt: skip
+        }
     with open_instance(settings) as instance:
         runs = {
             row.id: [
@@ -267,9 +274,10 @@ def _unfinished(platform: Platform, settings: Settings) -> list[str]:
             ]
             for row in rows
         }
-        going = [(run.run_id[:8], run.status.value, run.tags.get("dagster/partition")) for run in instance.get_runs(
-            dg.RunsFilter(statuses=UNFINISHED)
-        )]  # fmt: skip
+        going = [
+            (run.run_id[:8], run.status.value, run.tags.get("dagster/partition"))
+            for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+        ]
     return [
         f"{row.id} {row.status} {row.status_message}: runs {runs[row.id]}, launches {launches[row.id]}" for row in rows
     ] + [f"going: {going}"]
@@ -288,7 +296,7 @@ def nothing_runs(up: Up, family: list[psutil.Process]) -> bool:
 
 def partitions(settings: Settings) -> set[str]:
     """The partition keys that Dagster knows."""
-    from video_assets.defs.instance import open_instance
+    from video_assets.defs.instance.opening import open_instance
 
     with open_instance(settings) as instance:
         return set(instance.get_dynamic_partitions(VIDEOS))

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from video_assets.database.models import ArtifactRow, AttemptRow, OutboxRow, VariantRow, VideoRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.operating import delete_video, unfinished_runs
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations import delete_video, unfinished_runs
 from video_assets.settings import Settings
 from video_assets_tests.e2e.conftest import CAPTIONS, profile
 from video_assets_tests.e2e.house import House, ffmpeg_processes, house, wait_for
@@ -215,7 +215,7 @@ def everything(running: House, video_id: int) -> object:
 
 def log_is_read(running: House) -> bool:
     """Whether the projection has come to the end of the event log."""
-    from video_assets.defs.event_log import newest_storage_id
+    from video_assets.defs.event_log.records import newest_storage_id
 
     with open_instance(running.settings) as instance:
         states = [state for state in instance.all_instigator_state() if state.instigator_name == "status_sensor"]

@@ -17,11 +17,11 @@ from confluent_kafka import Producer
 from sqlalchemy import select
 
 from video_assets.database.models import AttemptRow, OutboxOrderRow, OutboxRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.operating import cancel_video, unfinished_runs
-from video_assets.defs.queues import RUNS
-from video_assets.events import payloads
-from video_assets.events.payloads import TOPICS
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.instance.queues import RUNS
+from video_assets.defs.operations import cancel_video, unfinished_runs
+from video_assets.outbox import messages
+from video_assets.outbox.messages import TOPICS
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
 from video_assets_tests.e2e.conftest import house_settings
@@ -30,7 +30,7 @@ from video_assets_tests.e2e.production import Servers, production
 from video_assets_tests.e2e.test_graphql import QUERIES, finished_backfill
 from video_assets_tests.e2e.test_loop import SLOW_LADDER, attempt_states, encoders, long_clip, made_once, worker_of
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, row, status, topics, wait_until
-from video_assets_tests.events.broker import Heard, heard, heard_in_order
+from video_assets_tests.outbox.broker import Heard, heard, heard_in_order
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -162,12 +162,19 @@ def test_what_another_service_says_it_uploaded_becomes_a_ready_video(running: Ho
     video_id = add_video(platform, clip, "The newest of ours") + 500
     key = f"uploads/{video_id}/From_another_service.mp4"
     platform.storage.put_file(key, clip)
-    message = payloads.uploaded(
-        video_id, user_id=3, file_key=key, filename="From_another_service.mp4", content_type="video/mp4",
-        upload_id=None, location=None, correlation_id="theirs", at=utc_now(),
-    )  # fmt: skip
+    message = messages.uploaded(
+        video_id,
+        user_id=3,
+        file_key=key,
+        filename="From_another_service.mp4",
+        content_type="video/mp4",
+        upload_id=None,
+        location=None,
+        correlation_id="theirs",
+        at=utc_now(),
+    )
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "acks": "all"})
-    topic = settings.kafka_topic_prefix + payloads.UPLOADED
+    topic = settings.kafka_topic_prefix + messages.UPLOADED
     for _ in range(2):  # at least once, as they promise
         producer.produce(topic, key=str(video_id), value=json.dumps(message.payload).encode())
     assert producer.flush(20) == 0
@@ -179,7 +186,7 @@ def test_what_another_service_says_it_uploaded_becomes_a_ready_video(running: Ho
     assert (found.title, found.user_id, found.key) == ("From another service", 3, key)
     # What was told to us is not told again; everything after it is.
     ours = wait_for("all to be told", lambda: told_of(running, video_id, 2 + 4), 20)
-    assert sorted(ours) == sorted([payloads.UPLOADED, *ALL_TOPICS])
+    assert sorted(ours) == sorted([messages.UPLOADED, *ALL_TOPICS])
     made_once(running, video_id)
 
 
@@ -227,9 +234,13 @@ def test_an_upload_does_not_wait_behind_a_backfill_of_twenty(running: House, cli
 def test_two_daemons_do_no_harm(running: House, clip: Path) -> None:
     with (running.settings.home / "second.log").open("ab") as out:
         second = subprocess.Popen(
-            [sys.executable, "-m", "dagster._daemon", "run", "-w", str(WORKSPACE)], stdout=out, stderr=out,
-            env=running.settings.environment(), cwd=running.settings.home, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "dagster._daemon", "run", "-w", str(WORKSPACE)],
+            stdout=out,
+            stderr=out,
+            env=running.settings.environment(),
+            cwd=running.settings.home,
+            start_new_session=True,
+        )
     try:
         videos = [add_video(running.platform, clip, f"Twice seen {number}") for number in range(6)]
         for video_id in videos:

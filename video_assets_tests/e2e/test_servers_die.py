@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from video_assets.cli.examining import examine
+from video_assets.cli.doctor.checks import examine
 from video_assets.database.models import OutboxOrderRow, OutboxRow, VideoRow
-from video_assets.events.payloads import TOPICS
+from video_assets.outbox.messages import TOPICS
 from video_assets_tests.cli.conftest import say
 from video_assets_tests.e2e.conftest import house_settings
 from video_assets_tests.e2e.house import House, house, wait_for
 from video_assets_tests.e2e.production import Servers, production
 from video_assets_tests.e2e.test_loop import made_once
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, status, topics
-from video_assets_tests.events.broker import Heard, heard, heard_in_order
+from video_assets_tests.outbox.broker import Heard, heard, heard_in_order
 from video_assets_tests.services.test_services import SCRIPT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -29,8 +29,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 COUNT = 10
 # Below those that the system gives to whoever calls out.
 PORTS = {"postgres": 20432, "redis": 20379, "kafka": 20092, "s3": 20000, "elasticsearch": 20200}
-FOUND_BY = {"postgres": "database", "redis": "redis", "kafka": "events", "s3": "storage",
-            "elasticsearch": "search"}  # fmt: skip
+FOUND_BY = {"postgres": "database", "redis": "redis", "kafka": "events", "s3": "storage", "elasticsearch": "search"}
 """Server → the examination of `doctor` that misses it."""
 ASKED = {"postgres": ("status",), "elasticsearch": ("search", "herons")}
 """Server → a command that cannot do without it."""
@@ -63,9 +62,11 @@ def script(request: pytest.FixtureRequest) -> Iterator[Script]:
 def running(script: Script, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     servers = Servers(
         postgres=f"postgresql+psycopg2://postgres@127.0.0.1:{PORTS['postgres']}/postgres",
-        redis=f"redis://127.0.0.1:{PORTS['redis']}/0", kafka=f"127.0.0.1:{PORTS['kafka']}",
-        s3=f"http://127.0.0.1:{PORTS['s3']}", elasticsearch=f"http://127.0.0.1:{PORTS['elasticsearch']}",
-    )  # fmt: skip
+        redis=f"redis://127.0.0.1:{PORTS['redis']}/0",
+        kafka=f"127.0.0.1:{PORTS['kafka']}",
+        s3=f"http://127.0.0.1:{PORTS['s3']}",
+        elasticsearch=f"http://127.0.0.1:{PORTS['elasticsearch']}",
+    )
     home = tmp_path_factory.mktemp("dying")
     with (
         production(home, servers, house_settings, start_timeout_seconds=40, worker_lost_seconds=15) as settings,

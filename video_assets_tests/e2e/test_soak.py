@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.defs.platform import Platform
+from video_assets.systems import Platform
 from video_assets_tests.e2e import soak
 from video_assets_tests.e2e.conftest import CAPTIONS, house_settings
 from video_assets_tests.e2e.house import wait_for
@@ -119,9 +119,9 @@ def _look(up: soak.Up, platform: Platform, clips: int) -> None:
     wait_for("the inbox to be empty", lambda: not soak.left_below(settings.inbox_folder), 30)
     assert soak.orphans(platform) == ["library.json"]
     with platform.database.read() as session:
-        from video_assets.database import reading
+        from video_assets.library import queries
 
-        videos = {str(video_id) for video_id in reading.all_ids(session)}
+        videos = {str(video_id) for video_id in queries.all_ids(session)}
     assert soak.partitions(settings) == videos
     for name, held in soak.footprints(up).items():
         assert held.handles < 120, f"{name} holds {held}"

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow, VideoRow
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
+from video_assets.systems import Platform
 from video_assets_tests.e2e.house import wait_for
 
 

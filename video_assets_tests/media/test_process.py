@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.media import confine, process
-from video_assets.media.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
-from video_assets.media.watch import Ended, Kept, ProgressWatch, waited_nanoseconds
+from video_assets.media.sandbox import confine, process
+from video_assets.media.sandbox.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
+from video_assets.media.sandbox.watchdog import Ended, Kept, ProgressWatch, waited_nanoseconds
 from video_assets_tests.media.clips import make_clip
 
 LIMITS = Limits(address_space_bytes=4 << 30, cpu_seconds=60, file_bytes=1 << 28, wall_seconds=60, stall_seconds=30)
@@ -404,9 +404,12 @@ def snooped(folder: Path, port: int, *, with_exec: bool = False) -> dict[str, st
     (folder / "upload.mp4").write_bytes(b"film")
     (folder / "beside.txt").write_bytes(b"secret")
     given = {
-        "upload": str(folder / "upload.mp4"), "beside": str(folder / "beside.txt"), "port": port, "parent": os.getpid(),
+        "upload": str(folder / "upload.mp4"),
+        "beside": str(folder / "beside.txt"),
+        "port": port,
+        "parent": os.getpid(),
         "exec": with_exec,
-    }  # fmt: skip
+    }
     return run_python("video_assets_tests.media.snoop_child", given, limits=LIMITS, reads=[folder / "upload.mp4"])
 
 
@@ -432,9 +435,11 @@ def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         weaken(patch, ELSEWHERE)
         assert process.missing_protections() == [
-            "children outlive a killed parent", "no limit on address space", "files beside the upload can be opened",
+            "children outlive a killed parent",
+            "no limit on address space",
+            "files beside the upload can be opened",
             "the network can be reached",
-        ]  # fmt: skip
+        ]
     for gone, told in (
         (["leave_network", "lock_calls"], ["the network can be reached", "children can start processes"]),
         (["lock_files"], ["files beside the upload can be opened"]),

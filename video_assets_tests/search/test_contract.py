@@ -60,14 +60,28 @@ def day(year: int, month: int, of: int) -> datetime:
 
 
 HARBOUR = document(
-    1, "The herons wait near the harbour at dawn.", "Five boats leave before the storm.", "The tide rises at seven.",
-    "Sailors count the ropes.", "The lighthouse stands behind the bridge.", title="A day at the sea",
-    summary="Boats and herons.", tags=("boats", "tide"), language="en", user_id=7,
-)  # fmt: skip
+    1,
+    "The herons wait near the harbour at dawn.",
+    "Five boats leave before the storm.",
+    "The tide rises at seven.",
+    "Sailors count the ropes.",
+    "The lighthouse stands behind the bridge.",
+    title="A day at the sea",
+    summary="Boats and herons.",
+    tags=("boats", "tide"),
+    language="en",
+    user_id=7,
+)
 BAKING = document(
-    2, "Mix the flour with warm water.", "The dough rests for six hours.", "Bake the bread in a hot oven.",
-    title="Baking bread", description="With Zoë’s recipe", language="en", user_id=8,
-)  # fmt: skip
+    2,
+    "Mix the flour with warm water.",
+    "The dough rests for six hours.",
+    "Bake the bread in a hot oven.",
+    title="Baking bread",
+    description="With Zoë’s recipe",
+    language="en",
+    user_id=8,
+)
 CAFE = document(3, "Nous prenons un café au marché.", "L'Été est là.", title="Le marché", language="fr", user_id=7)
 
 
@@ -101,9 +115,12 @@ def test_what_is_said_is_found_at_its_second(library):
 def test_every_phrase_is_found_within_two_seconds_of_where_it_is_said(library, words, start):
     hit = library.search(words)[0]
     sentence = next(
-        each for document in (HARBOUR, BAKING) for passage in document.passages for each in [passage.text]
+        each
+        for document in (HARBOUR, BAKING)
+        for passage in document.passages
+        for each in [passage.text]
         if words in each and document.video_id == hit.video_id
-    )  # fmt: skip
+    )
     assert words in sentence
     text = next(text for text in re.split(r"(?<=\.) ", sentence) if words in text)
     spoken = start + 9.0 * text.index(words) / len(text)
@@ -120,11 +137,23 @@ def test_a_hit_starts_where_the_words_stand_together(index):
 @pytest.mark.parametrize(
     ("words", "videos"),
     [
-        ("BOATS", [1]), ("boat", [1]), ("baking", [2]), ("cafe", [3]), ("CAFÉ marche", [3]), ("ete", [3]), ("zoe", [2]),
-        ("lighth", [1]), ("warm wat", [2]), ("nothing of the kind zzz", []), ("", []), ("   ", []), ("?!", []),
-        ("where is the bread", [2]), ("herons zzz", [1]),
+        ("BOATS", [1]),
+        ("boat", [1]),
+        ("baking", [2]),
+        ("cafe", [3]),
+        ("CAFÉ marche", [3]),
+        ("ete", [3]),
+        ("zoe", [2]),
+        ("lighth", [1]),
+        ("warm wat", [2]),
+        ("nothing of the kind zzz", []),
+        ("", []),
+        ("   ", []),
+        ("?!", []),
+        ("where is the bread", [2]),
+        ("herons zzz", [1]),
     ],
-)  # fmt: skip
+)
 def test_words_are_found_whatever_their_case_accents_and_endings(library, words, videos):
     assert sorted(set(ids(library.search(words)))) == videos
 
@@ -148,10 +177,11 @@ def test_scripts_without_spaces_are_found_within_their_sentences(index):
 
 def test_whoever_says_it_as_asked_comes_first(index):
     put(
-        index, document(1, "The old bridge is near the house.", "A house of stone.", "We crossed it, old as it was."),
+        index,
+        document(1, "The old bridge is near the house.", "A house of stone.", "We crossed it, old as it was."),
         document(2, "We see the stone bridge and the old house."),
         document(3, "The house is old.", "The old house burns."),
-    )  # fmt: skip
+    )
     assert ids(index.search("the old house"))[0] in (2, 3)
     assert ids(index.search("old stone house bridge"))[0] == 2
 
@@ -307,11 +337,26 @@ def _watch(url: str) -> list[str]:
 hostile = st.one_of(
     st.text(max_size=200),
     st.lists(
-        st.sampled_from([*"\"*^:()+-\x00';\\%_\ud800ﬁ港", "AND", "OR", "NOT", "NEAR(", "NEAR/2", "title:", "{a b}",
-                         "--", "boats", "boa*", "\u0301", "a" * 500]),
+        st.sampled_from(
+            [
+                *"\"*^:()+-\x00';\\%_\ud800ﬁ港",
+                "AND",
+                "OR",
+                "NOT",
+                "NEAR(",
+                "NEAR/2",
+                "title:",
+                "{a b}",
+                "--",
+                "boats",
+                "boa*",
+                "\u0301",
+                "a" * 500,
+            ]
+        ),
         max_size=30,
     ).map(" ".join),
-)  # fmt: skip
+)
 
 
 @given(hostile)
@@ -357,17 +402,22 @@ def test_other_urls_are_refused_in_one_line(bad):
 
 TYPOS = document(
     11, "The lighthouse keeper climbs three hundred stairs.", "A thermometer hangs beside the wardrobe.", title="Towers"
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("lighthuose", "lighthouse"), ("lighthose", "lighthouse"), ("lightthouse", "lighthouse"), ("stiars", "stairs"),
-        ("thermometr", "thermometer"), ("termomete", "thermometer"), ("thermomter wardobe", "thermometer"),
+        ("lighthuose", "lighthouse"),
+        ("lighthose", "lighthouse"),
+        ("lightthouse", "lighthouse"),
+        ("stiars", "stairs"),
+        ("thermometr", "thermometer"),
+        ("termomete", "thermometer"),
+        ("thermomter wardobe", "thermometer"),
         ("towrs", "Towers"),
     ],
-)  # fmt: skip
+)
 def test_misspelt_words_are_found(spelling, typed, meant):
     hits = spelling.search(typed)
     assert ids(hits) == [11]
@@ -392,17 +442,22 @@ def spelling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize(
     ("words", "filters", "videos"),
     [
-        ("bread", Filters(), {2, 21, 22, 23}), ("bread", Filters(user_id=8), {2, 22}),
-        ("bread", Filters(language="en"), {2}), ("bread", Filters(language="de"), {22}),
+        ("bread", Filters(), {2, 21, 22, 23}),
+        ("bread", Filters(user_id=8), {2, 22}),
+        ("bread", Filters(language="en"), {2}),
+        ("bread", Filters(language="de"), {22}),
         ("bread", Filters(created_from=day(2024, 5, 2)), {22, 23}),
         ("bread", Filters(created_before=day(2024, 5, 2)), {21}),
         ("bread", Filters(created_from=day(2024, 5, 1), created_before=day(2024, 5, 2)), {21}),
         ("bread", Filters(created_from=day(2024, 5, 1).replace(tzinfo=None)), {21, 22, 23}),
-        ("bread", Filters(shortest=60), {21, 22}), ("bread", Filters(longest=60), {2, 21, 23}),
-        ("bread", Filters(shortest=60, longest=60), {21}), ("bread", Filters(longest=1), set()),
-        ("bread", Filters(user_id=8, shortest=31, language="de"), {22}), ("braed", Filters(user_id=8), {2, 22}),
+        ("bread", Filters(shortest=60), {21, 22}),
+        ("bread", Filters(longest=60), {2, 21, 23}),
+        ("bread", Filters(shortest=60, longest=60), {21}),
+        ("bread", Filters(longest=1), set()),
+        ("bread", Filters(user_id=8, shortest=31, language="de"), {22}),
+        ("braed", Filters(user_id=8), {2, 22}),
     ],
-)  # fmt: skip
+)
 def test_filters_narrow_the_search(filtered, words, filters, videos):
     assert {hit.video_id for hit in filtered.search(words, filters=filters)} == videos
     assert {found.video_id for found in filtered.videos(words, filters=filters)} == videos
@@ -413,10 +468,13 @@ def filtered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with opened(request.param, request, tmp_path_factory.mktemp("filtered")) as found:
         bread = document(21, "We bake bread.", created_at=day(2024, 5, 1), user_id=-3)
         put(
-            found, HARBOUR, BAKING, replace(bread, duration=60.0),
+            found,
+            HARBOUR,
+            BAKING,
+            replace(bread, duration=60.0),
             replace(bread, video_id=22, created_at=day(2024, 5, 2), duration=61.0, user_id=8, language="de-AT"),
             replace(bread, video_id=23, created_at=day(2025, 1, 1), duration=30.0, user_id=None),
-        )  # fmt: skip
+        )
         yield found
 
 
@@ -426,10 +484,12 @@ def filtered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 )
 def test_forms_of_a_word_are_found_in_many_languages(index, words, video):
     put(
-        index, document(31, "Die alten Häuser standen leer.", "Er backte einen gebackenen Kuchen.", language="de"),
+        index,
+        document(31, "Die alten Häuser standen leer.", "Er backte einen gebackenen Kuchen.", language="de"),
         document(32, "Le cheval travaille aux champs.", "Les chevaux travaillaient.", language="fr"),
-        document(33, "Мы вошли в комнату.", language="ru"), HARBOUR,
-    )  # fmt: skip
+        document(33, "Мы вошли в комнату.", language="ru"),
+        HARBOUR,
+    )
     hits = index.search(words)
     assert ids(hits)[0] == video
     assert "<mark>" in hits[0].snippet
@@ -461,10 +521,11 @@ def test_videos_come_with_their_three_best_places(index):
 def test_a_title_helps_what_is_said_under_it(index):
     """The words are found though no passage has all of them."""
     put(
-        index, document(1, "Then it goes into the oven.", title="Baking bread"),
+        index,
+        document(1, "Then it goes into the oven.", title="Baking bread"),
         document(2, "The oven of the ship was cold.", title="A day at sea"),
         document(3, "He talks of bread and of nothing else.", title="The hermit"),
-    )  # fmt: skip
+    )
     hits = index.search("bread oven")
     assert (ids(hits)[0], hits[0].start) == (1, pytest.approx(7.0, abs=2.5))
 
@@ -521,10 +582,15 @@ def test_a_rebuild_keeps_what_is_put_meanwhile(index, url):
 @pytest.mark.parametrize(
     ("older", "newer"),
     [
-        ("1700000000.000001/b", "1700000000.000001/c"), ("1700000000.000000/z", "1700000000.000001/a"),
-        ("0000000000.000000/a", "1700000000.000000/a"), ("1", "10"), ("02", "1"), ("a", "b"), ("", "0"),
+        ("1700000000.000001/b", "1700000000.000001/c"),
+        ("1700000000.000000/z", "1700000000.000001/a"),
+        ("0000000000.000000/a", "1700000000.000000/a"),
+        ("1", "10"),
+        ("02", "1"),
+        ("a", "b"),
+        ("", "0"),
     ],
-)  # fmt: skip
+)
 def test_versions_are_held_against_each_other_as_text(index, older, newer):
     put(index, BAKING, version=newer)
     assert index.put(CAFE_AS_2, version=older) is False

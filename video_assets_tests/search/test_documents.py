@@ -85,9 +85,15 @@ def test_hostile_amounts_of_text_give_passages_of_bounded_size():
 
 def test_a_document_read_back_from_json_has_the_same_digest():
     first = Document(
-        video_id=1, title="Été", duration=60, user_id=3, created_at=datetime(2024, 5, 1, 12, 30, tzinfo=timezone.utc),
-        tags=("a",), passages=passages([Spoken(0, 30, "One."), Spoken(30, 60, "Two.")]), chapters=((0, "x"),),
-    )  # fmt: skip
+        video_id=1,
+        title="Été",
+        duration=60,
+        user_id=3,
+        created_at=datetime(2024, 5, 1, 12, 30, tzinfo=timezone.utc),
+        tags=("a",),
+        passages=passages([Spoken(0, 30, "One."), Spoken(30, 60, "Two.")]),
+        chapters=((0, "x"),),
+    )
     adapter = TypeAdapter(Document)
     again = adapter.validate_json(adapter.dump_json(first))
     assert digest(again) == digest(first)
@@ -98,25 +104,31 @@ def test_a_document_read_back_from_json_has_the_same_digest():
 
 def test_a_digest_stays_what_manifests_say_it_is():
     document = Document(
-        7, "Grüße", summary="A b.\nC", tags=("x", "y"), language="de", duration=61, user_id=3,
-        created_at=datetime(2026, 1, 2, tzinfo=timezone.utc), chapters=((0, "Anfang"), (31.0, "Ende")),
+        7,
+        "Grüße",
+        summary="A b.\nC",
+        tags=("x", "y"),
+        language="de",
+        duration=61,
+        user_id=3,
+        created_at=datetime(2026, 1, 2, tzinfo=timezone.utc),
+        chapters=((0, "Anfang"), (31.0, "Ende")),
         passages=(Passage(0, 0, 30.5, "Eins zwei", ((0, 0), (9, 30.5))), Passage(1, 31, 61, "drei")),
-    )  # fmt: skip
+    )
     assert digest(document) == "171e98bd2e5394eb1cfc12b052f8bf7771c355710d5d2d3052bb264f7bdc0b23"
 
 
 def test_words_with_times_of_their_own_are_marked():
     said = [Spoken(0.0, 20.0, "We wait for a long time and then the storm comes.")]
     times = [0.0, 0.3, 0.6, 0.9, 1.2, 1.5, 14.0, 14.3, 17.0, 17.4, 18.0]
-    words = [
-        Spoken(at, at + 0.2, f" {word}") for at, word in zip(times, said[0].text.rstrip(".").split(), strict=True)
-    ]  # fmt: skip
+    words = [Spoken(at, at + 0.2, f" {word}") for at, word in zip(times, said[0].text.rstrip(".").split(), strict=True)]
     (plain,), (timed,) = passages(said), passages(said, words=words)
     assert timed.text == plain.text
     for (offset, word), at in zip(
         ((timed.text.index(word), word) for word in ("We", "time", "and", "storm", "comes")),
-        (0.0, 1.5, 14.0, 17.4, 18.0), strict=True,
-    ):  # fmt: skip
+        (0.0, 1.5, 14.0, 17.4, 18.0),
+        strict=True,
+    ):
         assert abs(moment(offset, timed.marks, timed.start) - at) <= 0.4, word
     assert abs(moment(timed.text.index("storm"), plain.marks, 0.0) - 17.4) > 2, "the sentence alone does not tell"
     assert [second for _, second in timed.marks] == sorted(second for _, second in timed.marks)

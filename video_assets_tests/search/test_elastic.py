@@ -20,9 +20,9 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.search import Document, Spoken, elastic_mapping, open_index, passages
-from video_assets.search.elastic import ElasticIndex
-from video_assets.search.elastic_server import NAME, PAUSES, Server
+from video_assets.search import Document, Spoken, open_index, passages
+from video_assets.search.elastic.index import ElasticIndex, mapping
+from video_assets.search.elastic.server import NAME, PAUSES, Server
 
 SECRET = "sesame-and-poppy"
 ANSWER = {"version": {"number": "8.19.0"}, "tagline": "You Know, for Search"}
@@ -94,9 +94,12 @@ def saying(status: int, body: Any, kind: str = "application/json", product: str 
 
 
 def reply(
-    handler: BaseHTTPRequestHandler, status: int, data: bytes, kind: str | None = "application/json",
+    handler: BaseHTTPRequestHandler,
+    status: int,
+    data: bytes,
+    kind: str | None = "application/json",
     product: str | None = "Elasticsearch",
-) -> None:  # fmt: skip
+) -> None:
     handler.send_response(status)
     for name, value in (("Content-Type", kind), ("X-Elastic-Product", product), ("Content-Length", str(len(data)))):
         if value:
@@ -110,8 +113,11 @@ def reply(
     [
         (saying(200, {"version": {"number": "7.17.9"}}), PermanentError, "is Elasticsearch 7.17.9; use version 8 or 9"),
         (saying(200, {"version": {"number": "10.0.0"}}), PermanentError, "is Elasticsearch 10.0.0; use version 8 or 9"),
-        (saying(200, {"version": {"number": "2.11.0", "distribution": "opensearch"}}, product=None), PermanentError,
-         "is no Elasticsearch"),
+        (
+            saying(200, {"version": {"number": "2.11.0", "distribution": "opensearch"}}, product=None),
+            PermanentError,
+            "is no Elasticsearch",
+        ),
         (saying(200, "<html>It works!</html>", "text/html", None), PermanentError, "is no Elasticsearch"),
         (saying(404, "<html>Not here</html>", "text/html", None), PermanentError, "is no Elasticsearch"),
         (saying(200, ["nothing", "of", "the", "kind"]), PermanentError, "is no Elasticsearch"),
@@ -120,10 +126,8 @@ def reply(
         (saying(503, {"error": {"reason": "no master"}}), TransientError, "is not ready (503): no master"),
         (saying(429, {"error": {"reason": "slow down"}}), TransientError, "is not ready (429): slow down"),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_said_in_one_line_without_the_password(
-    answer: Any, error: type[Exception], said: str
-) -> None:  # fmt: skip
+)
+def test_what_is_wrong_is_said_in_one_line_without_the_password(answer: Any, error: type[Exception], said: str) -> None:
     with serving(answer) as place:
         index = open_index(f"http://reader:{SECRET}@{place}")
         for use in (index.ping, index.count, lambda: index.search("boats"), lambda: index.read(1)):
@@ -181,10 +185,27 @@ def test_defaults_of_an_address() -> None:
 def test_a_certificate_is_trusted_by_the_authority_that_is_named(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ],
+        check=True,
+        capture_output=True,
+    )
     with serving(saying(200, ANSWER), tls=(certificate, key)) as place:
         assert Server(f"https://{place}", ca=certificate).version() == "8.19.0"
         with pytest.raises(PermanentError, match="VIDEO_ASSETS_SEARCH_CA"):
@@ -221,7 +242,7 @@ def in_between(url: str, change: Callable[[str, bytes], tuple[int, bytes] | None
 def test_a_busy_server_is_given_time(elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sends back the whole of a bulk request, and then every second document of one: none is lost."""
     pauses: list[float] = []
-    monkeypatch.setattr("video_assets.search.elastic_server.time.sleep", pauses.append)
+    monkeypatch.setattr("video_assets.search.elastic.server.time.sleep", pauses.append)
     asked = 0
 
     def change(path: str, answer: bytes) -> tuple[int, bytes] | None:
@@ -247,10 +268,8 @@ def test_a_busy_server_is_given_time(elasticsearch_url: str, monkeypatch: pytest
     assert open_index(elasticsearch_url).read(1).passages == len(busy.passages)
 
 
-def test_a_server_that_stays_busy_is_given_up_for_now(
-    elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    monkeypatch.setattr("video_assets.search.elastic_server.time.sleep", lambda _: None)
+def test_a_server_that_stays_busy_is_given_up_for_now(elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("video_assets.search.elastic.server.time.sleep", lambda _: None)
 
     def change(path: str, answer: bytes) -> tuple[int, bytes] | None:
         return (429, b'{"error": {"reason": "too many"}, "status": 429}') if path.endswith("_bulk") else None
@@ -318,11 +337,9 @@ def test_a_new_layout_is_moved_to_while_searches_go_on(
 ) -> None:
     documents = [(document(at, "The harbour at dawn.", "More of it."), "1") for at in range(1, 30)]
     index.rebuild(documents)
-    monkeypatch.setattr(elastic_mapping, "VERSION", 2)
-    properties = {**elastic_mapping.MAPPINGS["properties"], "mood": {"type": "keyword"}}
-    monkeypatch.setattr(
-        elastic_mapping, "MAPPINGS", {**elastic_mapping.MAPPINGS, "_meta": {"mapping": 2}, "properties": properties}
-    )
+    monkeypatch.setattr(mapping, "VERSION", 2)
+    properties = {**mapping.MAPPINGS["properties"], "mood": {"type": "keyword"}}
+    monkeypatch.setattr(mapping, "MAPPINGS", {**mapping.MAPPINGS, "_meta": {"mapping": 2}, "properties": properties})
     newer = ElasticIndex(elasticsearch_url)
     with pytest.raises(PermanentError, match="rebuild --index"):
         newer.put(document(1, "Boats."), version="2")

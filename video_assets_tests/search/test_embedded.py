@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.search import Document, Passage, embedded
-from video_assets.search.embedded import EmbeddedIndex
+from video_assets.search import Document, Passage
+from video_assets.search.sqlite import index as embedded
+from video_assets.search.sqlite.index import EmbeddedIndex
 
 VIDEO = Document(video_id=1, title="Boats", duration=9.0, passages=(Passage(0, 0.0, 9.0, "The tide rises."),))
 

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from video_assets.artifacts.pointer import make_fence
-from video_assets.search.versions import FOREVER, number
+from video_assets.search.elastic.versions import FOREVER, number
 
 LONG = 2**63 - 1
 moments = st.datetimes(datetime(1980, 1, 1), datetime(2280, 1, 1), timezones=st.just(timezone.utc))
 fences = st.builds(make_fence, moments, st.uuids().map(str))
 near_misses = st.builds(
     lambda fence, cut, rest: fence[:cut] + rest, fences, st.integers(0, 40), st.text("-./019:Zaé\U0001f600", max_size=5)
-)  # fmt: skip
+)
 versions = st.one_of(fences, near_misses, st.text(max_size=30), st.integers(0, 10**20).map(str))
 
 

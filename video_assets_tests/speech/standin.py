@@ -94,11 +94,18 @@ class StandIn:
         if fields["response_format"] == "json":
             return {"text": text}
         return {
-            "task": "transcribe", "language": "english", "duration": len(samples) / 16_000, "text": text,
+            "task": "transcribe",
+            "language": "english",
+            "duration": len(samples) / 16_000,
+            "text": text,
             "segments": [
                 {
-                    "id": number, "start": float(each.start), "end": float(each.end), "text": each.text,
-                    "avg_logprob": float(each.avg_logprob), "no_speech_prob": float(each.no_speech_prob),
+                    "id": number,
+                    "start": float(each.start),
+                    "end": float(each.end),
+                    "text": each.text,
+                    "avg_logprob": float(each.avg_logprob),
+                    "no_speech_prob": float(each.no_speech_prob),
                 }
                 for number, each in enumerate(found)
             ],
@@ -107,7 +114,7 @@ class StandIn:
                 for each in found
                 for word in each.words
             ],
-        }  # fmt: skip
+        }
 
 
 @contextmanager

@@ -17,14 +17,14 @@ from faster_whisper import BatchedInferencePipeline
 from video_assets.artifacts import Manifest, RunInfo
 from video_assets.artifacts.pointer import make_fence
 from video_assets.defs.assets import transcripts, uploads
-from video_assets.defs.making import opened
-from video_assets.defs.platform import Platform
+from video_assets.defs.materialize import opened
 from video_assets.errors import PermanentError
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
 from video_assets.speech import whisper
 from video_assets.speech.model import load
 from video_assets.speech.transcript import Transcript
+from video_assets.systems import Platform
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.speech.conftest import FIXTURES, MODEL, recognition
@@ -38,9 +38,26 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "talks.mp4"
     sound = "[1:a]apad=pad_dur=0.4,aloop=loop=1:size=1e9,adelay=500:all=1,aresample=48000[a]"
     ffmpeg(
-        "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=5:duration=42", "-i", str(FIXTURES / "speech" / "talk.ogg"),
-        "-filter_complex", sound, "-map", "0:v", "-map", "[a]", "-ac", "2", "-c:a", "aac", "-b:a", "128k", str(path),
-    )  # fmt: skip
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=64x36:rate=5:duration=42",
+        "-i",
+        str(FIXTURES / "speech" / "talk.ogg"),
+        "-filter_complex",
+        sound,
+        "-map",
+        "0:v",
+        "-map",
+        "[a]",
+        "-ac",
+        "2",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "128k",
+        str(path),
+    )
     return path
 
 
@@ -110,8 +127,12 @@ def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own
 
     assert manifest.facts["source"] == "whisper"
     assert manifest.params == {
-        "source": "whisper", "model": str(MODEL), "compute_type": "default", "language": "", "batch_size": 0,
-    }  # fmt: skip
+        "source": "whisper",
+        "model": str(MODEL),
+        "compute_type": "default",
+        "language": "",
+        "batch_size": 0,
+    }
     assert all(check.passed for check in manifest.checks)
     vtt = tmp_path / "words.vtt"
     vtt.write_bytes(platform.storage.get_bytes(manifest.file("transcript.vtt").key))
@@ -129,9 +150,7 @@ def test_without_a_network_and_a_model_the_three_ways_out_are_named(film, settin
 
 def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film, settings):
     with serving(recognition()) as standin:
-        remote = Settings(
-            **(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url})
-        )  # fmt: skip
+        remote = Settings(**(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url}))
         manifest, platform = made(remote, film)
         found = read(manifest, platform)
         calls = len(standin.calls)

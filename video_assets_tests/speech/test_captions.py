@@ -38,8 +38,9 @@ def test_webvtt_with_all_its_blocks_is_read():
         duration=4000,
     )
     assert [(each.start, each.end, each.text) for each in found.segments] == [
-        (1.0, 2.5, "The tide rises at seven."), (3600.0, 3601.0, "later"),
-    ]  # fmt: skip
+        (1.0, 2.5, "The tide rises at seven."),
+        (3600.0, 3601.0, "later"),
+    ]
     assert (found.language, found.source, found.speech_seconds) == ("en", "captions", 2.5)
 
 
@@ -53,9 +54,7 @@ def test_subrip_is_read_with_its_markup_and_without_its_numbers():
     assert found.segments[2].start == 5.5
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
-)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
 def test_every_usual_encoding_is_told(encoding):
     text = vtt((1, 2, "Café “naïve” señor"))
     assert texts(text.encode(encoding)) == ["Café “naïve” señor"]
@@ -108,14 +107,22 @@ def test_the_language_is_the_file_s_own_or_its_name_s():
 
 def test_hostile_text_is_only_text():
     data = vtt(
-        (1, 2, "<script>alert(1)</script>hello"), (3, 4, "&lt;script&gt;alert(2)&lt;/script&gt;"),
-        (5, 6, "<img src=x onerror=alert(3)>picture"), (7, 8, "bell\x07 and \x1b[31mred\u202e evil\u200b"),
-        (9, 10, "' OR 1=1 --"), (11, 12, "1 < 2 and 3 > 2"),
-    )  # fmt: skip
+        (1, 2, "<script>alert(1)</script>hello"),
+        (3, 4, "&lt;script&gt;alert(2)&lt;/script&gt;"),
+        (5, 6, "<img src=x onerror=alert(3)>picture"),
+        (7, 8, "bell\x07 and \x1b[31mred\u202e evil\u200b"),
+        (9, 10, "' OR 1=1 --"),
+        (11, 12, "1 < 2 and 3 > 2"),
+    )
     found = texts(data)
     assert found == [
-        "hello", "<script>alert(2)</script>", "picture", "bell and [31mred evil", "' OR 1=1 --", "1 < 2 and 3 > 2",
-    ]  # fmt: skip
+        "hello",
+        "<script>alert(2)</script>",
+        "picture",
+        "bell and [31mred evil",
+        "' OR 1=1 --",
+        "1 < 2 and 3 > 2",
+    ]
     shown = to_vtt(read(data))
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
@@ -124,8 +131,11 @@ def test_hostile_text_is_only_text():
 def test_cues_are_put_in_order_and_do_not_overlap():
     found = read(vtt((10, 20, "second"), (1, 12, "first"), (30, 29, "no length"), (10, 15, "at once"))).segments
     assert [(each.start, each.end, each.text) for each in found] == [
-        (1.0, 10.0, "first"), (10.0, 20.0, "second"), (10.0, 15.0, "at once"), (30.0, 31.0, "no length"),
-    ]  # fmt: skip
+        (1.0, 10.0, "first"),
+        (10.0, 20.0, "second"),
+        (10.0, 15.0, "at once"),
+        (30.0, 31.0, "no length"),
+    ]
 
 
 def test_cues_are_clipped_to_the_video():
@@ -141,11 +151,14 @@ def test_captions_of_another_video_are_refused():
 def test_rolling_captions_say_every_word_once():
     """What YouTube's automatic captions look like: two lines, the upper one shown before."""
     data = vtt(
-        (0, 2, " \nthe boats leave"), (2, 2.01, "the boats leave\n "), 
+        (0, 2, " \nthe boats leave"),
+        (2, 2.01, "the boats leave\n "),
         (2.01, 4, "the boats leave\nthe harbour at dawn"),
-        (4, 4.01, "the harbour at dawn\n "), (4.01, 6, "the harbour at dawn\nand the herons"),
-        (6, 6.01, "and the herons\n "), (6.01, 8, "and the herons\nwait for fish"),
-    )  # fmt: skip
+        (4, 4.01, "the harbour at dawn\n "),
+        (4.01, 6, "the harbour at dawn\nand the herons"),
+        (6, 6.01, "and the herons\n "),
+        (6.01, 8, "and the herons\nwait for fish"),
+    )
     found = read(data)
     assert to_text(found) == "the boats leave the harbour at dawn and the herons wait for fish\n"
     assert [each.start for each in found.segments] == [0.0, 2.01, 4.01, 6.01]

@@ -10,11 +10,24 @@ from video_assets.speech.language import agreed, code_of
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("en", "en"), ("eng", "en"), ("English", "en"), ("en-GB", "en"), ("pt_BR", "pt"), ("ger", "de"), ("deu", "de"),
-        ("Mandarin", "zh"), ("haitian creole", "ht"), (" German ", "de"), ("xx", None), ("", None), (None, None),
-        (7, None), ("und", None), ("English" * 100, None),
+        ("en", "en"),
+        ("eng", "en"),
+        ("English", "en"),
+        ("en-GB", "en"),
+        ("pt_BR", "pt"),
+        ("ger", "de"),
+        ("deu", "de"),
+        ("Mandarin", "zh"),
+        ("haitian creole", "ht"),
+        (" German ", "de"),
+        ("xx", None),
+        ("", None),
+        (None, None),
+        (7, None),
+        ("und", None),
+        ("English" * 100, None),
     ],
-)  # fmt: skip
+)
 def test_a_language_is_known_by_code_and_name(name, code):
     assert code_of(name) == code
 

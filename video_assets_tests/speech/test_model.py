@@ -75,9 +75,12 @@ def test_without_a_hub_the_lack_is_said_within_bounded_time(hub, tmp_path):
             "except Exception as error: print(type(error).__name__, round(time.monotonic() - started), error)"
         )
         environment = {
-            "PATH": os.environ["PATH"], "HF_HOME": str(tmp_path), "NO_PROXY": "*", "PYTHONPATH": os.getcwd(),
+            "PATH": os.environ["PATH"],
+            "HF_HOME": str(tmp_path),
+            "NO_PROXY": "*",
+            "PYTHONPATH": os.getcwd(),
             "HF_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}",
-        }  # fmt: skip
+        }
         ran = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
         )

@@ -71,9 +71,12 @@ def test_every_sentence_comes_back_at_its_own_time_whatever_chunk_it_was_in(offi
     once = partial(office.answers.once, 7)
     found = remote.transcribe(office.audio, office.endpoint, once, service=service, on_progress=reached.append)
     assert " ".join(texts(found)) == " ".join(text for _, _, text in office.said)
-    assert timestamp_error(
-        [(start, end) for start, end, _ in office.said], [(each.start, each.end) for each in found.segments]
-    ) < 0.1  # fmt: skip
+    assert (
+        timestamp_error(
+            [(start, end) for start, end, _ in office.said], [(each.start, each.end) for each in found.segments]
+        )
+        < 0.1
+    )
     assert all(segment.words for segment in found.segments)
     assert (found.source, found.language, found.language_probability) == ("openai", "en", 1.0)
     assert all(check.passed for check in transcript_checks(found, found.duration_seconds, has_audio=True))
@@ -197,9 +200,12 @@ def test_a_server_without_times_gives_words_that_are_near_their_times(office):
     office.standin.react = no_times
     found = office.hear()
     assert texts(found) == [text for _, _, text in office.said]
-    assert timestamp_error(
-        [(start, end) for start, end, _ in office.said], [(each.start, each.end) for each in found.segments]
-    ) < 1.0  # fmt: skip
+    assert (
+        timestamp_error(
+            [(start, end) for start, end, _ in office.said], [(each.start, each.end) for each in found.segments]
+        )
+        < 1.0
+    )
     assert found.model_info["times"] is False
     assert office.standin.billed_over_unique == 1.0
 
@@ -226,9 +232,12 @@ def test_times_that_cannot_be_are_replaced_by_those_of_the_voices(office, change
     office.standin.react = lambda call: Reaction(changed=changed)
     found = office.hear()
     assert texts(found) == [text for _, _, text in office.said]
-    assert timestamp_error(
-        [(start, end) for start, end, _ in office.said], [(each.start, each.end) for each in found.segments]
-    ) < 1.0  # fmt: skip
+    assert (
+        timestamp_error(
+            [(start, end) for start, end, _ in office.said], [(each.start, each.end) for each in found.segments]
+        )
+        < 1.0
+    )
     assert all(check.passed for check in transcript_checks(found, found.duration_seconds, has_audio=True))
 
 

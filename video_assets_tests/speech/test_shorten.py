@@ -48,8 +48,9 @@ def test_it_is_cut_after_a_sentence():
         ]
     )
     assert [each.text for each in shortened(segment)] == [
-        "The tide rises at seven in the morning.", "Then the boats leave the old harbour again.",
-    ]  # fmt: skip
+        "The tide rises at seven in the morning.",
+        "Then the boats leave the old harbour again.",
+    ]
 
 
 def test_it_is_cut_in_a_pause():

@@ -40,9 +40,11 @@ def test_the_json_is_what_the_whole_tree_would_give():
     words = (Word(start=1, end=2, text="a\u2028\u0085b", probability=0.5), Word(start=2, end=3, text='"segments": []'))
     first = Transcript(
         segments=(Segment(start=1, end=3, text='"segments": []', words=words), Segment(start=4, end=5, text="B")),
-        source="whisper", duration_seconds=9, model_info={"note": '"segments": []\nx', "segments": []},
+        source="whisper",
+        duration_seconds=9,
+        model_info={"note": '"segments": []\nx', "segments": []},
         headings=(Heading(start=0, end=4, title='"segments": ['),),
-    )  # fmt: skip
+    )
     for each in (first, empty(3)):
         tree = each.model_dump(mode="json", exclude_none=True)
         whole = json.dumps(tree, sort_keys=True, indent=1, ensure_ascii=False) + "\n"

@@ -59,9 +59,11 @@ def test_voices_without_a_word_are_told():
 @pytest.mark.parametrize(("refused", "passes"), [([], True), ([[10, 15]], True), ([[10, 15], [20, 26]], False)])
 def test_a_tenth_of_the_speech_may_be_refused_but_no_more(refused, passes):
     found = Transcript(
-        segments=(at(0, 2, "One."),), source="whisper", duration_seconds=100,
+        segments=(at(0, 2, "One."),),
+        source="whisper",
+        duration_seconds=100,
         model_info={"voice_seconds": 100.0, "refused": refused},
-    )  # fmt: skip
+    )
     check = transcript_checks(found, 100.0, True)[2]
     assert (check.name, check.passed) == ("no_stuck_repetition", passes)
     assert check.metadata["refused_seconds"] == sum(end - start for start, end in refused)

@@ -247,13 +247,18 @@ def test_whatever_times_the_library_gives_segments_are_in_order_and_inside_the_w
     found = whisper.ours(
         [
             SimpleNamespace(
-                start=start, end=end, text=words, avg_logprob=-0.1, no_speech_prob=0.0, compression_ratio=1.0,
+                start=start,
+                end=end,
+                text=words,
+                avg_logprob=-0.1,
+                no_speech_prob=0.0,
+                compression_ratio=1.0,
                 words=[SimpleNamespace(start=first, end=last, word=words, probability=2.0)],
             )
             for start, end, words, first, last in raw
         ],
         window,
-    )  # fmt: skip
+    )
     starts = [segment.start for segment in found]
     assert starts == sorted(starts)
     assert all(10.0 <= segment.start <= segment.end <= 15.0 for segment in found)

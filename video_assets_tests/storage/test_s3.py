@@ -365,10 +365,17 @@ def test_refusals_are_final_and_one_line(
 @pytest.mark.parametrize(
     "url",
     [
-        "s3://", "s3:///prefix", "s3://A_B/prefix", "s3://key:hidden-word@bucket/prefix", "s3://bucket/a//b",
-        "s3://bucket/../b", "s3://bucket/.hidden", "s3://bucket/p?secret=hidden-word", "s3://bucket/p#f",
+        "s3://",
+        "s3:///prefix",
+        "s3://A_B/prefix",
+        "s3://key:hidden-word@bucket/prefix",
+        "s3://bucket/a//b",
+        "s3://bucket/../b",
+        "s3://bucket/.hidden",
+        "s3://bucket/p?secret=hidden-word",
+        "s3://bucket/p#f",
     ],
-)  # fmt: skip
+)
 def test_urls_that_name_no_bucket_are_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(PermanentError, match="VIDEO_ASSETS_STORAGE_URL") as error:
         open_storage(url)

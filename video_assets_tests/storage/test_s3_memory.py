@@ -77,9 +77,10 @@ def swallowing(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             self.swallow()
             begun = self.path.endswith("?uploads")
             self.answer(
-                b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>" if begun
+                b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+                if begun
                 else b"<CompleteMultipartUploadResult><ETag>all</ETag></CompleteMultipartUploadResult>"
-            )  # fmt: skip
+            )
 
         def do_PUT(self) -> None:
             self.answer(b"", ETag=f'"{self.swallow()}"')

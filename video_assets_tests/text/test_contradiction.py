@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.text.grounding import Evidence
+from video_assets.text.grounding.support import Evidence
 from video_assets.text.sentences import sentences
 from video_assets_tests.text.making import GROUNDING, UNSEEN
 from video_assets_tests.text.talks import talk

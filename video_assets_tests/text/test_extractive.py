@@ -8,7 +8,7 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.text.extractive import summarize, wanted_sentences
+from video_assets.text.extractive.summarizer import summarize, wanted_sentences
 from video_assets.text.summary import Chapter, Summary, SummarySentence, chapters_to_vtt, to_json
 from video_assets.text.verify import CHECKS, summary_checks
 from video_assets_tests.text.talks import talk
@@ -110,13 +110,30 @@ def test_captions_without_punctuation_become_prose():
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        ("de", ["Die Boote liegen im Hafen.", "Der Hafen ist alt.", "Ein Boot fährt aus dem Hafen.",
-                "Das Brot ist warm.", "Wir backen Brot.", "Das Mehl für das Brot ist fein."]),
-        ("ja", ["今日は港の船を見ます。", "船は港にあります。", "パンを焼きます。", "小麦粉と水です。",
-                "パンは温かいです。"]),
+        (
+            "de",
+            [
+                "Die Boote liegen im Hafen.",
+                "Der Hafen ist alt.",
+                "Ein Boot fährt aus dem Hafen.",
+                "Das Brot ist warm.",
+                "Wir backen Brot.",
+                "Das Mehl für das Brot ist fein.",
+            ],
+        ),
+        (
+            "ja",
+            [
+                "今日は港の船を見ます。",
+                "船は港にあります。",
+                "パンを焼きます。",
+                "小麦粉と水です。",
+                "パンは温かいです。",
+            ],
+        ),
         (None, ["Лодки стоят в гавани.", "Гавань старая.", "Мы печём хлеб.", "Хлеб тёплый.", "Мука для хлеба белая."]),
     ],
-)  # fmt: skip
+)
 def test_other_languages_are_summarised_too(language, texts):
     transcript = said(*texts, language=language)
     found = summarize(transcript)

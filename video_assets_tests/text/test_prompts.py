@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError
-from video_assets.text.asking import Asker
-from video_assets.text.chunking import chunks
-from video_assets.text.mapreduce import summarize
-from video_assets.text.prompts import Point, final_prompt, map_prompt, reduce_prompt, repair
-from video_assets.text.quarantine import quarantined, speaks_to_machine
+from video_assets.text.llm.asking import Asker
+from video_assets.text.llm.chunking import chunks
+from video_assets.text.llm.mapreduce import summarize
+from video_assets.text.llm.prompt_injection import quarantined, speaks_to_machine
+from video_assets.text.llm.prompts import Point, final_prompt, map_prompt, reduce_prompt, repair
 from video_assets_tests.text.making import GROUNDING, Said, asker, said
 from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest
 from video_assets_tests.text.talks import talk

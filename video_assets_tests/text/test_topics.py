@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from video_assets.text import topics
-from video_assets.text.extractive import summarize
+from video_assets.text.extractive.summarizer import summarize, topics
 from video_assets_tests.text.talks import TOPICS, boundary_f1, talk
 
 TUNING = range(100, 120)

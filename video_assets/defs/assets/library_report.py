@@ -6,19 +6,23 @@ from typing import Any
 
 import dagster as dg
 
-from video_assets.defs.describe import image, markdown, table
+from video_assets.defs.metadata import image, markdown, table
 from video_assets.defs.partitions import VIDEOS
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.library import library_figures, plots
+from video_assets.library.report import library_figures, plots
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 REPORT_PREFIX = "reports/library/"
 
 
 @dg.asset(
-    group_name="report", kinds={"pandas"}, owners=["team:video"], code_version="library-1",
-    deps=[dg.AssetDep(stage.value) for stage in Stage], io_manager_key="nothing",
-)  # fmt: skip
+    group_name="report",
+    kinds={"pandas"},
+    owners=["team:video"],
+    code_version="library-1",
+    deps=[dg.AssetDep(stage.value) for stage in Stage],
+    io_manager_key="nothing",
+)
 def library_report(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[None]:
     """Hours, minutes of speech, cost and time a stage, failures by kind; tables and plots in storage."""
     figures = library_figures(platform.database)

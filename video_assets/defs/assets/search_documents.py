@@ -10,13 +10,13 @@ from video_assets.artifacts import Artifact, Manifest
 from video_assets.artifacts.upload import UploadRecord, read_upload_record
 from video_assets.defs.assets.summaries import JSON as SUMMARY
 from video_assets.defs.assets.transcripts import JSON as TRANSCRIPT
-from video_assets.defs.describe import clock, markdown, table
-from video_assets.defs.making import Events, Recipe, produce
+from video_assets.defs.materialize import Events, Recipe, produce
+from video_assets.defs.metadata import clock, markdown, table
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import Platform
 from video_assets.search import documents, verify
 from video_assets.search.base import Document
 from video_assets.speech.transcript import Transcript
+from video_assets.systems import Platform
 from video_assets.text import sentences
 from video_assets.text.summary import Summary
 from video_assets.videos import Stage
@@ -27,9 +27,13 @@ DOCUMENTS = TypeAdapter(Document)
 
 
 @dg.asset(
-    partitions_def=videos, group_name="search", kinds={"sqlite"}, owners=["team:words"], code_version=CODE_VERSION,
+    partitions_def=videos,
+    group_name="search",
+    kinds={"sqlite"},
+    owners=["team:words"],
+    code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.SEARCH_DOCUMENTS.value, blocking=True) for name in verify.CHECKS],
-)  # fmt: skip
+)
 def search_documents(
     context: dg.AssetExecutionContext, summaries: Manifest, transcripts: Manifest, platform: dg.ResourceParam[Platform]
 ) -> Events:
@@ -62,11 +66,18 @@ def build(record: UploadRecord, words: Transcript, summary: Summary) -> Document
     """The search document of a video, out of what other packages know."""
     timed = [word for segment in words.segments for word in segment.words or ()]
     return Document(
-        video_id=record.video_id, title=record.title, description=record.description, summary=summary.text,
-        tags=summary.tags, language=words.language, duration=words.duration_seconds, user_id=record.user_id,
-        created_at=record.created_at, passages=documents.passages(sentences(words), words=timed),
+        video_id=record.video_id,
+        title=record.title,
+        description=record.description,
+        summary=summary.text,
+        tags=summary.tags,
+        language=words.language,
+        duration=words.duration_seconds,
+        user_id=record.user_id,
+        created_at=record.created_at,
+        passages=documents.passages(sentences(words), words=timed),
         chapters=tuple((chapter.start, chapter.title) for chapter in summary.chapters),
-    )  # fmt: skip
+    )
 
 
 def _describe(manifest: Manifest) -> Mapping[str, Any]:

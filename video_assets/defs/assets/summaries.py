@@ -7,26 +7,32 @@ import dagster as dg
 
 from video_assets.artifacts import Artifact, Manifest
 from video_assets.defs.assets.transcripts import JSON as TRANSCRIPT
-from video_assets.defs.describe import clock, markdown, plain, table
-from video_assets.defs.making import Events, Recipe, produce
+from video_assets.defs.materialize import Events, Recipe, produce
+from video_assets.defs.metadata import clock, markdown, plain, table
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import Platform
 from video_assets.speech.transcript import Transcript
-from video_assets.text import extractive, mapreduce, verify
-from video_assets.text.asking import Asker
-from video_assets.text.budget import Budget, Ceiling, Prices
+from video_assets.systems import Platform
+from video_assets.text import verify
+from video_assets.text.extractive import summarizer
+from video_assets.text.llm import mapreduce
+from video_assets.text.llm.asking import Asker
+from video_assets.text.llm.budget import Budget, Ceiling, Prices
 from video_assets.text.summary import Summary, with_own_chapters
 from video_assets.videos import Stage
 
 # What Dagster shows; a recipe carries the version of the one that is in use.
-CODE_VERSION = f"{extractive.VERSION} or {mapreduce.VERSION}"
+CODE_VERSION = f"{summarizer.VERSION} or {mapreduce.VERSION}"
 JSON, TEXT = "summary.json", "summary.txt"
 
 
 @dg.asset(
-    partitions_def=videos, group_name="words", kinds={"python"}, owners=["team:words"], code_version=CODE_VERSION,
+    partitions_def=videos,
+    group_name="words",
+    kinds={"python"},
+    owners=["team:words"],
+    code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.SUMMARIES.value, blocking=True) for name in verify.CHECKS],
-)  # fmt: skip
+)
 def summaries(context: dg.AssetExecutionContext, transcripts: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
     """Four to six sentences, chapters with their starts, tags."""
     yield from produce(context, platform, Stage.SUMMARIES, lambda video_id: recipe(platform, video_id, transcripts))
@@ -39,7 +45,7 @@ def recipe(platform: Platform, video_id: int, transcripts: Manifest) -> Recipe:
 
     def make(artifact: Artifact) -> None:
         words = Transcript.model_validate(artifact.read_json(transcripts, TRANSCRIPT))
-        summary = _by_model(platform, artifact, words) if by_model else extractive.summarize(words)
+        summary = _by_model(platform, artifact, words) if by_model else summarizer.summarize(words)
         summary = with_own_chapters(summary, words.headings or (), words.duration_seconds)
         (artifact.folder / JSON).write_bytes((summary.model_dump_json(indent=1) + "\n").encode())
         (artifact.folder / TEXT).write_text(summary.text + "\n", encoding="utf-8")
@@ -54,7 +60,7 @@ def recipe(platform: Platform, video_id: int, transcripts: Manifest) -> Recipe:
     if by_model:
         server = platform.summary_server
         params |= {"model": server.model, "server": server.base_url, "json": server.json_mode}
-    version = mapreduce.VERSION if by_model else extractive.VERSION
+    version = mapreduce.VERSION if by_model else summarizer.VERSION
     return Recipe({Stage.TRANSCRIPTS.value: transcripts.content_hash}, params, version, make, _describe)
 
 

@@ -11,10 +11,9 @@ import dagster as dg
 from video_assets.artifacts import Artifact, Manifest
 from video_assets.artifacts.captions import Captions, current_captions
 from video_assets.defs.assets.uploads import SOURCE
-from video_assets.defs.describe import clock, markdown, plain
-from video_assets.defs.making import Events, Recipe, produce
+from video_assets.defs.materialize import Events, Recipe, produce
+from video_assets.defs.metadata import clock, markdown, plain
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import Platform
 from video_assets.media import audio, subtitles
 from video_assets.media.probe import Probe
 from video_assets.settings import Settings
@@ -26,6 +25,7 @@ from video_assets.speech.language import code_of
 from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
 from video_assets.speech.transcript import Heading, Transcript
 from video_assets.speech.whisper import Recognition
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 CODE_VERSION = f"{transcript.VERSION}/{caption_files.VERSION}/{whisper.VERSION}/{remote.VERSION}"
@@ -33,9 +33,13 @@ JSON, VTT, TEXT = "transcript.json", "transcript.vtt", "transcript.txt"
 
 
 @dg.asset(
-    partitions_def=videos, group_name="words", kinds={"whisper"}, owners=["team:words"], code_version=CODE_VERSION,
+    partitions_def=videos,
+    group_name="words",
+    kinds={"whisper"},
+    owners=["team:words"],
+    code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.TRANSCRIPTS.value, blocking=True) for name in verify.CHECKS],
-)  # fmt: skip
+)
 def transcripts(context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
     """Segments with their times, from captions or by recognition, as JSON, WebVTT and text."""
     yield from produce(context, platform, Stage.TRANSCRIPTS, lambda video_id: recipe(platform, video_id, uploads))
@@ -46,10 +50,13 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     settings, probe = platform.settings, Probe.from_facts(uploads.facts)
     captions = current_captions(platform.storage, video_id)
     how = choose(
-        settings.transcriber, captions=captions is not None, embedded=subtitles.has_text_track(probe),
-        model_set=bool(settings.whisper_model), key_set=bool(settings.openai_api_key.get_secret_value()),
+        settings.transcriber,
+        captions=captions is not None,
+        embedded=subtitles.has_text_track(probe),
+        model_set=bool(settings.whisper_model),
+        key_set=bool(settings.openai_api_key.get_secret_value()),
         has_audio=bool(probe.audio),
-    )  # fmt: skip
+    )
     inputs = {Stage.UPLOADS.value: uploads.content_hash} | ({"captions": captions.sha256} if captions else {})
 
     def make(artifact: Artifact) -> None:
@@ -65,9 +72,14 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
             (artifact.folder / name).write_bytes(data)
             artifact.add(artifact.folder / name, content_type)
         artifact.facts.update(
-            language=found.language, source=found.source, segments=len(found.segments), opening=_opening(found),
-            duration_seconds=found.duration_seconds, speech_seconds=found.speech_seconds, model_info=found.model_info,
-        )  # fmt: skip
+            language=found.language,
+            source=found.source,
+            segments=len(found.segments),
+            opening=_opening(found),
+            duration_seconds=found.duration_seconds,
+            speech_seconds=found.speech_seconds,
+            model_info=found.model_info,
+        )
         artifact.verify(verify.transcript_checks(found, probe.duration, bool(probe.audio)))
 
     return Recipe(inputs, {"source": how} | _params(how, settings), CODE_VERSION, make, _describe)
@@ -77,9 +89,11 @@ def _params(how: str, settings: Settings) -> dict[str, Any]:
     """The settings that decide what is understood; on what machine it is, does not."""
     if how == WHISPER:
         return {
-            "model": settings.whisper_model or DEFAULT_MODEL, "compute_type": settings.whisper_compute_type,
-            "language": settings.whisper_language, "batch_size": settings.whisper_batch_size,
-        }  # fmt: skip
+            "model": settings.whisper_model or DEFAULT_MODEL,
+            "compute_type": settings.whisper_compute_type,
+            "language": settings.whisper_language,
+            "batch_size": settings.whisper_batch_size,
+        }
     if how == OPENAI:
         where = _endpoint(settings)
         return {"model": where.model, "server": where.base_url, "language": where.language}
@@ -106,17 +120,22 @@ def _transcribe(
 
 def _recognition(settings: Settings) -> Recognition:
     model = SpeechModel(
-        settings.whisper_model or DEFAULT_MODEL, settings.whisper_device, settings.whisper_compute_type,
+        settings.whisper_model or DEFAULT_MODEL,
+        settings.whisper_device,
+        settings.whisper_compute_type,
         settings.speech_threads,
-    )  # fmt: skip
+    )
     return Recognition(model, settings.whisper_language, settings.whisper_batch_size)
 
 
 def _endpoint(settings: Settings) -> Endpoint:
     return Endpoint(
-        settings.transcription_model, settings.openai_base_url or OPENAI_URL, settings.openai_api_key,
-        settings.whisper_language, settings.transcription_max_bytes,
-    )  # fmt: skip
+        settings.transcription_model,
+        settings.openai_base_url or OPENAI_URL,
+        settings.openai_api_key,
+        settings.whisper_language,
+        settings.transcription_max_bytes,
+    )
 
 
 def _opening(found: Transcript) -> str:

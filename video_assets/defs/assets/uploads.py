@@ -7,13 +7,13 @@ import dagster as dg
 
 from video_assets.artifacts import Artifact, Manifest, digest
 from video_assets.artifacts.upload import read_upload_record
-from video_assets.defs.describe import clock, markdown, megabytes, pairs
-from video_assets.defs.making import Events, Recipe, produce
+from video_assets.defs.materialize import Events, Recipe, produce
+from video_assets.defs.metadata import clock, markdown, megabytes, pairs
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError
 from video_assets.media import probe, source
 from video_assets.media.probe import Probe
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 CODE_VERSION = probe.VERSION
@@ -22,9 +22,13 @@ SOURCE = "source"
 
 
 @dg.asset(
-    partitions_def=videos, group_name="intake", kinds={"ffmpeg"}, owners=["team:video"], code_version=CODE_VERSION,
+    partitions_def=videos,
+    group_name="intake",
+    kinds={"ffmpeg"},
+    owners=["team:video"],
+    code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.UPLOADS.value, blocking=True) for name in source.CHECKS],
-)  # fmt: skip
+)
 def uploads(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Events:
     """The uploaded object, verified: what it is, how long, what can be copied instead of encoded."""
     yield from produce(context, platform, Stage.UPLOADS, lambda video_id: recipe(platform, video_id))

@@ -8,14 +8,14 @@ import dagster as dg
 
 from video_assets.artifacts import Artifact, Manifest, digest
 from video_assets.defs.assets.uploads import SOURCE
-from video_assets.defs.describe import image, markdown, megabytes, table
-from video_assets.defs.making import Events, Recipe, produce
+from video_assets.defs.materialize import Events, Recipe, produce
+from video_assets.defs.metadata import image, markdown, megabytes, table
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import Platform
 from video_assets.defs.progress_log import seldom
 from video_assets.media import encode, inspect, ladder, stills
 from video_assets.media.probe import Probe
-from video_assets.media.process import Progress
+from video_assets.media.sandbox.process import Progress
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 CODE_VERSION = f"{ladder.VERSION}/{stills.VERSION}"

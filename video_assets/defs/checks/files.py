@@ -7,11 +7,11 @@ import dagster as dg
 
 from video_assets.artifacts import current
 from video_assets.artifacts.audit import ALTERED, damaged_files
-from video_assets.database import reading
 from video_assets.defs.checks.standing import standing_check
-from video_assets.defs.describe import markdown, table
-from video_assets.defs.platform import Platform
+from video_assets.defs.metadata import markdown, table
 from video_assets.errors import PermanentError, one_line
+from video_assets.library import queries
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 SAMPLE = 100
@@ -22,7 +22,7 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
     @standing_check(stage, "files_whole", "Files there and unaltered, of a random sample.")
     def files_whole(platform: Platform) -> dg.AssetCheckResult:
         with platform.database.read() as session:
-            chosen = reading.sample_of_ledger(session, stage, SAMPLE)
+            chosen = queries.sample_of_ledger(session, stage, SAMPLE)
         damaged: list[tuple[int, str, str]] = []
         for video_id in chosen:
             damaged += [(video_id, *said) for said in _damage(platform, video_id, stage)]

@@ -5,12 +5,12 @@ from typing import Any
 import dagster as dg
 
 from video_assets.artifacts import current
-from video_assets.database import reading
 from video_assets.defs.checks.files import SAMPLE
 from video_assets.defs.checks.standing import standing_check
-from video_assets.defs.describe import markdown, table
-from video_assets.defs.platform import Platform
+from video_assets.defs.metadata import markdown, table
 from video_assets.errors import PermanentError
+from video_assets.library import queries
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 
@@ -18,7 +18,7 @@ from video_assets.videos import Stage
 def index_in_step(platform: Platform) -> dg.AssetCheckResult:
     """Compares version and number of passages. `video-assets rebuild --index` puts a difference right."""
     with platform.database.read() as session:
-        chosen = reading.sample_of_ledger(session, Stage.SEARCH_DOCUMENTS, SAMPLE)
+        chosen = queries.sample_of_ledger(session, Stage.SEARCH_DOCUMENTS, SAMPLE)
     wrong: list[tuple[int, str]] = []
     for video_id in chosen:
         try:

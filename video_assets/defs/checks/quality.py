@@ -8,15 +8,15 @@ from typing import Any
 import dagster as dg
 
 from video_assets.artifacts import Manifest, current
-from video_assets.database import reading
 from video_assets.defs.assets.uploads import SOURCE
 from video_assets.defs.checks.standing import standing_check
-from video_assets.defs.describe import markdown, table
-from video_assets.defs.platform import Platform
+from video_assets.defs.metadata import markdown, table
 from video_assets.errors import PermanentError
+from video_assets.library import queries
 from video_assets.media import hls, ladder, quality
 from video_assets.media.probe import Probe
 from video_assets.storage import NotFound
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 SAMPLE = 3
@@ -29,7 +29,7 @@ LEAST = 60.0
 def looks_like_its_source(platform: Platform) -> dg.AssetCheckResult:
     """One encoded rung of each sampled video, at two moments; copies and tone-mapped pictures are left out."""
     with platform.database.read() as session:
-        chosen = reading.sample_of_ledger(session, Stage.VARIANTS, SAMPLE)
+        chosen = queries.sample_of_ledger(session, Stage.VARIANTS, SAMPLE)
     rows: list[tuple[int, str, str]] = []
     worst = 100.0
     for video_id in chosen:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from video_assets.defs.platform import Platform
+from video_assets.systems import Platform
 from video_assets.videos import Stage
 
 Look = Callable[[Platform], dg.AssetCheckResult]

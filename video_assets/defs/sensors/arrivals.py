@@ -5,9 +5,9 @@ from collections import Counter
 
 import dagster as dg
 
-from video_assets.defs.platform import Platform
-from video_assets.events.inbound import Inbox
-from video_assets.lifecycle.arrival import arrive
+from video_assets.intake.arrival import arrive
+from video_assets.intake.kafka import Inbox
+from video_assets.systems import Platform
 from video_assets.videos import utc_now
 
 TAKEN_PER_TICK = 200
@@ -32,14 +32,19 @@ def build_arrivals_sensor(platform: Platform) -> dg.SensorDefinition:
         outcomes: Counter[str] = Counter()
         with turns:
             inbox.take(
-                lambda received: outcomes.update([
-                    arrive(
-                        received, database=platform.database, storage=platform.storage, settings=settings,
-                        now=utc_now(),
-                    )
-                ]),
+                lambda received: outcomes.update(
+                    [
+                        arrive(
+                            received,
+                            database=platform.database,
+                            storage=platform.storage,
+                            settings=settings,
+                            now=utc_now(),
+                        )
+                    ]
+                ),
                 TAKEN_PER_TICK,
-            )  # fmt: skip
+            )
         if outcomes["refused"]:
             context.log.warning(f"{outcomes['refused']} messages were set aside; see the table unapplied_events")
         return dg.SkipReason(", ".join(f"{count} {what}" for what, count in outcomes.items()) or "nothing came")

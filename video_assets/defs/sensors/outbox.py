@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from video_assets.defs.operating import drain_outbox
-from video_assets.defs.platform import Platform
-from video_assets.defs.sensors.looks import looks
+from video_assets.defs.operations import drain_outbox
+from video_assets.defs.sensors.poll_within_tick import looks
+from video_assets.systems import Platform
 
 
 def build_outbox_sensor(platform: Platform) -> dg.SensorDefinition:

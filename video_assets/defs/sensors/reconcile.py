@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from video_assets.defs.operating import reconcile
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.dead import Silences
+from video_assets.defs.operations import reconcile
+from video_assets.runs.liveness import Silences
+from video_assets.systems import Platform
 
 
 def build_reconcile_sensor(platform: Platform) -> dg.SensorDefinition:

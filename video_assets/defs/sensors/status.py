@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
-from video_assets.defs.sensors.looks import looks
+from video_assets.defs.event_log.projector import Projector
+from video_assets.defs.sensors.poll_within_tick import looks
+from video_assets.systems import Platform
 
 
 def build_status_sensor(platform: Platform, projector: Projector) -> dg.SensorDefinition:

@@ -13,10 +13,24 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from video_assets.media import confine, process
+from video_assets.media.sandbox import confine, process
 
-OPENING = ("open", "openat", "openat2", "creat", "execve", "execveat", "truncate", "unlink", "unlinkat", "rename",
-           "renameat2", "mkdir", "symlink", "link")  # fmt: skip
+OPENING = (
+    "open",
+    "openat",
+    "openat2",
+    "creat",
+    "execve",
+    "execveat",
+    "truncate",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat2",
+    "mkdir",
+    "symlink",
+    "link",
+)
 STARTING = ("clone", "clone3", "fork", "vfork")
 TALKING = ("connect", "bind", "sendto", "sendmsg", "sendmmsg")
 
@@ -50,9 +64,13 @@ def run(command: Sequence[str], folder: Path, *, cwd: Path, timeout: float) -> t
     watched = ",".join((*OPENING, *STARTING, *TALKING))
     strace = ["strace", "-ff", "--seccomp-bpf", "-qq", "-s", "4096", "-e", f"trace={watched}", "-e", "signal=none"]
     ran = subprocess.run(
-        [*strace, "-o", str(folder / "t"), *command], cwd=cwd, capture_output=True, text=True, timeout=timeout,
+        [*strace, "-o", str(folder / "t"), *command],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
         check=False,
-    )  # fmt: skip
+    )
     if ran.returncode:
         raise RuntimeError(ran.stderr[-3000:])
     return ran.stdout, {int(path.suffix[1:]): read(path) for path in folder.iterdir()}

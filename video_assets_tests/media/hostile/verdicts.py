@@ -33,16 +33,16 @@ from video_assets.artifacts.pointer import make_fence
 from video_assets.database.models import AttemptRow, VideoRow
 from video_assets.definitions import build_defs
 from video_assets.defs.assets import search_documents, summaries, transcripts, uploads, variants
+from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.failures import plain_words
-from video_assets.defs.instance import open_instance
+from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.io_manager import publish_or_withdraw
-from video_assets.defs.making import Recipe, opened
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
+from video_assets.defs.materialize import Recipe, opened
 from video_assets.defs.runner import run_video
 from video_assets.errors import PermanentError, TransientError
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
+from video_assets.systems import Platform
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.media.hostile import corpus
 from video_assets_tests.media.hostile.kit import Hostile, Kit
@@ -199,14 +199,20 @@ class Court:
 
     def _recipe(self, stage: Stage, video_id: int) -> Recipe:
         needed = {
-            Stage.UPLOADS: (), Stage.VARIANTS: (Stage.UPLOADS,), Stage.TRANSCRIPTS: (Stage.UPLOADS,),
-            Stage.SUMMARIES: (Stage.TRANSCRIPTS,), Stage.SEARCH_DOCUMENTS: (Stage.SUMMARIES, Stage.TRANSCRIPTS),
-        }[stage]  # fmt: skip
+            Stage.UPLOADS: (),
+            Stage.VARIANTS: (Stage.UPLOADS,),
+            Stage.TRANSCRIPTS: (Stage.UPLOADS,),
+            Stage.SUMMARIES: (Stage.TRANSCRIPTS,),
+            Stage.SEARCH_DOCUMENTS: (Stage.SUMMARIES, Stage.TRANSCRIPTS),
+        }[stage]
         given = [current(self.platform.storage, video_id, one) for one in needed]
         module = {
-            Stage.UPLOADS: uploads, Stage.VARIANTS: variants, Stage.TRANSCRIPTS: transcripts,
-            Stage.SUMMARIES: summaries, Stage.SEARCH_DOCUMENTS: search_documents,
-        }[stage]  # fmt: skip
+            Stage.UPLOADS: uploads,
+            Stage.VARIANTS: variants,
+            Stage.TRANSCRIPTS: transcripts,
+            Stage.SUMMARIES: summaries,
+            Stage.SEARCH_DOCUMENTS: search_documents,
+        }[stage]
         recipe: Recipe = module.recipe(self.platform, video_id, *given)
         return recipe
 
@@ -258,9 +264,7 @@ def side_by_side(folder: Path, port: int, names: list[str]) -> None:
 def settings_in(folder: Path, *, whole_ladder: bool = False) -> Settings:
     """The tests' own recogniser and, unless the whole ladder is wanted, small rungs."""
     ladder = {} if whole_ladder else {"ladder": "90,48"}
-    return Settings(
-        home=folder / "home", min_free_bytes=0, heartbeat_seconds=0.5, whisper_model=str(MODEL), **ladder
-    )  # fmt: skip
+    return Settings(home=folder / "home", min_free_bytes=0, heartbeat_seconds=0.5, whisper_model=str(MODEL), **ladder)
 
 
 if __name__ == "__main__":
