@@ -1,4 +1,7 @@
-"""The platform resource: settings and the systems behind them, opened once a process and on first use."""
+"""The systems behind the settings: tables, storage, search, outbox, language model.
+
+Each is opened once a process and on first use. Nothing in here knows Dagster, which hands it to assets as a resource.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,8 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-class Platform:
-    """What assets and sensors reach the world through."""
+class Systems:
+    """What a process reaches the world through."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -61,11 +64,13 @@ class Platform:
 
     @cached_property
     def client_of_s3(self) -> Any:
-        """A client of the S3 server of these settings, from dagster-aws's resource."""
-        # Imported here: who has no bucket loads neither boto3 nor dagster-aws.
-        from video_assets.defs.bucket import bucket_of
+        """A boto3 client of the S3 server of these settings."""
+        from video_assets.storage.s3_client import S3Options, make_client  # who has no bucket loads no boto3
 
-        return bucket_of(self.settings).get_client()
+        settings = self.settings
+        return make_client(
+            S3Options(settings.s3_endpoint_url or None, settings.s3_region or None, settings.s3_path_style)
+        )
 
     @cached_property
     def answers(self) -> Answers:

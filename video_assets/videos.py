@@ -60,6 +60,21 @@ READY_WHEN_CURRENT = (Stage.VARIANTS, Stage.TRANSCRIPTS, Stage.SUMMARIES, Stage.
 """A video is ready once each of these has been current."""
 
 
+class RunState(str, Enum):
+    """Where a run can stand. It only moves forward: queued, started, ended."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come of the run."""
+        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED)
+
+
 @dataclass(frozen=True)
 class Video:
     """What intake knows of a video; the descriptive columns of its row."""

@@ -12,8 +12,7 @@ from video_assets.cli.render.format import plain
 from video_assets.database.models import VideoRow
 from video_assets.errors import PermanentError
 from video_assets.library import queries
-from video_assets.projection.events import RunState
-from video_assets.videos import VideoStatus
+from video_assets.videos import RunState, VideoStatus
 
 
 @dataclass

@@ -21,7 +21,7 @@ from video_assets.intake.identity import must_match
 from video_assets.intake.uploads import take_in
 from video_assets.runs import launches
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import utc_now
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Processing:
         self._interrupts = interrupts
         self._force = force
         self._settings = Settings.load()
-        self._platform = Platform(self._settings)
+        self._systems = Systems(self._settings)
         self._claim = f"process:{socket.gethostname()}:{os.getpid()}"
         self._open = contextlib.ExitStack()
 
@@ -51,7 +51,7 @@ class Processing:
         from video_assets.defs.instance.opening import open_instance
 
         self._instance = self._open.enter_context(open_instance(self._settings))
-        self._projector = Projector(self._platform)
+        self._projector = Projector(self._systems)
         from video_assets.definitions import build_defs
 
         self._definitions: Graph = build_defs(self._settings)
@@ -85,8 +85,8 @@ class Processing:
     def _taken_in(self, file: Path, title: str | None, captions: Path | None) -> int:
         return take_in(
             file,
-            database=self._platform.database,
-            storage=self._platform.storage,
+            database=self._systems.database,
+            storage=self._systems.storage,
             settings=self._settings,
             title=title,
             captions=captions,
@@ -97,11 +97,11 @@ class Processing:
         from video_assets.defs.operations import end_dead_runs, unfinished_runs
         from video_assets.runs.liveness import Silences
 
-        must_match(self._platform.database, self._platform.storage)
-        with self._platform.database.read() as session:
+        must_match(self._systems.database, self._systems.storage)
+        with self._systems.database.read() as session:
             uploaded(session, video_id)
         # A run whose worker was killed would stand in the way for ever.
-        end_dead_runs(self._platform, self._instance, Silences())
+        end_dead_runs(self._systems, self._instance, Silences())
         going = unfinished_runs(self._instance, video_id)
         if going:
             raise PermanentError(
@@ -116,7 +116,7 @@ class Processing:
         from video_assets.defs.runner import LAUNCH_TAG, run_of_launch, run_video
 
         video_id = outcome.id or 0
-        with self._platform.database.write() as session:
+        with self._systems.database.write() as session:
             run_key = launches.claim(session, video_id, claimed_by=self._claim, reason="process", now=utc_now())
         # An open launch keeps its key, so a run of it that was killed may be there already.
         before = run_of_launch(self._instance, run_key)
@@ -128,7 +128,7 @@ class Processing:
         pump = _Pump(self._projector, self._instance, newest_storage_id(self._instance), ours)
         run_id: str | None = None
         self._interrupts.first = lambda: self._mark_canceling(video_id)
-        with shown(self._output, self._platform.database, video_id):
+        with shown(self._output, self._systems.database, video_id):
             try:
                 with pump.going(), self._log():
                     run_id = run_video(
@@ -149,9 +149,9 @@ class Processing:
             pump.to_the_end()
         self._tell(outcome, run_id)
         if run_id is not None:
-            with self._platform.database.write() as session:
+            with self._systems.database.write() as session:
                 launches.close_answered(session, {run_key: run_id}, now=utc_now())
-        drain_outbox(self._platform)
+        drain_outbox(self._systems)
 
     def _mark_canceling(self, video_id: int) -> None:
         from video_assets.defs.operations import unfinished_runs
@@ -160,7 +160,7 @@ class Processing:
             self._instance.report_run_canceling(run, message="Ctrl-C")
 
     def _tell(self, outcome: Outcome, run_id: str | None) -> None:
-        with self._platform.database.read() as session:
+        with self._systems.database.read() as session:
             outcome.read(session, run_id)
         for step in self._instance.get_run_step_stats(run_id) if run_id else ():
             made = step.status is not None and step.status.value == "SUCCESS"

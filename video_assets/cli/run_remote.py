@@ -15,11 +15,10 @@ from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.intake.uploads import take_in
 from video_assets.library import queries
 from video_assets.library.views import SETTLED
-from video_assets.projection.events import RunState
 from video_assets.runs import launches
 from video_assets.settings import Settings
-from video_assets.systems import Platform
-from video_assets.videos import utc_now
+from video_assets.systems import Systems
+from video_assets.videos import RunState, utc_now
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0
@@ -34,7 +33,7 @@ class Following:
         self.interrupted = False
         self._output = output
         self._settings = settings
-        self._platform = Platform(settings)
+        self._systems = Systems(settings)
 
     def take(
         self, files: Sequence[Path], video_ids: Sequence[int], *, title: str | None, captions: Path | None
@@ -62,8 +61,8 @@ class Following:
     def _taken_in(self, file: Path, title: str | None, captions: Path | None, outcome: Outcome) -> int:
         outcome.id = take_in(
             file,
-            database=self._platform.database,
-            storage=self._platform.storage,
+            database=self._systems.database,
+            storage=self._systems.storage,
             settings=self._settings,
             title=title,
             captions=captions,
@@ -73,7 +72,7 @@ class Following:
     def _asked_for(self, outcome: Outcome) -> int:
         """Asks for a run, unless one is going; returns the number of the last one that has ended."""
         video_id = outcome.id or 0
-        with self._platform.database.write() as session:
+        with self._systems.database.write() as session:
             uploaded(session, video_id)
             attempts = queries.attempts(session, video_id)
             if not attempts or _ended(attempts[-1]):
@@ -82,10 +81,10 @@ class Following:
 
     def _follow(self, outcome: Outcome, before: int) -> None:
         video_id, told, begun = outcome.id or 0, False, time.monotonic()
-        with shown(self._output, self._platform.database, video_id):
+        with shown(self._output, self._systems.database, video_id):
             while True:
                 run_id = None
-                with self._platform.database.read() as session:
+                with self._systems.database.read() as session:
                     video = queries.video(session, video_id)
                     later = [each for each in queries.attempts(session, video_id) if each.number > before]
                     over = video is None or is_over(video.status, later)
@@ -99,7 +98,7 @@ class Following:
         self._read(outcome, run_id)
 
     def _read(self, outcome: Outcome, run_id: str | None) -> None:
-        with self._platform.database.read() as session:
+        with self._systems.database.read() as session:
             outcome.read(session, run_id)
             made = [row for row in queries.artifacts(session, outcome.id or 0) if row.run_id == run_id]
             outcome.seconds = {row.artefact: float(row.cost.get("wall_seconds", 0.0)) for row in made}

@@ -17,7 +17,7 @@ from video_assets.defs.io_manager import publish_or_withdraw
 from video_assets.defs.materialize import Recipe, materialization_metadata, opened, run_info
 from video_assets.errors import PermanentError, one_line
 from video_assets.library import queries
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 REMAKE_LIGHT = "remake_light"
@@ -40,18 +40,18 @@ class RemakeLight(dg.Config):
 
 
 @dg.op(name=OP)
-def remake(context: dg.OpExecutionContext, config: RemakeLight, platform: dg.ResourceParam[Platform]) -> None:
+def remake(context: dg.OpExecutionContext, config: RemakeLight, systems: dg.ResourceParam[Systems]) -> None:
     """Re-makes what is stale of these videos, each by itself; fails at the end if any of them did."""
     run = run_info(context.instance, context.run_id)
     wanted = _asked_for(config)
     failed: dict[int, str] = {}
     for number, video_id in enumerate(dict.fromkeys(config.video_ids), start=1):
         try:
-            with platform.database.read() as session:
+            with systems.database.read() as session:
                 if queries.video(session, video_id) is None:
                     raise PermanentError(f"there is no video {video_id}")
             for stage in wanted:
-                _remake_one(context, platform, video_id, stage, run)
+                _remake_one(context, systems, video_id, stage, run)
         except Exception as error:
             failed[video_id] = plain_words(error)
             context.log.warning(f"video {video_id}: {failed[video_id]}")
@@ -90,8 +90,8 @@ def video_ids_of(run_config: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(video_id for video_id in config.get("video_ids", ()) if isinstance(video_id, int))
 
 
-def _remake_one(context: dg.OpExecutionContext, platform: Platform, video_id: int, stage: Stage, run: RunInfo) -> None:
-    with opened(platform, stage, video_id, run, _recipe(platform, video_id, stage)) as (artifact, recipe):
+def _remake_one(context: dg.OpExecutionContext, systems: Systems, video_id: int, stage: Stage, run: RunInfo) -> None:
+    with opened(systems, stage, video_id, run, _recipe(systems, video_id, stage)) as (artifact, recipe):
         key, partition = dg.AssetKey(stage.value), str(video_id)
         for outcome in artifact.outcomes:
             context.log_event(
@@ -107,21 +107,21 @@ def _remake_one(context: dg.OpExecutionContext, platform: Platform, video_id: in
             )
         manifest = artifact.seal()
         if not artifact.reused:
-            publish_or_withdraw(platform, manifest)
+            publish_or_withdraw(systems, manifest)
         metadata = materialization_metadata(manifest, reused=artifact.reused, described=recipe.describe(manifest))
         tags = {"dagster/data_version": manifest.fingerprint, "dagster/code_version": CODE_VERSIONS[stage]}
         context.log_event(dg.AssetMaterialization(key, metadata=metadata, partition=partition, tags=tags))
 
 
-def _recipe(platform: Platform, video_id: int, stage: Stage) -> Recipe:
+def _recipe(systems: Systems, video_id: int, stage: Stage) -> Recipe:
     def upstream(needed: Stage) -> Manifest:
-        manifest = current(platform.storage, video_id, needed)
+        manifest = current(systems.storage, video_id, needed)
         if manifest is None:
             raise PermanentError(f"video {video_id} has no {needed.value} yet; launch process_video for it")
         return manifest
 
     if stage is Stage.TRANSCRIPTS:
-        return transcripts.recipe(platform, video_id, upstream(Stage.UPLOADS))
+        return transcripts.recipe(systems, video_id, upstream(Stage.UPLOADS))
     if stage is Stage.SUMMARIES:
-        return summaries.recipe(platform, video_id, upstream(Stage.TRANSCRIPTS))
-    return search_documents.recipe(platform, video_id, upstream(Stage.SUMMARIES), upstream(Stage.TRANSCRIPTS))
+        return summaries.recipe(systems, video_id, upstream(Stage.TRANSCRIPTS))
+    return search_documents.recipe(systems, video_id, upstream(Stage.SUMMARIES), upstream(Stage.TRANSCRIPTS))

@@ -15,7 +15,7 @@ from video_assets.artifacts import Artifact, CheckOutcome, Manifest, RunInfo
 from video_assets.defs.failures import reported
 from video_assets.defs.fences import created_after, fence_of, run_record
 from video_assets.defs.partitions import video_id_of
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage, from_timestamp
 
 # The pinned Dagster calls the data version of an output beta, at every output of every run's log.
@@ -47,21 +47,21 @@ def run_info(instance: dg.DagsterInstance, run_id: str) -> RunInfo:
 
 
 def produce(
-    context: dg.AssetExecutionContext, platform: Platform, stage: Stage, recipe: Callable[[int], Recipe]
+    context: dg.AssetExecutionContext, systems: Systems, stage: Stage, recipe: Callable[[int], Recipe]
 ) -> Events:
     """The body of a per-video asset. Yields the check results, then the manifest; raises Failure or
     RetryRequested. A reused artefact yields its recorded check results again, as Dagster wants them."""
 
     def rest(seconds: float) -> None:
-        platform.rest(video_id_of(context.partition_key), context.run.run_id, stage, seconds)
+        systems.rest(video_id_of(context.partition_key), context.run.run_id, stage, seconds)
 
     def wait_for_room() -> None:
-        platform.wait_for_room(video_id_of(context.partition_key), context.run.run_id, stage)
+        systems.wait_for_room(video_id_of(context.partition_key), context.run.run_id, stage)
 
     with reported(stage, context.retry_number, logging.getLogger(__name__), rest, wait_for_room):
         video_id = video_id_of(context.partition_key)
         run = run_info(context.instance, context.run.run_id)
-        with opened(platform, stage, video_id, run, recipe(video_id)) as (artifact, made):
+        with opened(systems, stage, video_id, run, recipe(video_id)) as (artifact, made):
             for outcome in artifact.outcomes:
                 yield check_result(stage, outcome)
             manifest = artifact.seal()
@@ -74,10 +74,10 @@ def produce(
 
 @contextmanager
 def opened(
-    platform: Platform, stage: Stage, video_id: int, run: RunInfo, recipe: Recipe
+    systems: Systems, stage: Stage, video_id: int, run: RunInfo, recipe: Recipe
 ) -> Iterator[tuple[Artifact, Recipe]]:
     """The artefact, made and verified or found fresh, until it is published."""
-    with platform.bench.artifact(
+    with systems.bench.artifact(
         stage, video_id, run, inputs=recipe.inputs, params=recipe.params, code_version=recipe.code_version
     ) as artifact:
         if not artifact.reused:

@@ -28,7 +28,7 @@ from video_assets.intake.uploads import (
 )
 from video_assets.intake.work_folder import intake_folder
 from video_assets.storage import Full, NotFound
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Video
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ class Inbox(Protocol):
         set aside with the reason."""
 
 
-def open_inbox(platform: Platform) -> Inbox:
+def open_inbox(systems: Systems) -> Inbox:
     """The inbox of these settings."""
-    return BucketDrops(platform, platform.settings.inbox_url) if platform.settings.inbox_url else FolderDrops(platform)
+    return BucketDrops(systems, systems.settings.inbox_url) if systems.settings.inbox_url else FolderDrops(systems)
 
 
 class FolderDrops:
     """Files in a folder."""
 
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
-        self.folder = platform.settings.inbox_folder
+    def __init__(self, systems: Systems) -> None:
+        self.systems = systems
+        self.folder = systems.settings.inbox_folder
 
     def look(self, before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
         try:
@@ -77,7 +77,7 @@ class FolderDrops:
                 if version_of(drop.stat) != seen.version:
                     return f"{name} has changed since it was looked at", seen
                 try:
-                    video = _in_turn(self.platform, message, lambda: self._take_in(drop, captions, message))
+                    video = _in_turn(self.systems, message, lambda: self._take_in(drop, captions, message))
                 except Refused as error:
                     return self._set_aside(drop, seen, one_line(error))
                 return self._clear(seen, video, captions, drop)
@@ -99,16 +99,16 @@ class FolderDrops:
             yield file
 
     def _take_in(self, drop: Opened, captions: Opened | None, message: str) -> Video:
-        platform, words = self.platform, None
+        systems, words = self.systems, None
         if captions:
             captions.must_be_whole()
             words = captions_of(captions)
             captions.must_be_whole()
         return take_in(
             drop.path,
-            database=platform.database,
-            storage=platform.storage,
-            settings=platform.settings,
+            database=systems.database,
+            storage=systems.storage,
+            settings=systems.settings,
             captions=words,
             message_id=message,
             source=drop,
@@ -149,12 +149,12 @@ def _write_anew(path: Path, words: str) -> None:
 class BucketDrops:
     """Objects below a bucket prefix."""
 
-    def __init__(self, platform: Platform, url: str) -> None:
+    def __init__(self, systems: Systems, url: str) -> None:
         from video_assets.intake.bucket import BucketInbox
 
-        self.platform = platform
-        encryption = platform.settings.s3_encryption_words
-        self.bucket = BucketInbox(platform.client_of_s3, url, encryption=encryption)
+        self.systems = systems
+        encryption = systems.settings.s3_encryption_words
+        self.bucket = BucketInbox(systems.client_of_s3, url, encryption=encryption)
         self._there: dict[str, Dropped] = {}
 
     def look(self, before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
@@ -172,7 +172,7 @@ class BucketDrops:
         message = message_id(self.bucket.name, seen)
         captions = next((self._there[c] for c in caption_names(seen.name) if c in beside), None)
         try:
-            video = _in_turn(self.platform, message, lambda: self._take_in(dropped, captions, message))
+            video = _in_turn(self.systems, message, lambda: self._take_in(dropped, captions, message))
         except NotFound:
             return f"{name} was taken away or replaced", seen
         except Refused as error:
@@ -196,19 +196,19 @@ class BucketDrops:
         return line, seen
 
     def _take_in(self, dropped: Dropped, captions: Dropped | None, message: str) -> Video:
-        platform = self.platform
+        systems = self.systems
         name = one_line(dropped.name, 80)
-        check_size(name, dropped.bytes, platform.settings)
+        check_size(name, dropped.bytes, systems.settings)
         check_room(
             name,
             dropped.bytes,
-            platform.storage,
-            platform.settings,
-            through_work=platform.storage.keeps_files,
+            systems.storage,
+            systems.settings,
+            through_work=systems.storage.keeps_files,
         )
         if captions and captions.bytes > MAX_CAPTION_BYTES:
             raise Refused(f"{name}: captions may have {MAX_CAPTION_BYTES:,} bytes at most")
-        with intake_folder(platform.settings) as work:
+        with intake_folder(systems.settings) as work:
             return take_arrival(
                 Arrival(
                     name=dropped.name,
@@ -217,9 +217,9 @@ class BucketDrops:
                     captions=(captions.name, self.bucket.read(captions)) if captions else None,
                     message_id=message,
                 ),
-                database=platform.database,
-                storage=platform.storage,
-                settings=platform.settings,
+                database=systems.database,
+                storage=systems.storage,
+                settings=systems.settings,
             )
 
 
@@ -233,15 +233,15 @@ def caption_names(name: str) -> list[str]:
     return [f"{Path(name).stem}{ending}" for ending in CAPTION_ENDINGS]
 
 
-def _in_turn(platform: Platform, message: str, take: Callable[[], Video]) -> Video | None:
+def _in_turn(systems: Systems, message: str, take: Callable[[], Video]) -> Video | None:
     """Takes a drop in unless it was taken before; None then. One at a time, whoever looks after this inbox: a copy
     that is going is not begun again beside itself by another process."""
-    if _was_taken(platform, message):
+    if _was_taken(systems, message):
         return None
-    with platform.database.only_one("inbox") as ours:
+    with systems.database.only_one("inbox") as ours:
         if not ours:
             raise PermanentError("another process takes a file in; this one comes after it")
-        if _was_taken(platform, message):  # by that process, meanwhile
+        if _was_taken(systems, message):  # by that process, meanwhile
             return None
         try:
             return take()
@@ -249,8 +249,8 @@ def _in_turn(platform: Platform, message: str, take: Callable[[], Video]) -> Vid
             return None
 
 
-def _was_taken(platform: Platform, message: str) -> bool:
-    with platform.database.read() as session:
+def _was_taken(systems: Systems, message: str) -> bool:
+    with systems.database.read() as session:
         return processed_messages.was_taken(session, message)
 
 

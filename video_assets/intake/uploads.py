@@ -102,7 +102,7 @@ class Arrival:
     captions: tuple[str, bytes] | None = None
     """Name and content of the caption file that came with it."""
     message_id: str | None = None
-    """It is taken in once only: see database/inbound.py."""
+    """It is taken in once only: see `processed_messages`."""
 
 
 def take_in(

@@ -42,6 +42,14 @@ class OutboxEvent:
         return (self.created_at, TOPICS.index(self.topic), self.video_id, str(self.id))
 
 
+@dataclass(frozen=True)
+class StoredMessage:
+    """A message that stands in the outbox."""
+
+    event: OutboxEvent
+    published: bool
+
+
 def event_id(topic: str, video_id: int, run_id: str = "", fingerprint: str = "") -> UUID:
     """The same happening always has the same id, so that telling it twice is telling it once."""
     return uuid5(_NAMESPACE, f"{topic}/{video_id}/{run_id}/{fingerprint}")

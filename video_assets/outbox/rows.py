@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow
 from video_assets.database.upsert import insert_all, update_all
-from video_assets.outbox.messages import FAILED, READY, OutboxEvent
-from video_assets.projection.fold import Told
+from video_assets.outbox.messages import FAILED, READY, OutboxEvent, StoredMessage
 
 DEFAULT_SERVICE = "python-backend"
 
@@ -57,9 +56,9 @@ def withdraw(session: Session, ids: Sequence[UUID]) -> None:
         session.execute(delete(OutboxRow).where(OutboxRow.id.in_(ids), OutboxRow.published.is_(False)))
 
 
-def told_outcomes(session: Session, video_ids: Sequence[int]) -> dict[int, list[Told]]:
+def told_outcomes(session: Session, video_ids: Sequence[int]) -> dict[int, list[StoredMessage]]:
     """The video.ready and video.failed messages of these videos, by video."""
-    found: dict[int, list[Told]] = {video_id: [] for video_id in video_ids}
+    found: dict[int, list[StoredMessage]] = {video_id: [] for video_id in video_ids}
     rows = session.execute(
         select(
             OutboxOrderRow.video_id,
@@ -73,5 +72,5 @@ def told_outcomes(session: Session, video_ids: Sequence[int]) -> dict[int, list[
         .where(OutboxOrderRow.video_id.in_(video_ids), OutboxRow.topic.in_((READY, FAILED)))
     )
     for video_id, identity, topic, payload, created_at, published in rows:
-        found[video_id].append(Told(OutboxEvent(identity, topic, video_id, payload, created_at), published))
+        found[video_id].append(StoredMessage(OutboxEvent(identity, topic, video_id, payload, created_at), published))
     return found

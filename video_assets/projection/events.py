@@ -5,25 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
-from video_assets.videos import Stage
-
-
-class RunState(str, Enum):
-    """Where a run can stand. It only moves forward: queued, started, ended."""
-
-    QUEUED = "queued"
-    STARTED = "started"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more can come of the run."""
-        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED)
+from video_assets.videos import RunState, Stage
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from video_assets.artifacts.pointer import Garbage
 from video_assets.database.engine import Database
 from video_assets.projection.apply import blamed_attempts
-from video_assets.projection.events import RunChanged, RunState
+from video_assets.projection.events import RunChanged
 from video_assets.projection.state import Attempt
 from video_assets.storage import NotFound, Storage
-from video_assets.videos import Stage, video_prefix
+from video_assets.videos import RunState, Stage, video_prefix
 
 
 class FailedAttempt(BaseModel):

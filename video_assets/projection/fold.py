@@ -16,10 +16,10 @@ from uuid import UUID
 from video_assets.artifacts.pointer import seconds_of
 from video_assets.errors import one_line
 from video_assets.outbox import messages
-from video_assets.outbox.messages import OutboxEvent
-from video_assets.projection.events import Made, RunChanged, RunState, SummaryResult, TranscriptResult, VariantsResult
+from video_assets.outbox.messages import OutboxEvent, StoredMessage
+from video_assets.projection.events import Made, RunChanged, SummaryResult, TranscriptResult, VariantsResult
 from video_assets.projection.state import Attempt, Current, Settled, VideoState
-from video_assets.videos import READY_WHEN_CURRENT, Stage, VideoStatus
+from video_assets.videos import READY_WHEN_CURRENT, RunState, Stage, VideoStatus
 
 LOST_KINDS = frozenset({"worker_lost", "launch_lost"})
 """Failures of the machinery, not of the video: it is launched again, a few times."""
@@ -68,15 +68,7 @@ class OutboxChange:
     withdraw: tuple[UUID, ...]
 
 
-@dataclass(frozen=True)
-class Told:
-    """A message that stands in the outbox."""
-
-    event: OutboxEvent
-    published: bool
-
-
-def outbox_change(stored: Iterable[Told], state: VideoState, settled: Settled) -> OutboxChange:
+def outbox_change(stored: Iterable[StoredMessage], state: VideoState, settled: Settled) -> OutboxChange:
     """Makings are told once and stay told. Outcomes follow the state until published, then they stay too."""
     known = {told.event.id: told for told in stored}
     wanted = {**state.announced, **settled.outcomes}

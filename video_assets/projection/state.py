@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from video_assets.outbox.messages import OutboxEvent
-from video_assets.projection.events import ArtefactResult, RunState
-from video_assets.videos import Stage, VideoStatus
+from video_assets.projection.events import ArtefactResult
+from video_assets.videos import RunState, Stage, VideoStatus
 
 
 @dataclass(frozen=True)

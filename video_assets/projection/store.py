@@ -20,9 +20,9 @@ from video_assets.database.models import (
     VideoRow,
 )
 from video_assets.database.upsert import insert_all, table_of, update_all, upsert
-from video_assets.projection.events import RunState, SummaryResult, TranscriptResult, VariantsResult
+from video_assets.projection.events import SummaryResult, TranscriptResult, VariantsResult
 from video_assets.projection.state import Adopted, Attempt, Current, Settled, VideoState
-from video_assets.videos import Stage, VideoStatus
+from video_assets.videos import RunState, Stage, VideoStatus
 
 TRANSCRIBED = "completed"
 """What `video_transcripts.status` says of a transcript that is there; the table holds no others."""

@@ -10,9 +10,8 @@ from sqlalchemy.orm import Session
 
 from video_assets.database.models import AttemptRow, LaunchRow, VideoRow
 from video_assets.errors import PermanentError
-from video_assets.projection.events import RunState
 from video_assets.runs.due import SENSOR, Launch, OpenLaunch, Waiting
-from video_assets.videos import VideoStatus
+from video_assets.videos import RunState, VideoStatus
 
 CANCEL = "cancel"
 """Who claims the launch of a video that is being canceled."""

@@ -111,16 +111,16 @@ def _real(folder: Path, there: Servers, way: Way, clip: Path, count: int) -> tup
         begun = time.monotonic()
         (video_id,) = _ready(running, clip, 1)
         alone = time.monotonic() - begun
-        with running.platform.database.read() as session:
+        with running.systems.database.read() as session:
             work = sum(row.cost["wall_seconds"] for row in queries.artifacts(session, video_id))
         return took, alone, work
 
 
 def _ready(running: House, clip: Path, count: int) -> list[int]:
-    videos = [add_video(running.platform, clip, f"Bench {number}") for number in range(count)]
+    videos = [add_video(running.systems, clip, f"Bench {number}") for number in range(count)]
 
     def all_ready() -> bool:
-        found = {status(running.platform, video_id) for video_id in videos}
+        found = {status(running.systems, video_id) for video_id in videos}
         assert "failed" not in found
         return found == {"ready"}
 

@@ -35,7 +35,7 @@ from video_assets.media.ladder import Ladder, Rung
 from video_assets.media.probe import Probe
 from video_assets.media.sandbox.process import run_ffmpeg
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.benchmarks.quality import quality
 from video_assets_tests.media.clips import ffmpeg
@@ -273,18 +273,18 @@ def whole_stage(source: Path, folder: Path) -> dict[str, list[float]]:
     home = folder / f"home-{source.stem}"
     shutil.rmtree(home, ignore_errors=True)
     settings = Settings(home=home, min_free_bytes=0)
-    platform = Platform(settings)
-    video = take_in(source, database=platform.database, storage=platform.storage, settings=settings, claimed_by="bench")
+    systems = Systems(settings)
+    video = take_in(source, database=systems.database, storage=systems.storage, settings=settings, claimed_by="bench")
     run_info = RunInfo("bench-run", make_fence(utc_now(), "bench-run"))
-    recipe = uploads.recipe(platform, video.id)
-    with opened(platform, Stage.UPLOADS, video.id, run_info, recipe) as (artifact, _):
+    recipe = uploads.recipe(systems, video.id)
+    with opened(systems, Stage.UPLOADS, video.id, run_info, recipe) as (artifact, _):
         manifest = artifact.seal()
-        publish(platform.storage, manifest)
+        publish(systems.storage, manifest)
 
     def make() -> None:
-        recipe = variants.recipe(platform, video.id, manifest)
-        with opened(platform, Stage.VARIANTS, video.id, run_info, recipe) as (artifact, _):
-            publish(platform.storage, artifact.seal())
+        recipe = variants.recipe(systems, video.id, manifest)
+        with opened(systems, Stage.VARIANTS, video.id, run_info, recipe) as (artifact, _):
+            publish(systems.storage, artifact.seal())
 
     taken: dict[str, Spent] = {}
 

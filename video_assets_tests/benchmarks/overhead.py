@@ -17,7 +17,7 @@ from video_assets.library import queries
 from video_assets.media import encode, inspect, ladder, stills, subtitles
 from video_assets.media.probe import probe
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets_tests.media.clips import make_clip
 
 CAPTIONS = "WEBVTT\n\n" + "\n".join(
@@ -31,7 +31,7 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
     """Seconds and CPU seconds a run beyond the bare script, the ratios, and each stage's peak memory."""
     folder.mkdir(parents=True)
     settings = Settings(home=folder / "home", min_free_bytes=0, ladder=HEIGHTS)
-    system = Platform(settings)
+    system = Systems(settings)
     short = [make_clip(folder / f"clip-{n}.mp4", seconds=10, captions=CAPTIONS) for n in range(3 if quick else 20)]
     long = make_clip(folder / "long.mp4", seconds=30 if quick else 300, captions=CAPTIONS)
     figures: dict[str, float | str] = {}

@@ -186,16 +186,16 @@ def test_a_secret_that_begins_another_leaves_nothing_of_it() -> None:
 
 def test_must_answer_asks_every_server(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from video_assets.cli.doctor.checks import must_answer
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
     asked: list[str] = []
     real = checks_of_servers.of_servers
 
-    def noted(platform: Platform) -> Any:
-        for name, examination in real(platform):
+    def noted(systems: Systems) -> Any:
+        for name, examination in real(systems):
             asked.append(name)
             yield name, examination
 
     monkeypatch.setattr(checks_of_servers, "of_servers", noted)
-    must_answer(Platform(Settings.load()))
+    must_answer(Systems(Settings.load()))
     assert asked == ["database", "storage", "library", "search", "events", "redis"]

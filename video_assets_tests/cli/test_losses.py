@@ -21,7 +21,7 @@ from video_assets.database.models import Base
 from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets_tests.cli.conftest import CAPTIONS, Said, say
 from video_assets_tests.defs.studio import REBUILT
 
@@ -348,7 +348,7 @@ def test_what_is_lost_comes_back_as_the_table_says(house: House, line: Line, cli
     assert house.said == [] or house.said[-1].code == (1 if "exit status 1" in line.meanwhile else 0), house.told()
     check(house)
     settings = Settings.load()
-    platform = Platform(settings)
-    taken = take_in(clip, database=platform.database, storage=platform.storage, settings=settings)
-    platform.database.dispose()
+    systems = Systems(settings)
+    taken = take_in(clip, database=systems.database, storage=systems.storage, settings=settings)
+    systems.database.dispose()
     assert taken.id > DELETED, "an id was given again"

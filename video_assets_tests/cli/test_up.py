@@ -21,7 +21,7 @@ from video_assets.cli.up import guard
 from video_assets.cli.up.alone import alone, who
 from video_assets.cli.up.services import free_port
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets_tests.cli.conftest import say
 from video_assets_tests.cli.upped import CLI, STARTED, Up, upped
 from video_assets_tests.e2e.conftest import house_settings
@@ -75,14 +75,14 @@ def test_what_is_killed_is_started_again_and_goes_on_with_its_work(settings: Set
         for name in PARTS:
             wait_for("it to be said", lambda name=name: f"the {name} ended (killed by SIGKILL)" in said(running), 5)
         shutil.copy(clip, settings.inbox_folder / "herons.mp4")
-        platform = Platform(settings)
-        wait_until(platform, 1, "ready", 120)
+        systems = Systems(settings)
+        wait_until(systems, 1, "ready", 120)
 
         ok, found = finding()
         assert ok, found
         assert "had to be started again: code server 1, webserver 1, daemon 1" in found
         assert running.process.poll() is None
-        platform.close()
+        systems.close()
 
 
 def said(running: Up) -> str:
@@ -144,8 +144,8 @@ def test_killed_in_the_middle_of_an_encode_it_leaves_nothing_and_the_next_one_ma
     settings: Settings, long_clip: Path
 ) -> None:
     with upped(settings) as running:
-        platform = Platform(settings)
-        add_video(platform, long_clip)
+        systems = Systems(settings)
+        add_video(systems, long_clip)
         wait_for("the encoder", lambda: ffmpeg_processes(str(settings.work_folder)), 90)
         (first,) = guards(running)
         first.kill()
@@ -158,14 +158,14 @@ def test_killed_in_the_middle_of_an_encode_it_leaves_nothing_and_the_next_one_ma
         assert ffmpeg_processes(str(settings.home)) == []
         with alone(settings.home, port=None):
             assert not folder.exists()
-        platform.close()
+        systems.close()
 
 
 @pytest.mark.slow
 def test_nor_do_runs_go_on_whose_code_server_had_died_before(settings: Settings, long_clip: Path) -> None:
     with upped(settings) as running:
-        platform = Platform(settings)
-        add_video(platform, long_clip)
+        systems = Systems(settings)
+        add_video(systems, long_clip)
         wait_for("the encoder", lambda: ffmpeg_processes(str(settings.work_folder)), 90)
         first = running.pids()["code server"]
         assert first is not None
@@ -178,7 +178,7 @@ def test_nor_do_runs_go_on_whose_code_server_had_died_before(settings: Settings,
         running.process.wait()
         with alone(settings.home, port=None):
             assert guard.members({first}) == []
-        platform.close()
+        systems.close()
 
 
 def guards(running: Up) -> list[psutil.Process]:

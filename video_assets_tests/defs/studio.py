@@ -15,7 +15,7 @@ from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.runner import run_video
 from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 from video_assets_tests.media.clips import make_clip
 
@@ -44,7 +44,7 @@ class Studio:
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, folder: Path) -> None:
         self.settings, self.instance, self.folder = settings, instance, folder
-        self.platform = Platform(settings)
+        self.systems = Systems(settings)
         self.definitions = build_defs(settings)
 
     def with_settings(self, **changes: Any) -> Studio:
@@ -57,11 +57,11 @@ class Studio:
         return self.upload(clip, **more)
 
     def upload(self, clip: Path, **more: Any) -> int:
-        platform = self.platform
+        systems = self.systems
         return take_in(
             clip,
-            database=platform.database,
-            storage=platform.storage,
+            database=systems.database,
+            storage=systems.storage,
             settings=self.settings,
             claimed_by="test",
             **more,
@@ -69,28 +69,28 @@ class Studio:
 
     def run(self, video_id: int, **more: Any) -> None:
         run_video(self.definitions, self.instance, video_id, reason="test", **more)
-        Projector(self.platform).advance(self.instance, 0)
+        Projector(self.systems).advance(self.instance, 0)
 
     def job(self, name: str, config: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
         result = self.definitions.resolve_job_def(name).execute_in_process(
             instance=self.instance, run_config=config or {}, raise_on_error=False
         )
-        Projector(self.platform).advance(self.instance, 0)
+        Projector(self.systems).advance(self.instance, 0)
         return result
 
     def made(self, video_id: int) -> dict[Stage, Manifest]:
-        found = {stage: current(self.platform.storage, video_id, stage) for stage in Stage}
+        found = {stage: current(self.systems.storage, video_id, stage) for stage in Stage}
         return {stage: manifest for stage, manifest in found.items() if manifest}
 
     def status(self, video_id: int) -> tuple[str, str | None]:
-        with self.platform.database.read() as session:
+        with self.systems.database.read() as session:
             row = session.get_one(VideoRow, video_id)
             return row.status, row.status_message
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of the tables that can be rebuilt, without surrogate ids, in a fixed order."""
         content: dict[str, list[tuple[Any, ...]]] = {}
-        with self.platform.database.read() as session:
+        with self.systems.database.read() as session:
             for name in REBUILT:
                 table = Base.metadata.tables[name]
                 surrogate = {"id"} if name not in ("videos",) else set()

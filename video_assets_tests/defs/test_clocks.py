@@ -47,7 +47,7 @@ def clock_ahead(studio: Studio) -> Iterator[None]:
         "create_timestamp = strftime('%Y-%m-%d %H:%M:%f000', create_timestamp, '+2 hours') WHERE id = NEW.id; END"
     )
     assert studio.definitions.resources is not None
-    bench = studio.definitions.resources["platform"].bench
+    bench = studio.definitions.resources["systems"].bench
     right, bench.clock = bench.clock, lambda: utc_now() + HOURS_AHEAD
     try:
         with runs.begin() as connection:
@@ -61,7 +61,7 @@ def clock_ahead(studio: Studio) -> Iterator[None]:
 
 
 def attempts(studio: Studio, video_id: int) -> list[AttemptRow]:
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         chosen = select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return list(session.scalars(chosen))
 
@@ -85,7 +85,7 @@ def test_what_a_clock_ahead_published_is_replaced_by_later_runs(studio: Studio) 
     assert [attempt.state for attempt in told] == ["succeeded"] * 3
     assert told[-1].run_id == again[Stage.VARIANTS].run_id, "the attempts are not numbered as they were made"
     assert studio.status(video_id)[0] == "ready"
-    assert studio.platform.search.search("harbour")
+    assert studio.systems.search.search("harbour")
 
 
 @pytest.mark.timeout(300)
@@ -110,14 +110,14 @@ def test_a_failed_remaking_is_not_told_after_ready(studio: Studio) -> None:
         studio.run(video_id)
     assert studio.status(video_id)[0] == "ready"
     source = studio.made(video_id)[Stage.UPLOADS].file("source").key
-    data = studio.platform.storage.get_bytes(source)
-    studio.platform.storage.put_bytes(source, b"destroyed")
+    data = studio.systems.storage.get_bytes(source)
+    studio.systems.storage.put_bytes(source, b"destroyed")
     studio.run(video_id, force=True)
-    studio.platform.storage.put_bytes(source, data)
+    studio.systems.storage.put_bytes(source, data)
     # One that is right again, so that what was ready first is no longer what is current.
     studio.run(video_id, force=True)
     assert [attempt.state for attempt in attempts(studio, video_id)] == ["succeeded", "failed", "succeeded"]
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         told = [row.topic for row in session.scalars(select(OutboxRow)) if str(row.payload["videoId"]) == str(video_id)]
     assert "video.ready" in told
     assert "video.failed" not in told

@@ -21,7 +21,7 @@ from video_assets.intake import upload_rows
 from video_assets.library import queries
 from video_assets.media.sandbox.process import explain as explain_child
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.e2e.house import wait_for
 
@@ -80,7 +80,7 @@ def test_a_full_disk_is_waited_for_and_fails_no_video(error: Exception, retry_nu
 def test_a_run_that_waits_for_room_lives_and_goes_on_with_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = Platform(settings)
+    here = Systems(settings)
     rooms = iter([False, False, True])
     rested: list[float] = []
     monkeypatch.setattr(here, "has_room", lambda: next(rooms))
@@ -90,7 +90,7 @@ def test_a_run_that_waits_for_room_lives_and_goes_on_with_it(
 
 
 def test_nobody_waits_for_room_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = Platform(settings)
+    here = Systems(settings)
     monkeypatch.setattr(here, "has_room", lambda: False)
     with pytest.raises(TransientError, match="make room and try again"):
         here.wait_for_room(1, "run", Stage.VARIANTS, seconds=-1)
@@ -173,7 +173,7 @@ def test_a_run_that_never_started_has_words_of_its_own() -> None:
 def test_whoever_waits_for_a_server_gives_signs_of_life(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a run that waits would be taken for dead: the last pause is longer than a silence may be."""
     assert pause_before_retry(TRANSIENT_RETRIES - 1, None) > settings.worker_lost_seconds
-    house, seen = Platform(settings), []
+    house, seen = Systems(settings), []
 
     def asleep(seconds: float) -> None:
         def beats() -> int:

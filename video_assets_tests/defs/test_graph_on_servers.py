@@ -41,7 +41,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str, postgres_
         with open_instance(settings) as instance:
             studio = Studio(settings, instance, folder)
             yield studio
-            studio.platform.database.dispose()
+            studio.systems.database.dispose()
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     server.dispose()
@@ -56,7 +56,7 @@ def ready(studio: Studio) -> int:
 
 
 def objects(studio: Studio) -> dict[str, int]:
-    return {stat.key: stat.bytes for stat in studio.platform.storage.list("")}
+    return {stat.key: stat.bytes for stat in studio.systems.storage.list("")}
 
 
 def test_a_second_run_finds_everything_fresh_and_writes_no_object(studio: Studio, ready: int) -> None:
@@ -69,7 +69,7 @@ def test_a_second_run_finds_everything_fresh_and_writes_no_object(studio: Studio
 
 def test_an_added_rung_and_corrected_captions_make_just_those(studio: Studio, ready: int) -> None:
     before = studio.made(ready)
-    put_captions(studio.platform.storage, ready, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
+    put_captions(studio.systems.storage, ready, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
     studio.with_settings(ladder="360,240,144").run(ready)
     after = studio.made(ready)
     old = {file.name: file for file in before[Stage.VARIANTS].files}
@@ -78,7 +78,7 @@ def test_an_added_rung_and_corrected_captions_make_just_those(studio: Studio, re
     assert all(new[name] == old[name] for name in old)
     assert after[Stage.UPLOADS] == before[Stage.UPLOADS]
     assert after[Stage.TRANSCRIPTS].run_id != before[Stage.TRANSCRIPTS].run_id
-    assert ready in {hit.video_id for hit in studio.platform.search.search("puffins")}
+    assert ready in {hit.video_id for hit in studio.systems.search.search("puffins")}
 
 
 def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bucket(
@@ -86,15 +86,15 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
 ) -> None:
     gone = studio.video()
     studio.run(gone)
-    assert operations.delete_video(studio.platform, studio.instance, gone)
+    assert operations.delete_video(studio.systems, studio.instance, gone)
     left = {key for key in objects(studio) if key.startswith(f"videos/{gone}/")}
     assert left == {f"videos/{gone}/{stage.value}/current.json" for stage in Stage}
 
     before = studio.tables()
-    with studio.platform.database.write() as session:
+    with studio.systems.database.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
-    assert operations.rebuild_database(studio.platform, studio.instance).trouble == []
+    assert operations.rebuild_database(studio.systems, studio.instance).trouble == []
 
     after = studio.tables()
     for name in REBUILT:
@@ -108,7 +108,7 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
 def test_nothing_half_made_is_left_in_the_work_folder_or_the_bucket(studio: Studio, ready: int) -> None:
     work = studio.settings.work_folder
     assert [path for path in work.rglob("*") if path.is_file()] == []
-    client: Any = studio.platform.client_of_s3
+    client: Any = studio.systems.client_of_s3
     bucket = studio.settings.storage_url.split("/")[2]
     assert client.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 

@@ -37,24 +37,22 @@ def waiting(studio: Studio) -> int:
     """A video that waits for its run."""
     path = studio.folder / "any.mp4"
     path.write_bytes(b"nothing here looks inside")
-    return take_in(
-        path, database=studio.platform.database, storage=studio.platform.storage, settings=studio.settings
-    ).id
+    return take_in(path, database=studio.systems.database, storage=studio.systems.storage, settings=studio.settings).id
 
 
 def look(studio: Studio) -> list[int]:
     """The videos that the uploads sensor would launch now."""
-    launches, _ = uploads_sensor._look(studio.platform, studio.instance)
+    launches, _ = uploads_sensor._look(studio.systems, studio.instance)
     return [launch.video_id for launch in launches]
 
 
 def project(studio: Studio) -> None:
-    Projector(studio.platform).advance(studio.instance, 0)
+    Projector(studio.systems).advance(studio.instance, 0)
 
 
 def test_cancelling_a_waiting_video_cancels_it(studio: Studio) -> None:
     video_id, other = waiting(studio), waiting(studio)
-    assert operations.cancel_video(studio.platform, studio.instance, video_id) == 1
+    assert operations.cancel_video(studio.systems, studio.instance, video_id) == 1
     project(studio)
     assert studio.status(video_id) == ("failed", "canceled")
     assert look(studio) == [other], "a canceled video is launched all the same"
@@ -62,19 +60,19 @@ def test_cancelling_a_waiting_video_cancels_it(studio: Studio) -> None:
 
 def test_a_canceled_video_is_launched_again_when_somebody_asks_for_it(studio: Studio) -> None:
     video_id = waiting(studio)
-    operations.cancel_video(studio.platform, studio.instance, video_id)
+    operations.cancel_video(studio.systems, studio.instance, video_id)
     project(studio)
-    with studio.platform.database.write() as session:
+    with studio.systems.database.write() as session:
         assert launches.request(session, video_id, reason="retry", now=utc_now())
     assert look(studio) == [video_id]
 
 
 def test_cancelling_what_is_not_there_or_has_ended_does_nothing(studio: Studio) -> None:
-    assert operations.cancel_video(studio.platform, studio.instance, 999) == 0
+    assert operations.cancel_video(studio.systems, studio.instance, 999) == 0
     video_id = waiting(studio)
-    operations.cancel_video(studio.platform, studio.instance, video_id)
+    operations.cancel_video(studio.systems, studio.instance, video_id)
     project(studio)
-    assert operations.cancel_video(studio.platform, studio.instance, video_id) == 0
+    assert operations.cancel_video(studio.systems, studio.instance, video_id) == 0
 
 
 def created(studio: Studio, video_id: int, **tags: str) -> dg.DagsterRun:
@@ -86,21 +84,21 @@ def created(studio: Studio, video_id: int, **tags: str) -> dg.DagsterRun:
 def test_a_run_that_never_came_into_the_queue_is_found_and_its_video_launched_again(studio: Studio) -> None:
     video_id = waiting(studio)
     assert look(studio) == [video_id]
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         key = session.scalars(select(LaunchRow.run_key)).one()
     run = created(studio, video_id, **{"video_assets/launch": key})
 
     moment = 0.0
     silences = Silences(lambda: moment)
-    assert operations.end_dead_runs(studio.platform, studio.instance, silences) == []
+    assert operations.end_dead_runs(studio.systems, studio.instance, silences) == []
     moment = CREATED_SECONDS + 1
-    (line,) = operations.end_dead_runs(studio.platform, studio.instance, silences)
+    (line,) = operations.end_dead_runs(studio.systems, studio.instance, silences)
     assert "did not come into the queue" in line
     project(studio)
     found = studio.instance.get_run_by_id(run.run_id)
     assert found is not None
     assert found.is_finished
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         assert [row.error_kind for row in session.scalars(select(AttemptRow))] == ["launch_lost"]
     assert studio.status(video_id)[0] == "pending"
     assert look(studio) == [video_id]
@@ -120,12 +118,12 @@ def test_deleting_a_video_leaves_the_backfill_it_is_in_its_keys(studio: Studio) 
     )
     studio.instance.add_backfill(backfill)
 
-    assert operations.delete_video(studio.platform, studio.instance, video_id)
+    assert operations.delete_video(studio.systems, studio.instance, video_id)
     assert studio.instance.has_dynamic_partition(VIDEOS, str(video_id)), "a key gone ends the whole backfill"
-    assert not any("partition removed" in line for line in operations.reconcile(studio.platform, studio.instance))
+    assert not any("partition removed" in line for line in operations.reconcile(studio.systems, studio.instance))
 
     studio.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED))
-    assert any("partition removed" in line for line in operations.reconcile(studio.platform, studio.instance))
+    assert any("partition removed" in line for line in operations.reconcile(studio.systems, studio.instance))
     assert not studio.instance.has_dynamic_partition(VIDEOS, str(video_id))
 
 

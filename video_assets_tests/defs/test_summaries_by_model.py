@@ -51,7 +51,7 @@ class House:
         return self.standin.calls[before:]
 
     def last_error(self, video_id: int) -> str:
-        with self.studio.platform.database.read() as session:
+        with self.studio.systems.database.read() as session:
             rows = session.scalars(
                 select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
             )
@@ -81,7 +81,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def new_video(studio: Studio) -> int:
     video_id = studio.video()
-    put_captions(studio.platform.storage, video_id, CAPTIONS.encode(), "talk.vtt")
+    put_captions(studio.systems.storage, video_id, CAPTIONS.encode(), "talk.vtt")
     return video_id
 
 
@@ -107,7 +107,7 @@ def test_a_video_is_ready_with_a_summary_that_says_how_it_was_made(house: House)
     assert all(check.passed for check in manifest.checks)
     info = manifest.facts["model_info"]
     assert (info["summarizer"], info["model"], info["calls"]) == ("openai", "stand-in", 2)
-    with house.studio.platform.database.read() as session:
+    with house.studio.systems.database.read() as session:
         row = session.scalars(select(SummaryRow).where(SummaryRow.video_id == house.video_id)).one()
         assert row.summary_text == manifest.facts["text"]
         assert row.model_info == {**row.model_info, **info}
@@ -119,7 +119,7 @@ def test_what_it_cost_is_in_the_manifest_and_the_ledger(house: House) -> None:
     usage = [usage_of(call) for call in house.standin.calls[:2]]
     assert cost.tokens == sum(asked + answered for asked, answered in usage)
     assert cost.usd == pytest.approx(sum(0.15 * asked + 0.6 * answered for asked, answered in usage) / 1e6, abs=1e-6)
-    with house.studio.platform.database.read() as session:
+    with house.studio.systems.database.read() as session:
         query = select(ArtifactRow).where(ArtifactRow.video_id == house.video_id, ArtifactRow.artefact == "summaries")
         assert session.scalars(query).one().cost["tokens"] == cost.tokens
 

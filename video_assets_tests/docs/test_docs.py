@@ -103,9 +103,9 @@ def test_the_architecture_names_all_tables_stages_statuses_and_packages() -> Non
 
 
 def test_every_sensor_that_is_named_exists(settings: Settings) -> None:
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
-    known = {sensor.name for sensor in build_sensors(Platform(settings))}
+    known = {sensor.name for sensor in build_sensors(Systems(settings))}
     named = {name for page in PAGES for name in re.findall(r"\b[a-z]+_sensor\b", text(page))} - {"asset_sensor"}
     assert named <= known
 

@@ -17,7 +17,7 @@ import psutil
 
 from video_assets.defs.instance.opening import prepare_dagster_home
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 
 T = TypeVar("T")
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
@@ -43,7 +43,7 @@ class House:
 
     def __init__(self, settings: Settings, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         self.settings = settings
-        self.platform = Platform(settings)
+        self.systems = Systems(settings)
         self.port = port
         self.process = process
         self.log = log
@@ -108,7 +108,7 @@ def house(
     workers. `up`: as `video-assets up` starts it, instead of `dagster dev`."""
     more = dict(environment or {})
     prepare_dagster_home(settings)
-    Platform(settings).database  # noqa: B018  (makes the schema)
+    Systems(settings).database  # noqa: B018  (makes the schema)
     port = _free_port()
     log = settings.home / "house.log"
     command = [

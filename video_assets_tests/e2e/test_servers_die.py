@@ -79,8 +79,8 @@ def running(script: Script, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_a_server_that_dies_and_comes_back_costs_nothing_but_time(
     running: House, script: Script, clip: Path, server: str
 ) -> None:
-    videos = [add_video(running.platform, clip, f"{server} {number}") for number in range(COUNT)]
-    wait_for("the first to be worked on", lambda: any(status(running.platform, v) != "pending" for v in videos), 90)
+    videos = [add_video(running.systems, clip, f"{server} {number}") for number in range(COUNT)]
+    wait_for("the first to be worked on", lambda: any(status(running.systems, v) != "pending" for v in videos), 90)
 
     script("kill", server)
     missed = {each.name: each.found for each in examine(running.settings) if not each.ok}
@@ -101,7 +101,7 @@ def test_a_server_that_dies_and_comes_back_costs_nothing_but_time(
     for video_id in videos:
         # What was made just before the server died may be heard of only from the run after, so not in the usual
         # order; but `ready` is the last word, and consumers hear what the outbox says, as it says it.
-        told = topics(running.platform, video_id)
+        told = topics(running.systems, video_id)
         assert sorted(told) == sorted(ALL_TOPICS)
         assert (told[0], told[-1]) == (ALL_TOPICS[0], ALL_TOPICS[-1])
         prefix = running.settings.kafka_topic_prefix
@@ -110,7 +110,7 @@ def test_a_server_that_dies_and_comes_back_costs_nothing_but_time(
 
 def settled(running: House, videos: list[int]) -> bool:
     """Whether all of them are ready; a failure ends the waiting."""
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         rows = list(session.scalars(select(VideoRow).where(VideoRow.id.in_(videos))))
     assert len(rows) == len(videos)
     failed = [f"{row.id}: {row.status_message}" for row in rows if row.status == "failed"]
@@ -119,7 +119,7 @@ def settled(running: House, videos: list[int]) -> bool:
 
 
 def unpublished(running: House, videos: list[int]) -> int:
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         order = select(OutboxOrderRow.event_id).where(OutboxOrderRow.video_id.in_(videos))
         return len(list(session.scalars(select(OutboxRow.id).where(OutboxRow.id.in_(order), ~OutboxRow.published))))
 

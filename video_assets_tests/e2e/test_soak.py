@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets_tests.e2e import soak
 from video_assets_tests.e2e.conftest import CAPTIONS, house_settings
 from video_assets_tests.e2e.house import wait_for
@@ -40,20 +40,20 @@ def clock(tmp_path: Path) -> soak.Clock:
 def test_a_clock_that_is_set_costs_seconds(tmp_path: Path, clip: Path, clock: soak.Clock) -> None:
     """Two hours ahead at first, then right, then an hour behind, then right again: nothing stands still."""
     settings = house_settings(tmp_path / "home", ladder="240")
-    up, platform = soak.Up(settings, clock.environment, tmp_path / "up.log"), Platform(settings)
+    up, systems = soak.Up(settings, clock.environment, tmp_path / "up.log"), Systems(settings)
     up.start()
     try:
         for number, ahead in enumerate((7200, 0, -3600, 0), start=1):
             clock.set_ahead(ahead)
             soak.feed(settings.inbox_folder, clip, number)
-            soak.wait_for_all(platform, up, number, 90)
+            soak.wait_for_all(systems, up, number, 90)
         assert up.starts == 1
         assert all(soak.in_order(topics) for topics in _told_of(up, 4).values())
         assert up.stop() in (0, 130)
     finally:
         for process in up.family():
             process.kill()
-        platform.close()
+        systems.close()
 
 
 @pytest.mark.timeout(900)
@@ -72,17 +72,17 @@ def _soak(tmp_path: Path, clip: Path, clock: soak.Clock, clips: int, seconds: fl
         # Whoever is killed every few seconds loses more workers than anybody else.
         settings = house_settings(disk / "home", ladder="720,360,240", max_lost_workers=1_000, inbox_settle_seconds=0.5)
         up = soak.Up(settings, clock.environment, tmp_path / "up.log")
-        platform = Platform(settings)
+        systems = Systems(settings)
         try:
             _trouble(up, clock, disk, clip, clips, seconds, seed)
-            soak.wait_for_all(platform, up, clips, 120 + 12 * clips)
-            _look(up, platform, clips)
+            soak.wait_for_all(systems, up, clips, 120 + 12 * clips)
+            _look(up, systems, clips)
         finally:
             family = up.family()
             for process in family:
                 if process.is_running():
                     process.kill()
-            platform.close()
+            systems.close()
 
 
 def _trouble(up: soak.Up, clock: soak.Clock, disk: Path, clip: Path, clips: int, seconds: float, seed: int) -> None:
@@ -111,14 +111,14 @@ def _trouble(up: soak.Up, clock: soak.Clock, disk: Path, clip: Path, clips: int,
     print(f"seed {seed}: killed {dict(killer.killed)}, up started {up.starts} times")
 
 
-def _look(up: soak.Up, platform: Platform, clips: int) -> None:
+def _look(up: soak.Up, systems: Systems, clips: int) -> None:
     settings = up.settings
     wrong = {key: topics for key, topics in _told_of(up, clips).items() if not soak.in_order(topics)}
     assert not wrong
     wait_for("work folders to be cleared", lambda: not soak.left_below(settings.work_folder), 60)
     wait_for("the inbox to be empty", lambda: not soak.left_below(settings.inbox_folder), 30)
-    assert soak.orphans(platform) == ["library.json"]
-    with platform.database.read() as session:
+    assert soak.orphans(systems) == ["library.json"]
+    with systems.database.read() as session:
         from video_assets.library import queries
 
         videos = {str(video_id) for video_id in queries.all_ids(session)}

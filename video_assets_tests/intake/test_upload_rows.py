@@ -11,8 +11,8 @@ from video_assets.database.models import UploadMetadataRow
 from video_assets.errors import PermanentError
 from video_assets.intake import upload_rows
 from video_assets.library import deletion_rows
-from video_assets.projection.events import RunState
 from video_assets.settings import Settings
+from video_assets.videos import RunState
 from video_assets_tests.projection import rows
 from video_assets_tests.projection.histories import at, changed
 

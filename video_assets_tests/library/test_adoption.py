@@ -21,11 +21,10 @@ from video_assets.library.deletion import delete_video
 from video_assets.library.staleness import Wanted, stale
 from video_assets.outbox import queue
 from video_assets.projection import apply
-from video_assets.projection.events import RunState
 from video_assets.search import open_index
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
-from video_assets.videos import Stage
+from video_assets.videos import RunState, Stage
 from video_assets_tests.projection import rows
 from video_assets_tests.projection.histories import CREATED, at, changed, made
 

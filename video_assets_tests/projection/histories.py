@@ -19,12 +19,11 @@ from video_assets.projection.events import (
     ArtefactResult,
     Made,
     RunChanged,
-    RunState,
     SummaryResult,
     TranscriptResult,
     VariantsResult,
 )
-from video_assets.videos import READY_WHEN_CURRENT, Stage
+from video_assets.videos import READY_WHEN_CURRENT, RunState, Stage
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 CREATED = START - timedelta(hours=1)

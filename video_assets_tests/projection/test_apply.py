@@ -21,10 +21,10 @@ from video_assets.outbox import queue
 from video_assets.outbox import rows as outbox
 from video_assets.projection import apply as applying
 from video_assets.projection.events import Event as AnyEvent
-from video_assets.projection.events import Made, RunState, Unusable
+from video_assets.projection.events import Made, Unusable
 from video_assets.projection.failure_record import FailureRecord
 from video_assets.settings import Settings
-from video_assets.videos import Stage
+from video_assets.videos import RunState, Stage
 from video_assets_tests.projection import rows
 from video_assets_tests.projection.histories import CREATED, Event, History, at, changed, histories, made, retold
 from video_assets_tests.projection.writer import write

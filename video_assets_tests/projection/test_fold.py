@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from video_assets.outbox import messages
-from video_assets.projection.events import Made, RunChanged, RunState
-from video_assets.projection.fold import Told, fold, outbox_change, settle
+from video_assets.outbox.messages import StoredMessage
+from video_assets.projection.events import Made, RunChanged
+from video_assets.projection.fold import fold, outbox_change, settle
 from video_assets.projection.state import Settled, VideoState
-from video_assets.videos import Stage, VideoStatus
+from video_assets.videos import RunState, Stage, VideoStatus
 from video_assets_tests.projection.histories import (
     CREATED,
     MAX_LOST,
@@ -35,7 +36,7 @@ class Table:
 
     def __init__(self, video_id: int = VIDEO) -> None:
         self.state = VideoState(video_id, CREATED)
-        self.outbox: dict[UUID, Told] = {}
+        self.outbox: dict[UUID, StoredMessage] = {}
 
     def hear(self, events: Iterable[Event]) -> Settled:
         """Applies a batch, as one transaction does."""
@@ -49,7 +50,7 @@ class Table:
         for identity in change.withdraw:
             del self.outbox[identity]
         for message in (*change.add, *change.update):
-            self.outbox[message.id] = Told(message, published=False)
+            self.outbox[message.id] = StoredMessage(message, published=False)
         return settled
 
     @property
@@ -57,7 +58,7 @@ class Table:
         return settle(self.state, max_lost_workers=MAX_LOST)
 
     def publish(self) -> None:
-        self.outbox = {identity: Told(told.event, True) for identity, told in self.outbox.items()}
+        self.outbox = {identity: StoredMessage(told.event, True) for identity, told in self.outbox.items()}
 
     @property
     def topics(self) -> list[str]:
@@ -137,7 +138,7 @@ def test_what_was_published_stays_and_what_was_not_follows(
     for video_id in history.video_ids:
         quiet, table = Table(video_id), Table(video_id)
         quiet.hear(history.events)
-        sent: dict[UUID, Told] = {}
+        sent: dict[UUID, StoredMessage] = {}
         for batch in batches:
             table.hear(batch)
             assert sent.items() <= table.outbox.items()

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from video_assets.database.engine import Database
 from video_assets.database.models import LaunchRow
 from video_assets.projection import apply
-from video_assets.projection.events import RunState
 from video_assets.runs import launches
 from video_assets.runs.due import SENSOR, Launch
 from video_assets.settings import Settings
+from video_assets.videos import RunState
 from video_assets_tests.projection import rows
 from video_assets_tests.projection.histories import at, changed
 

@@ -24,7 +24,7 @@ from video_assets.settings import Settings
 from video_assets.speech import whisper
 from video_assets.speech.model import load
 from video_assets.speech.transcript import Transcript
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.speech.conftest import FIXTURES, MODEL, recognition
@@ -77,20 +77,20 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return tried
 
 
-def made(settings: Settings, film: Path, **more: Any) -> tuple[Manifest, Platform]:
+def made(settings: Settings, film: Path, **more: Any) -> tuple[Manifest, Systems]:
     """The transcript's manifest, made by the assets' own recipes."""
-    platform = Platform(settings)
-    video = take_in(film, database=platform.database, storage=platform.storage, settings=settings, **more)
+    systems = Systems(settings)
+    video = take_in(film, database=systems.database, storage=systems.storage, settings=settings, **more)
     run = RunInfo("run-of-test", make_fence(utc_now(), "run-of-test"))
-    with opened(platform, Stage.UPLOADS, video.id, run, uploads.recipe(platform, video.id)) as (artifact, _):
+    with opened(systems, Stage.UPLOADS, video.id, run, uploads.recipe(systems, video.id)) as (artifact, _):
         source = artifact.seal()
-    recipe = transcripts.recipe(platform, video.id, source)
-    with opened(platform, Stage.TRANSCRIPTS, video.id, run, recipe) as (artifact, _):
-        return artifact.seal(), platform
+    recipe = transcripts.recipe(systems, video.id, source)
+    with opened(systems, Stage.TRANSCRIPTS, video.id, run, recipe) as (artifact, _):
+        return artifact.seal(), systems
 
 
-def read(manifest: Manifest, platform: Platform) -> Transcript:
-    return Transcript.model_validate_json(platform.storage.get_bytes(manifest.file("transcript.json").key))
+def read(manifest: Manifest, systems: Systems) -> Transcript:
+    return Transcript.model_validate_json(systems.storage.get_bytes(manifest.file("transcript.json").key))
 
 
 def samples_of(film: Path) -> np.ndarray:
@@ -101,8 +101,8 @@ def samples_of(film: Path) -> np.ndarray:
 
 
 def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own(film, settings, offline, tmp_path):
-    manifest, platform = made(settings.model_copy(update={"whisper_model": str(MODEL)}), film)
-    ours = read(manifest, platform)
+    manifest, systems = made(settings.model_copy(update={"whisper_model": str(MODEL)}), film)
+    ours = read(manifest, systems)
     assert offline == []
 
     raw, _ = BatchedInferencePipeline(load(recognition().model)).transcribe(
@@ -135,7 +135,7 @@ def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own
     }
     assert all(check.passed for check in manifest.checks)
     vtt = tmp_path / "words.vtt"
-    vtt.write_bytes(platform.storage.get_bytes(manifest.file("transcript.vtt").key))
+    vtt.write_bytes(systems.storage.get_bytes(manifest.file("transcript.vtt").key))
     cues = list(webvtt.read(vtt))
     assert " ".join(cue.text.replace("\n", " ") for cue in cues) == heard
     assert all(len(line) <= 42 for cue in cues for line in cue.lines)
@@ -151,8 +151,8 @@ def test_without_a_network_and_a_model_the_three_ways_out_are_named(film, settin
 def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film, settings):
     with serving(recognition()) as standin:
         remote = Settings(**(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url}))
-        manifest, platform = made(remote, film)
-        found = read(manifest, platform)
+        manifest, systems = made(remote, film)
+        found = read(manifest, systems)
         calls = len(standin.calls)
         again, _ = made(remote, film)
         assert len(standin.calls) == calls == 1, "the same sound of another video is not paid for again"
@@ -175,8 +175,8 @@ def test_a_key_that_is_refused_is_one_clear_line(film, settings):
 def test_captions_that_came_along_win_and_need_neither_model_nor_network(film, settings, offline, tmp_path):
     captions = tmp_path / "talks.de.srt"
     captions.write_bytes("1\n00:00:01,000 --> 00:00:03,000\nDie Boote fahren früh hinaus.\n".encode("cp1252"))
-    manifest, platform = made(settings, film, captions=captions)
-    found = read(manifest, platform)
+    manifest, systems = made(settings, film, captions=captions)
+    found = read(manifest, systems)
     assert [each.text for each in found.segments] == ["Die Boote fahren früh hinaus."]
     assert (found.source, found.language) == ("captions", "de")
     assert offline == []

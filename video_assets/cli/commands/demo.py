@@ -13,7 +13,7 @@ from video_assets.cli.render.output import Output, pass_output
 if TYPE_CHECKING:
     from video_assets.cli.up.services import Services
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
     from video_assets.videos import Video
 
 SECONDS = 120.0
@@ -42,45 +42,45 @@ def demo(output: Output, port: int | None) -> int:
     deadline = time.monotonic() + SECONDS
     port = port or free_port()
     with own_folder(settings.home, port) as mine:
-        platform = prepare(settings)
+        systems = prepare(settings)
         log = settings.home.absolute() / "logs" / "up.log"
         with started(settings, port, log=log, alone=mine) as services:
             output.say("starting Dagster: webserver, daemon, sensors")
             try:
                 services.wait_until_ready(deadline - time.monotonic())
-                video = _take_sample_in(output, platform, settings)
-                _see_it_through(output, platform, services, video, deadline)
-                _show(output, platform, video, deadline)
+                video = _take_sample_in(output, systems, settings)
+                _see_it_through(output, systems, services, video, deadline)
+                _show(output, systems, video, deadline)
             except TransientError as error:
                 output.note(f"video-assets: {error}")
                 output.note(services.last_words(30, one=False))
                 return 1
             output.say()
-            output.say(addresses(services, platform))
+            output.say(addresses(services, systems))
             if output.answers.is_terminal:
                 output.say("it stays up: drop a video of yours into the inbox; Ctrl-C ends it")
                 try:
-                    follow(output, platform, services)
+                    follow(output, systems, services)
                 except KeyboardInterrupt:
                     output.say("stopping")
         output.say("stopped; nothing is left running")
     return 0
 
 
-def _take_sample_in(output: Output, platform: Platform, settings: Settings) -> Video:
+def _take_sample_in(output: Output, systems: Systems, settings: Settings) -> Video:
     import video_assets
     from video_assets.intake.uploads import take_in
 
     sample = Path(video_assets.__file__).parent / "sample" / "harbour.mp4"
     # No claim: it is for the daemon's sensor to find it and to launch the run.
     video = take_in(
-        sample, database=platform.database, storage=platform.storage, settings=settings, title="The harbour, and more"
+        sample, database=systems.database, storage=systems.storage, settings=settings, title="The harbour, and more"
     )
     output.say(f"video {video.id} taken in: {video.title}")
     return video
 
 
-def _see_it_through(output: Output, platform: Platform, services: Services, video: Video, deadline: float) -> None:
+def _see_it_through(output: Output, systems: Systems, services: Services, video: Video, deadline: float) -> None:
     from video_assets.errors import TransientError
     from video_assets.library import views
 
@@ -89,7 +89,7 @@ def _see_it_through(output: Output, platform: Platform, services: Services, vide
         services.must_run()
         if time.monotonic() > deadline:
             raise TransientError(f"not ready within {SECONDS:.0f} s, still {last}; see {services.log}")
-        with platform.database.read() as session:
+        with systems.database.read() as session:
             found = views.one(session, video.id)
         if found is not None and found.status != last:
             last = found.status
@@ -99,40 +99,40 @@ def _see_it_through(output: Output, platform: Platform, services: Services, vide
         time.sleep(LOOK_SECONDS)
 
 
-def _show(output: Output, platform: Platform, video: Video, deadline: float) -> None:
+def _show(output: Output, systems: Systems, video: Video, deadline: float) -> None:
     from video_assets.artifacts import current
     from video_assets.cli.render.format import clock, plain, snippet_text
     from video_assets.errors import TransientError
     from video_assets.library import queries
     from video_assets.videos import Stage
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         summary = queries.summary(session, video.id)
-    made = current(platform.storage, video.id, Stage.SUMMARIES)
+    made = current(systems.storage, video.id, Stage.SUMMARIES)
     if summary is None or made is None:
         raise TransientError("the video is ready but has no summary; run video-assets reconcile")
     output.say(f"\nsummary   {plain(summary.summary_text, 2000)}")
     for chapter in made.facts["chapters"]:
         output.say(f"chapter   {clock(chapter['start'])}  {plain(chapter['title'])}")
     output.say(f"tags      {plain(', '.join(made.facts['tags']))}")
-    hits = platform.search.search(SEARCHED, limit=1)
+    hits = systems.search.search(SEARCHED, limit=1)
     if not hits:
         raise TransientError(f'the search for "{SEARCHED}" found nothing')
     output.say(f'search    "{SEARCHED}": {plain(hits[0].title)} at {clock(hits[0].start)} (second {hits[0].start:.1f})')
     from rich.text import Text
 
     output.say(Text("          ") + snippet_text(hits[0].snippet))
-    for number, topic in enumerate(_published(platform, video, deadline), 1):
+    for number, topic in enumerate(_published(systems, video, deadline), 1):
         output.say(f"event {number}   {topic}")
 
 
-def _published(platform: Platform, video: Video, deadline: float) -> list[str]:
+def _published(systems: Systems, video: Video, deadline: float) -> list[str]:
     """The video's topics in their order, once all are published."""
     from video_assets.errors import TransientError
     from video_assets.library import queries
 
     while True:
-        with platform.database.read() as session:
+        with systems.database.read() as session:
             events = [(row.topic, row.published) for row, _ in queries.outbox(session, video.id)]
         if events and all(published for _, published in events):
             return [topic for topic, _ in events]

@@ -34,9 +34,9 @@ def events(output: Output, release: tuple[int, ...], give_up: tuple[int, ...], a
     from video_assets.library import queries
     from video_assets.outbox import queue
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
-    database = Platform(Settings.load()).database
+    database = Systems(Settings.load()).database
     if release or give_up:
         with database.write() as session:
             released, given_up = queue.release(session, release), queue.give_up(session, give_up)

@@ -12,7 +12,7 @@ from video_assets.cli.render.output import Output, pass_output
 if TYPE_CHECKING:
     from video_assets.footprint import Footprint
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
 _HELP = {
     "process_open_handles": "File handles that a part of the system holds.",
@@ -39,11 +39,11 @@ def metrics(output: Output) -> None:
     video-assets metrics > /var/lib/node_exporter/video_assets.prom      every minute, by cron
     """
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
     settings = Settings.load()
     lines, said = list[str](), set[str]()
-    for name, labels, value in (*_of_parts(settings), *_of_library(Platform(settings))):
+    for name, labels, value in (*_of_parts(settings), *_of_library(Systems(settings))):
         if name not in said:
             said.add(name)
             lines += [f"# HELP video_assets_{name} {_HELP[name]}", f"# TYPE video_assets_{name} gauge"]
@@ -84,18 +84,18 @@ def _of_parts(settings: Settings) -> Iterator[tuple[str, str, float]]:
     yield from (("process_threads", labels, each.threads) for labels, each in held)
 
 
-def _of_library(platform: Platform) -> Iterator[tuple[str, str, float]]:
+def _of_library(systems: Systems) -> Iterator[tuple[str, str, float]]:
     from video_assets.library import queries
     from video_assets.outbox import queue
     from video_assets.systems import free_bytes
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         counts = queries.counts(session)
         waiting, parked = queries.unpublished_count(session), queue.parked_count(session)
     yield from (("videos", f'{{status="{status}"}}', count) for status, count in sorted(counts.items()))
     yield "outbox_waiting", "", waiting
     yield "outbox_parked", "", parked
-    yield "free_bytes", '{place="home"}', free_bytes(platform.settings.home)
-    stored = platform.storage.free_bytes()
+    yield "free_bytes", '{place="home"}', free_bytes(systems.settings.home)
+    stored = systems.storage.free_bytes()
     if stored is not None:
         yield "free_bytes", '{place="storage"}', stored

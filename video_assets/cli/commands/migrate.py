@@ -42,10 +42,10 @@ def make_buckets(output: Output) -> None:
     """Those of storage, logs and inbox, where they are buckets."""
     from video_assets.settings import Settings
     from video_assets.storage.buckets import bucket_names, ensure_bucket
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
     settings = Settings.load()
-    client = Platform(settings).client_of_s3
+    client = Systems(settings).client_of_s3
     for name in bucket_names(settings.storage, settings.logs_bucket, settings.inbox_url or ""):
         made = ensure_bucket(client, name)
         output.say(f"bucket {name}: {'made' if made else 'is there'}")

@@ -9,7 +9,7 @@ import click
 from video_assets.cli.render.output import Output, pass_output
 
 if TYPE_CHECKING:
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
 _ID = click.argument("video_id", metavar="ID", type=click.IntRange(min=1))
 
@@ -29,14 +29,14 @@ def cancel(output: Output, video_id: int) -> None:
     from video_assets.defs.operations import cancel_video
     from video_assets.errors import PermanentError
 
-    platform = _platform()
-    title = _title(platform, video_id)
+    systems = _systems()
+    title = _title(systems, video_id)
     if title is None:
         raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
-    with open_instance(platform.settings) as instance:
-        count = cancel_video(platform, instance, video_id)
+    with open_instance(systems.settings) as instance:
+        count = cancel_video(systems, instance, video_id)
         # Without a daemon nobody else would carry the change over to the tables.
-        Projector(platform).advance(instance, newest_storage_id(instance))
+        Projector(systems).advance(instance, newest_storage_id(instance))
     if count:
         output.say(f"video {video_id} ({title}): {count} run{'' if count == 1 else 's'} told to stop")
     else:
@@ -59,9 +59,9 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
     from video_assets.errors import PermanentError
     from video_assets.library.deletion import is_stored
 
-    platform = _platform()
-    title = _title(platform, video_id)
-    if title is None and is_stored(platform.storage, video_id):
+    systems = _systems()
+    title = _title(systems, video_id)
+    if title is None and is_stored(systems.storage, video_id):
         title = "of which only the storage knows"
     if title is not None and not yes:
         if not sys.stdin.isatty():
@@ -72,13 +72,13 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
     from video_assets.defs.operations import delete_video, drain_outbox
     from video_assets.intake.identity import must_match
 
-    must_match(platform.database, platform.storage)
+    must_match(systems.database, systems.storage)
     # Also where no row is left: a deletion that was interrupted is finished by doing it again.
-    with open_instance(platform.settings) as instance:
-        found = delete_video(platform, instance, video_id)
+    with open_instance(systems.settings) as instance:
+        found = delete_video(systems, instance, video_id)
     if not found:
         raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
-    drain_outbox(platform)
+    drain_outbox(systems)
     output.say(f"video {video_id} is deleted")
 
 
@@ -100,10 +100,10 @@ def reconcile(output: Output, thorough: bool) -> None:
     from video_assets.defs.operations import drain_outbox, reconcile_thoroughly
     from video_assets.errors import PermanentError
 
-    platform = _platform()
-    with open_instance(platform.settings) as instance:
-        found = reconcile_thoroughly(platform, instance, hashes=thorough)
-    drain_outbox(platform)
+    systems = _systems()
+    with open_instance(systems.settings) as instance:
+        found = reconcile_thoroughly(systems, instance, hashes=thorough)
+    drain_outbox(systems)
     for line in found.repaired:
         output.say(line)
     output.say(f"{len(found.repaired)} repairs" if len(found.repaired) != 1 else "1 repair")
@@ -138,17 +138,17 @@ def rebuild(output: Output, database: bool, index: bool, storage_lost: bool) -> 
     from video_assets.library import queries
     from video_assets.library.rebuild import Rebuilt
 
-    platform, done = _platform(), list[Rebuilt]()
+    systems, done = _systems(), list[Rebuilt]()
     if database:
-        platform.database.ensure_schema()
-        may_rebuild(platform.database, platform.storage, storage_lost=storage_lost)
-        with open_instance(platform.settings) as instance:
-            done.append(rebuild_database(platform, instance))
-        with platform.database.read() as session:
+        systems.database.ensure_schema()
+        may_rebuild(systems.database, systems.storage, storage_lost=storage_lost)
+        with open_instance(systems.settings) as instance:
+            done.append(rebuild_database(systems, instance))
+        with systems.database.read() as session:
             count = sum(queries.counts(session).values())
         output.say(f"database: {done[0].videos} videos restored, {count} in all")
     if index:
-        done.append(rebuild_index(platform))
+        done.append(rebuild_index(systems))
         output.say(f"search index: {done[-1].videos} videos")
     for line in dict.fromkeys(line for each in done for line in (*each.mended, *each.trouble)):
         output.note(line)
@@ -160,17 +160,17 @@ def _things(count: int) -> str:
     return f"{count} thing{'' if count == 1 else 's'}"
 
 
-def _platform() -> Platform:
+def _systems() -> Systems:
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
-    return Platform(Settings.load())
+    return Systems(Settings.load())
 
 
-def _title(platform: Platform, video_id: int) -> str | None:
+def _title(systems: Systems, video_id: int) -> str | None:
     from video_assets.cli.render.format import plain
     from video_assets.library import queries
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         video = queries.video(session, video_id)
     return plain(video.title, 60) if video else None

@@ -32,9 +32,9 @@ def report(output: Output, folder: Path | None, as_json: bool) -> None:
     from video_assets.cli.render.tables import table
     from video_assets.library.report import library_figures, plots
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
-    figures = library_figures(Platform(Settings.load()).database)
+    figures = library_figures(Systems(Settings.load()).database)
     drawn: list[Path] = []
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ def search(
     from video_assets.cli.render.format import clock, safe, snippet_plain, snippet_text
     from video_assets.search import Filters
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
     filters = Filters(
         user_id=user_id,
@@ -56,7 +56,7 @@ def search(
         shortest=None if shortest is None else shortest * 60,
         longest=None if longest is None else longest * 60,
     )
-    hits = Platform(Settings.load()).search.search(" ".join(words), limit=limit, filters=filters)
+    hits = Systems(Settings.load()).search.search(" ".join(words), limit=limit, filters=filters)
     if as_json:
         found = [
             {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from video_assets.library.views import Listed
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
 PAUSE_SECONDS = 1.0
 
@@ -39,52 +39,52 @@ def status(output: Output, video_id: int | None, limit: int, watch: bool, as_jso
     if watch and as_json:
         raise click.UsageError("--watch and --json do not go together: --json prints one document")
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
-    platform = Platform(Settings.load())
-    trouble = _trouble(platform)
+    systems = Systems(Settings.load())
+    trouble = _trouble(systems)
     if as_json:
-        output.document(_document(platform, video_id, limit) | ({"trouble": trouble} if trouble else {}))
+        output.document(_document(systems, video_id, limit) | ({"trouble": trouble} if trouble else {}))
     elif watch:
         if trouble:
             output.note(f"video-assets: {trouble}")
-        _watch(output, platform, video_id, limit)
+        _watch(output, systems, video_id, limit)
         return 0
-    elif trouble and video_id is None and not _counts(platform):
+    elif trouble and video_id is None and not _counts(systems):
         output.say(trouble)
     else:
-        output.say(_picture(platform, video_id, limit))
+        output.say(_picture(systems, video_id, limit))
         if trouble:
             output.note(f"video-assets: {trouble}")
     return 1 if trouble else 0
 
 
-def _trouble(platform: Platform) -> str | None:
+def _trouble(systems: Systems) -> str | None:
     """Why tables and storage do not belong together. Where there are videos a bucket is not asked: where every one
     stands can be told without it."""
     from video_assets.errors import TransientError
     from video_assets.intake.identity import what_is_wrong
 
-    if _counts(platform) and platform.settings.storage.startswith("s3://"):
+    if _counts(systems) and systems.settings.storage.startswith("s3://"):
         return None
     try:
-        return what_is_wrong(platform.database, platform.storage)
+        return what_is_wrong(systems.database, systems.storage)
     except TransientError:
         return None
 
 
-def _counts(platform: Platform) -> dict[str, int]:
+def _counts(systems: Systems) -> dict[str, int]:
     from video_assets.library import queries
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         return queries.counts(session)
 
 
-def _document(platform: Platform, video_id: int | None, limit: int) -> dict[str, Any]:
+def _document(systems: Systems, video_id: int | None, limit: int) -> dict[str, Any]:
     from video_assets.library import queries, views
     from video_assets.outbox import queue
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         if video_id is None:
             videos = [_video(each) for each in views.listed(session, limit=limit)]
             waiting = queries.unpublished_count(session)
@@ -149,18 +149,18 @@ def _found(video: Listed | None, video_id: int) -> Listed:
     return video
 
 
-def _watch(output: Output, platform: Platform, video_id: int | None, limit: int) -> None:
+def _watch(output: Output, systems: Systems, video_id: int | None, limit: int) -> None:
     from rich.live import Live
 
     from video_assets.cli.render.changes import Watcher
 
     try:
         if output.answers.is_terminal:
-            with Live(_picture(platform, video_id, limit), console=output.answers, auto_refresh=False) as live:
+            with Live(_picture(systems, video_id, limit), console=output.answers, auto_refresh=False) as live:
                 while True:
                     time.sleep(PAUSE_SECONDS)
-                    live.update(_picture(platform, video_id, limit), refresh=True)
-        watcher = Watcher(platform.database, [video_id] if video_id else [], only=video_id is not None)
+                    live.update(_picture(systems, video_id, limit), refresh=True)
+        watcher = Watcher(systems.database, [video_id] if video_id else [], only=video_id is not None)
         while True:
             for line in watcher.look():
                 output.say(line)
@@ -169,13 +169,13 @@ def _watch(output: Output, platform: Platform, video_id: int | None, limit: int)
         return  # the way to end it, not a failure
 
 
-def _picture(platform: Platform, video_id: int | None, limit: int) -> RenderableType:
+def _picture(systems: Systems, video_id: int | None, limit: int) -> RenderableType:
     from video_assets.cli.render import tables
     from video_assets.library import queries, views
     from video_assets.outbox import queue
     from video_assets.videos import utc_now
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         if video_id is not None:
             return tables.story(
                 _found(views.one(session, video_id), video_id),

@@ -12,7 +12,7 @@ from video_assets.cli.render.output import Output, pass_output
 if TYPE_CHECKING:
     from video_assets.cli.up.services import Services
     from video_assets.settings import Settings
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
 LOOK_SECONDS = 0.5
 
@@ -39,29 +39,29 @@ def up(output: Output, port: int, open_browser: bool) -> None:
     settings = Settings.load()
     log = settings.home.absolute() / "logs" / "up.log"
     with alone(settings.home, port=port) as mine:
-        platform = prepare(settings)
+        systems = prepare(settings)
         with started(settings, port, log=log, alone=mine) as services:
             output.say("starting; this takes some seconds")
             services.wait_until_ready()
             try:
-                output.say(addresses(services, platform))
+                output.say(addresses(services, systems))
                 output.say("drop a video into the inbox, or: video-assets process FILE; Ctrl-C stops everything")
                 if open_browser:
                     click.launch(services.address)
-                follow(output, platform, services)
+                follow(output, systems, services)
             except KeyboardInterrupt:
                 output.say("stopping; a second Ctrl-C ends runs at once, and the next start goes on with them")
     output.say("stopped; nothing is left running")
 
 
-def prepare(settings: Settings) -> Platform:
+def prepare(settings: Settings) -> Systems:
     """Folders, schema, Dagster's home and every server, so that what is wrong with them is said before anything
     starts, in the words of `doctor`."""
     from video_assets.cli.doctor.checks import must_answer
     from video_assets.cli.up.private import make_for_all
     from video_assets.defs.instance.opening import prepare_dagster_home
     from video_assets.errors import PermanentError, one_line
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -70,15 +70,15 @@ def prepare(settings: Settings) -> Platform:
     except OSError as error:
         what = f"cannot write {error.filename}: {error.strerror}; set VIDEO_ASSETS_HOME"
         raise PermanentError(one_line(what)) from None
-    platform = Platform(settings)
-    must_answer(platform)
+    systems = Systems(settings)
+    must_answer(systems)
     prepare_dagster_home(settings)
-    return platform
+    return systems
 
 
-def addresses(services: Services, platform: Platform) -> str:
+def addresses(services: Services, systems: Systems) -> str:
     """Where everything is."""
-    settings = platform.settings
+    settings = systems.settings
     return (
         f"Dagster UI   {services.address}\n"
         f"inbox        {settings.inbox_url or settings.inbox_folder}\n"
@@ -87,13 +87,13 @@ def addresses(services: Services, platform: Platform) -> str:
     )
 
 
-def follow(output: Output, platform: Platform, services: Services) -> None:
+def follow(output: Output, systems: Systems, services: Services) -> None:
     """Says what changes in the tables, and which part had to be started again, until interrupted. TransientError where
     a part does not stay up."""
     from video_assets.cli.render.changes import Watcher
     from video_assets.errors import TransientError
 
-    watcher = Watcher(platform.database)
+    watcher = Watcher(systems.database)
     while True:
         services.must_run()
         for line in services.news():

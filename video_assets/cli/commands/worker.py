@@ -41,10 +41,10 @@ def worker(output: Output, slots: int | None, queues: tuple[str, ...]) -> int:
     from video_assets.cli.doctor.checks import must_answer
     from video_assets.defs.instance.queues import QUEUES
     from video_assets.defs.instance.worker import work
-    from video_assets.systems import Platform
+    from video_assets.systems import Systems
 
-    with closing(Platform(settings)) as platform:  # nothing of it may be open when the workers are forked
-        must_answer(platform)
+    with closing(Systems(settings)) as systems:  # nothing of it may be open when the workers are forked
+        must_answer(systems)
     count = slots or settings.max_concurrent_runs
     output.note(f"{count} slot{'' if count == 1 else 's'} for runs; Ctrl-C or SIGTERM stops")
     return work(settings, slots=count, queues=queues or QUEUES, grace_seconds=settings.stop_grace_seconds)

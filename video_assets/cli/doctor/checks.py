@@ -15,7 +15,7 @@ from uuid import uuid4
 from video_assets.cli.render.format import size
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
     from video_assets.cli.doctor.running import examine_up
     from video_assets.cli.doctor.servers import of_servers, of_the_rest
 
-    platform = Platform(settings)
+    systems = Systems(settings)
     return [
         _tried(name, examination)
         for name, examination in (
@@ -59,20 +59,20 @@ def examine(settings: Settings) -> list[Finding]:
             ("disk", lambda: _disk(settings)),
             ("ffmpeg", _ffmpeg),
             ("confinement", _confinement),
-            *of_servers(platform),
-            ("inbox", lambda: _inbox(platform)),
-            *of_the_rest(platform),
+            *of_servers(systems),
+            ("inbox", lambda: _inbox(systems)),
+            *of_the_rest(systems),
             ("up", lambda: examine_up(settings)),
         )
     ]
 
 
-def must_answer(platform: Platform) -> None:
+def must_answer(systems: Systems) -> None:
     """Raises what is wrong with the first server that does not do what it should, in the words of `doctor`, so
     that what cannot work does not start."""
     from video_assets.cli.doctor.servers import of_servers
 
-    for name, examination in of_servers(platform):
+    for name, examination in of_servers(systems):
         finding = _tried(name, examination)
         if not finding.ok:
             raise PermanentError(f"{finding.name}: {finding.found}")
@@ -144,12 +144,12 @@ def _confinement() -> str:
     return "all protections" if not missing else "works; this machine does not offer: " + "; ".join(missing)
 
 
-def _inbox(platform: Platform) -> str | Answer:
-    settings = platform.settings
+def _inbox(systems: Systems) -> str | Answer:
+    settings = systems.settings
     if settings.inbox_url is None:
         return _writable(settings.inbox_folder, "VIDEO_ASSETS_INBOX")
     from video_assets.intake.bucket import BucketInbox
 
-    inbox = BucketInbox(platform.client_of_s3, settings.inbox_url)
+    inbox = BucketInbox(systems.client_of_s3, settings.inbox_url)
     count = sum(1 for _ in islice(inbox.dropped(), 1000))
     return f"{inbox.name}, {count if count < 1000 else 'a thousand or more'} files there"

@@ -19,32 +19,32 @@ from video_assets.library import queries
 from video_assets.outbox import queue
 from video_assets.settings import without_passwords
 from video_assets.storage import Conflict, NotFound, Storage
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 
 DAEMON_SILENT_SECONDS = 120
 
 
-def of_servers(platform: Platform) -> Iterator[tuple[str, Examination]]:
+def of_servers(systems: Systems) -> Iterator[tuple[str, Examination]]:
     """What nothing works without: tables, files, index, and the servers that the settings name."""
-    settings = platform.settings
-    yield "database", _named("DATABASE_URL", lambda: _database(platform))
-    yield "storage", _named("STORAGE_URL", lambda: _storage(platform))
-    yield "library", lambda: _library(platform)
-    yield "search", _named("SEARCH_URL", lambda: _search(platform))
-    yield "events", _named("KAFKA_BOOTSTRAP_SERVERS", lambda: _events(platform))
+    settings = systems.settings
+    yield "database", _named("DATABASE_URL", lambda: _database(systems))
+    yield "storage", _named("STORAGE_URL", lambda: _storage(systems))
+    yield "library", lambda: _library(systems)
+    yield "search", _named("SEARCH_URL", lambda: _search(systems))
+    yield "events", _named("KAFKA_BOOTSTRAP_SERVERS", lambda: _events(systems))
     if settings.celery_broker_url:
         yield "redis", _named("CELERY_BROKER_URL", lambda: _redis(settings.celery_broker_url))
 
 
-def of_the_rest(platform: Platform) -> Iterator[tuple[str, Examination]]:
+def of_the_rest(systems: Systems) -> Iterator[tuple[str, Examination]]:
     """What may be wrong or missing while everything starts: parked events, Dagster's storage, its daemon, workers."""
-    yield "room", lambda: _room(platform)
-    yield "outbox", lambda: _outbox(platform)
-    yield "dagster", _named("DAGSTER_DATABASE_URL", lambda: _dagster(platform))
-    if platform.settings.celery_broker_url:
-        yield "workers", lambda: _workers(platform.settings.celery_broker_url)
-    if platform.settings.summarizer == "openai":
-        yield "summarizer", lambda: _summarizer(platform)
+    yield "room", lambda: _room(systems)
+    yield "outbox", lambda: _outbox(systems)
+    yield "dagster", _named("DAGSTER_DATABASE_URL", lambda: _dagster(systems))
+    if systems.settings.celery_broker_url:
+        yield "workers", lambda: _workers(systems.settings.celery_broker_url)
+    if systems.settings.summarizer == "openai":
+        yield "summarizer", lambda: _summarizer(systems)
 
 
 def _named(setting: str, examination: Examination) -> Examination:
@@ -59,9 +59,9 @@ def _named(setting: str, examination: Examination) -> Examination:
     return tried
 
 
-def _summarizer(platform: Platform) -> Answer:
+def _summarizer(systems: Systems) -> Answer:
     """Asks for the list of models: that is free, and refused where the key is wrong."""
-    model, begun = platform.language_model, time.perf_counter()
+    model, begun = systems.language_model, time.perf_counter()
     listed = model.is_listed()
     latency = round((time.perf_counter() - begun) * 1000, 2)
     server = model.server
@@ -78,8 +78,8 @@ def _timed(call: Callable[[], object]) -> float:
     return round((time.perf_counter() - begun) * 1000, 2)
 
 
-def _database(platform: Platform) -> Answer:
-    database = platform.database
+def _database(systems: Systems) -> Answer:
+    database = systems.database
     with database.write() as session:
         session.execute(text("SELECT 1 FROM videos LIMIT 1"))
         latency = _timed(lambda: session.execute(text("SELECT 1")).scalar_one())
@@ -91,8 +91,8 @@ def _database(platform: Platform) -> Answer:
     return Answer(database.url.render_as_string(hide_password=True), version, latency)
 
 
-def _storage(platform: Platform) -> Answer:
-    storage, key, data = platform.storage, f"doctor/{uuid4().hex}", b"probe"
+def _storage(systems: Systems) -> Answer:
+    storage, key, data = systems.storage, f"doctor/{uuid4().hex}", b"probe"
     try:
         storage.put_if(key, data, None)
         latency = _timed(lambda: _same(storage.get_bytes(key), data))
@@ -101,12 +101,12 @@ def _storage(platform: Platform) -> Answer:
         raise PermanentError("the storage lost what was just stored; check what is behind it") from None
     finally:
         storage.delete(key)
-    return Answer(without_passwords(platform.settings.storage), _kind_of(platform), latency)
+    return Answer(without_passwords(systems.settings.storage), _kind_of(systems), latency)
 
 
-def _library(platform: Platform) -> str:
+def _library(systems: Systems) -> str:
     try:
-        wrong = what_is_wrong(platform.database, platform.storage)
+        wrong = what_is_wrong(systems.database, systems.storage)
     except (PermanentError, TransientError):  # said of the one or the other already
         return "not known while the database or the storage does not answer"
     if wrong:
@@ -128,45 +128,45 @@ def _refuses_a_second_winner(storage: Storage, key: str) -> None:
     raise PermanentError("the storage does not heed conditions (If-None-Match): two runs could both win; use another")
 
 
-def _kind_of(platform: Platform) -> str:
-    if not platform.settings.storage.startswith("s3://"):
+def _kind_of(systems: Systems) -> str:
+    if not systems.settings.storage.startswith("s3://"):
         return "local folder"
     from video_assets.storage.s3 import bucket_and_prefix
     from video_assets.storage.s3_client import in_words
 
-    bucket, _ = bucket_and_prefix(platform.settings.storage, "VIDEO_ASSETS_STORAGE_URL")
+    bucket, _ = bucket_and_prefix(systems.settings.storage, "VIDEO_ASSETS_STORAGE_URL")
     with in_words(f"bucket {bucket}"):
-        headers = platform.client_of_s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+        headers = systems.client_of_s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
     return f"S3 ({headers.get('server', 'unnamed server')}, region {headers.get('x-amz-bucket-region', 'not said')})"
 
 
-def _search(platform: Platform) -> Answer:
-    latency = _timed(platform.search.ping)
-    return Answer(f"{platform.search.count()} videos in the index", _search_version(platform), latency)
+def _search(systems: Systems) -> Answer:
+    latency = _timed(systems.search.ping)
+    return Answer(f"{systems.search.count()} videos in the index", _search_version(systems), latency)
 
 
-def _search_version(platform: Platform) -> str:
-    if not platform.settings.search.startswith("http"):
+def _search_version(systems: Systems) -> str:
+    if not systems.settings.search.startswith("http"):
         return f"SQLite {sqlite3.sqlite_version}"
     from video_assets.search.elastic.index import ElasticIndex
 
-    assert isinstance(platform.search, ElasticIndex)
-    return f"Elasticsearch {platform.search.server.version()}"
+    assert isinstance(systems.search, ElasticIndex)
+    return f"Elasticsearch {systems.search.server.version()}"
 
 
-def _events(platform: Platform) -> Answer:
-    found = platform.publisher.ping()
-    latency = _timed(platform.publisher.ping)
-    if not platform.settings.kafka_bootstrap_servers:
+def _events(systems: Systems) -> Answer:
+    found = systems.publisher.ping()
+    latency = _timed(systems.publisher.ping)
+    if not systems.settings.kafka_bootstrap_servers:
         return Answer(found, "JSON lines", latency)
     from confluent_kafka import libversion
 
     return Answer(found, f"librdkafka {libversion()[0]}", latency)
 
 
-def _room(platform: Platform) -> str:
-    needed, at_home = platform.settings.min_free_bytes, shutil.disk_usage(platform.settings.home).free
-    free = platform.storage.free_bytes()
+def _room(systems: Systems) -> str:
+    needed, at_home = systems.settings.min_free_bytes, shutil.disk_usage(systems.settings.home).free
+    free = systems.storage.free_bytes()
     if free is None:
         return "a bucket does not tell"
     if free < needed <= at_home:  # too little in HOME is said of `disk`
@@ -174,9 +174,9 @@ def _room(platform: Platform) -> str:
     return f"{size(free)} free in storage"
 
 
-def _outbox(platform: Platform) -> str:
+def _outbox(systems: Systems) -> str:
     try:
-        with platform.database.read() as session:
+        with systems.database.read() as session:
             parked, waiting = queue.parked_messages(session), queries.unpublished_count(session)
     except TransientError:
         return "not known while the database does not answer"
@@ -229,10 +229,10 @@ def _answers(url: str) -> None:
         database.dispose()
 
 
-def _dagster(platform: Platform) -> Answer:
+def _dagster(systems: Systems) -> Answer:
     from video_assets.defs.instance.opening import DAGSTER_VERSION, open_instance
 
-    settings = platform.settings
+    settings = systems.settings
     if settings.dagster_database_url:
         _answers(settings.dagster_database_url)
     with open_instance(settings) as instance:

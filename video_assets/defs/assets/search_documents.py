@@ -16,7 +16,7 @@ from video_assets.defs.partitions import videos
 from video_assets.search import documents, verify
 from video_assets.search.base import Document
 from video_assets.speech.transcript import Transcript
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.text import sentences
 from video_assets.text.summary import Summary
 from video_assets.videos import Stage
@@ -35,16 +35,16 @@ DOCUMENTS = TypeAdapter(Document)
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.SEARCH_DOCUMENTS.value, blocking=True) for name in verify.CHECKS],
 )
 def search_documents(
-    context: dg.AssetExecutionContext, summaries: Manifest, transcripts: Manifest, platform: dg.ResourceParam[Platform]
+    context: dg.AssetExecutionContext, summaries: Manifest, transcripts: Manifest, systems: dg.ResourceParam[Systems]
 ) -> Events:
     """One document a video and one a passage of about 30 seconds, in the index."""
     stage = Stage.SEARCH_DOCUMENTS
-    yield from produce(context, platform, stage, lambda video_id: recipe(platform, video_id, summaries, transcripts))
+    yield from produce(context, systems, stage, lambda video_id: recipe(systems, video_id, summaries, transcripts))
 
 
-def recipe(platform: Platform, video_id: int, summaries: Manifest, transcripts: Manifest) -> Recipe:
+def recipe(systems: Systems, video_id: int, summaries: Manifest, transcripts: Manifest) -> Recipe:
     """Made from the words and from what the uploader said of the video."""
-    record = read_upload_record(platform.storage, video_id)
+    record = read_upload_record(systems.storage, video_id)
 
     def make(artifact: Artifact) -> None:
         words = Transcript.model_validate(artifact.read_json(transcripts, TRANSCRIPT))
@@ -53,10 +53,10 @@ def recipe(platform: Platform, video_id: int, summaries: Manifest, transcripts: 
         (artifact.folder / JSON).write_bytes(DOCUMENTS.dump_json(document, indent=1))
         artifact.add(artifact.folder / JSON, "application/json")
         # The index takes the fence as version, so that an older run never overwrites a newer one's documents.
-        platform.search.put(document, version=artifact.run.fence)
+        systems.search.put(document, version=artifact.run.fence)
         passages = [{"start": each.start, "end": each.end, "text": each.text[:80]} for each in document.passages[:5]]
         artifact.facts.update(index_version=artifact.run.fence, passages=len(document.passages), first=passages)
-        artifact.verify(verify.search_checks(platform.search, document, artifact.run.fence))
+        artifact.verify(verify.search_checks(systems.search, document, artifact.run.fence))
 
     inputs = {Stage.SUMMARIES.value: summaries.content_hash, Stage.TRANSCRIPTS.value: transcripts.content_hash}
     return Recipe(inputs, {"title": record.title, "description": record.description}, CODE_VERSION, make, _describe)

@@ -25,7 +25,7 @@ from video_assets.speech.language import code_of
 from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
 from video_assets.speech.transcript import Heading, Transcript
 from video_assets.speech.whisper import Recognition
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 CODE_VERSION = f"{transcript.VERSION}/{caption_files.VERSION}/{whisper.VERSION}/{remote.VERSION}"
@@ -40,15 +40,15 @@ JSON, VTT, TEXT = "transcript.json", "transcript.vtt", "transcript.txt"
     code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.TRANSCRIPTS.value, blocking=True) for name in verify.CHECKS],
 )
-def transcripts(context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
+def transcripts(context: dg.AssetExecutionContext, uploads: Manifest, systems: dg.ResourceParam[Systems]) -> Events:
     """Segments with their times, from captions or by recognition, as JSON, WebVTT and text."""
-    yield from produce(context, platform, Stage.TRANSCRIPTS, lambda video_id: recipe(platform, video_id, uploads))
+    yield from produce(context, systems, Stage.TRANSCRIPTS, lambda video_id: recipe(systems, video_id, uploads))
 
 
-def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
+def recipe(systems: Systems, video_id: int, uploads: Manifest) -> Recipe:
     """Captions are an input of their own: correcting them re-makes the words and no video byte."""
-    settings, probe = platform.settings, Probe.from_facts(uploads.facts)
-    captions = current_captions(platform.storage, video_id)
+    settings, probe = systems.settings, Probe.from_facts(uploads.facts)
+    captions = current_captions(systems.storage, video_id)
     how = choose(
         settings.transcriber,
         captions=captions is not None,
@@ -62,7 +62,7 @@ def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
     def make(artifact: Artifact) -> None:
         source = artifact.fetch(uploads, SOURCE)
         headings = tuple(Heading(**asdict(chapter)) for chapter in probe.chapters)
-        found = _transcribe(how, artifact, probe, source, captions, platform)
+        found = _transcribe(how, artifact, probe, source, captions, systems)
         found = found.model_copy(update={"headings": headings or None})
         for name, data, content_type in (
             (JSON, transcript.to_json(found), "application/json"),
@@ -101,7 +101,7 @@ def _params(how: str, settings: Settings) -> dict[str, Any]:
 
 
 def _transcribe(
-    how: str, artifact: Artifact, probe: Probe, source: Path, captions: Captions | None, platform: Platform
+    how: str, artifact: Artifact, probe: Probe, source: Path, captions: Captions | None, systems: Systems
 ) -> Transcript:
     if how == CAPTIONS and captions:
         data = artifact.storage.get_bytes(captions.key)
@@ -111,10 +111,10 @@ def _transcribe(
         best = subtitles.best_text_track(probe)
         return found.model_copy(update={"language": found.language or (code_of(best.language) if best else None)})
     if how == WHISPER and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
-        return whisper.transcribe(speech, _recognition(platform.settings), on_progress=artifact.progress)
+        return whisper.transcribe(speech, _recognition(systems.settings), on_progress=artifact.progress)
     if how == OPENAI and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
-        once = partial(platform.answers.once, artifact.video_id)
-        return remote.transcribe(speech, _endpoint(platform.settings), once, on_progress=artifact.progress)
+        once = partial(systems.answers.once, artifact.video_id)
+        return remote.transcribe(speech, _endpoint(systems.settings), once, on_progress=artifact.progress)
     return transcript.empty(probe.duration)
 
 

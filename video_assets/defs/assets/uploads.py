@@ -13,7 +13,7 @@ from video_assets.defs.partitions import videos
 from video_assets.errors import PermanentError
 from video_assets.media import probe, source
 from video_assets.media.probe import Probe
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 CODE_VERSION = probe.VERSION
@@ -29,18 +29,18 @@ SOURCE = "source"
     code_version=CODE_VERSION,
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.UPLOADS.value, blocking=True) for name in source.CHECKS],
 )
-def uploads(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Events:
+def uploads(context: dg.AssetExecutionContext, systems: dg.ResourceParam[Systems]) -> Events:
     """The uploaded object, verified: what it is, how long, what can be copied instead of encoded."""
-    yield from produce(context, platform, Stage.UPLOADS, lambda video_id: recipe(platform, video_id))
+    yield from produce(context, systems, Stage.UPLOADS, lambda video_id: recipe(systems, video_id))
 
 
-def recipe(platform: Platform, video_id: int) -> Recipe:
+def recipe(systems: Systems, video_id: int) -> Recipe:
     """The upload is the root of the graph: its input is the stored object itself, which never changes."""
-    record = read_upload_record(platform.storage, video_id)
-    stat = platform.storage.stat(record.key)
+    record = read_upload_record(systems.storage, video_id)
+    stat = systems.storage.stat(record.key)
     if stat is None:
         raise PermanentError("the uploaded file is no longer in storage; upload it again")
-    settings = platform.settings
+    settings = systems.settings
     limits: Mapping[str, Any] = {
         "max_streams": settings.max_streams,
         "max_pixels": settings.max_pixels,
@@ -48,7 +48,7 @@ def recipe(platform: Platform, video_id: int) -> Recipe:
     }
 
     def make(artifact: Artifact) -> None:
-        path = platform.storage.fetch(record.key, artifact.folder)
+        path = systems.storage.fetch(record.key, artifact.folder)
         if stat.bytes > settings.max_upload_bytes:
             raise PermanentError(f"the file has {stat.bytes:,} bytes; at most {settings.max_upload_bytes:,} are taken")
         artifact.refer(SOURCE, record.key, path, record.content_type or "application/octet-stream")

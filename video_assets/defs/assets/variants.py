@@ -15,7 +15,7 @@ from video_assets.defs.progress_log import seldom
 from video_assets.media import encode, inspect, ladder, stills
 from video_assets.media.probe import Probe
 from video_assets.media.sandbox.process import Progress
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 CODE_VERSION = f"{ladder.VERSION}/{stills.VERSION}"
@@ -33,18 +33,16 @@ TYPES = {".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".jpg": 
     op_tags={"dagster/priority": "1"},
     check_specs=[dg.AssetCheckSpec(name, asset=Stage.VARIANTS.value, blocking=True) for name in inspect.CHECKS],
 )
-def variants(context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
+def variants(context: dg.AssetExecutionContext, uploads: Manifest, systems: dg.ResourceParam[Systems]) -> Events:
     """Every rung of the ladder as single-file fMP4 HLS, with playlists, poster and storyboard."""
     say = seldom(context.log.info, "encoding")
-    yield from produce(context, platform, Stage.VARIANTS, lambda video_id: recipe(platform, video_id, uploads, say))
+    yield from produce(context, systems, Stage.VARIANTS, lambda video_id: recipe(systems, video_id, uploads, say))
 
 
-def recipe(
-    platform: Platform, video_id: int, uploads: Manifest, say: Callable[[Progress], None] | None = None
-) -> Recipe:
+def recipe(systems: Systems, video_id: int, uploads: Manifest, say: Callable[[Progress], None] | None = None) -> Recipe:
     """Rungs and stills are parts: those made from the same before are kept, so a new rung costs that rung."""
     probe = Probe.from_facts(uploads.facts)
-    plan = ladder.plan(probe, platform.settings.heights)
+    plan = ladder.plan(probe, systems.settings.heights)
 
     def make(artifact: Artifact) -> None:
         source, parts = artifact.fetch(uploads, SOURCE), parts_of(plan, uploads.content_hash)
@@ -70,7 +68,7 @@ def recipe(
 
     def describe(manifest: Manifest) -> Mapping[str, Any]:
         poster = next((file for file in manifest.files if file.name == POSTER), None)
-        shown = image(platform.storage.get_bytes(poster.key), limit=64_000) if poster else None
+        shown = image(systems.storage.get_bytes(poster.key), limit=64_000) if poster else None
         return {"rungs": markdown(_rung_table(manifest)), **({"poster": shown} if shown else {})}
 
     return Recipe({Stage.UPLOADS.value: uploads.content_hash}, plan.to_params(), CODE_VERSION, make, describe)

@@ -20,7 +20,7 @@ from video_assets.errors import TransientError, one_line
 from video_assets.projection import apply
 from video_assets.projection.events import Event, Made, Unusable
 from video_assets.projection.failure_record import mirror_failures
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 
 log = logging.getLogger(__name__)
 REMEMBERED = 50_000
@@ -31,8 +31,8 @@ class Projector:
     """Applies the event log to the tables. Everything it does may be done again without harm; what it
     remembers between calls only saves work."""
 
-    def __init__(self, platform: Platform, *, announce: bool = True) -> None:
-        self.platform = platform
+    def __init__(self, systems: Systems, *, announce: bool = True) -> None:
+        self.systems = systems
         self.announce = announce
         """Whether the outbox is told too; not when tables are rebuilt, as all of it was told before."""
         self._applied: OrderedDict[int, None] = OrderedDict()
@@ -75,15 +75,15 @@ class Projector:
         except Exception as error:  # one of them: it must not hold the others up for ever
             log.warning("applying one by one: %s", one_line(error, 300))
             touched = tuple(video_id for event in events for video_id in self._applied_alone(event))
-        mirror_failures(self.platform.storage, self.platform.database, touched)
+        mirror_failures(self.systems.storage, self.systems.database, touched)
         for record in records:
             self._applied[record.storage_id] = None
         while len(self._applied) > REMEMBERED:
             self._applied.popitem(last=False)
 
     def _applied_to_tables(self, events: Sequence[tuple[int, Event]]) -> tuple[int, ...]:
-        platform = self.platform
-        return apply.apply(platform.database, events, platform.settings, announce=self.announce).touched
+        systems = self.systems
+        return apply.apply(systems.database, events, systems.settings, announce=self.announce).touched
 
     def _applied_alone(self, numbered: tuple[int, Event]) -> tuple[int, ...]:
         """One event; set aside with the reason where the tables do not take it."""
@@ -112,7 +112,7 @@ class Projector:
                 )
                 events += [(record.storage_id, change) for change in changes]
             else:
-                event = made(record, self.platform.storage)
+                event = made(record, self.systems.storage)
                 if isinstance(event, Gone):
                     log.info("event %s: %s", record.storage_id, event.reason)
                 else:

@@ -20,7 +20,6 @@ from video_assets.projection.events import (
     Event,
     Made,
     RunChanged,
-    RunState,
     SummaryResult,
     TranscriptResult,
     Unusable,
@@ -28,7 +27,7 @@ from video_assets.projection.events import (
 )
 from video_assets.projection.fold import HANDED_BACK, IN_BULK
 from video_assets.storage import NotFound, Storage
-from video_assets.videos import Stage, from_timestamp
+from video_assets.videos import RunState, Stage, from_timestamp
 
 STATES = {
     DagsterEventType.RUN_ENQUEUED: RunState.QUEUED,

@@ -7,15 +7,15 @@ import dagster as dg
 
 from video_assets.intake.arrival import arrive
 from video_assets.intake.kafka import Inbox
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import utc_now
 
 TAKEN_PER_TICK = 200
 
 
-def build_arrivals_sensor(platform: Platform) -> dg.SensorDefinition:
+def build_arrivals_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. It keeps no cursor: the broker keeps the group's offsets, which are committed after the rows."""
-    settings = platform.settings
+    settings = systems.settings
     configured = bool(settings.kafka_bootstrap_servers)
     inbox = Inbox(settings)
     turns = threading.Lock()
@@ -36,8 +36,8 @@ def build_arrivals_sensor(platform: Platform) -> dg.SensorDefinition:
                     [
                         arrive(
                             received,
-                            database=platform.database,
-                            storage=platform.storage,
+                            database=systems.database,
+                            storage=systems.storage,
                             settings=settings,
                             now=utc_now(),
                         )

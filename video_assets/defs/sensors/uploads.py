@@ -10,17 +10,17 @@ from video_assets.defs.sensors.poll_within_tick import looks
 from video_assets.intake.identity import what_is_wrong
 from video_assets.runs import launches
 from video_assets.runs.due import Launch, due
-from video_assets.systems import LEAST_FREE_BYTES, Platform, free_bytes
+from video_assets.systems import LEAST_FREE_BYTES, Systems, free_bytes
 from video_assets.videos import utc_now
 
 _GOING = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 _QUEUED = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
 
 
-def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
+def build_uploads_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. Whom to launch is decided over rows alone; each launch has a run key, so that Dagster
     itself refuses to start it twice."""
-    settings = platform.settings
+    settings = systems.settings
 
     @dg.sensor(
         name="uploads_sensor",
@@ -32,10 +32,10 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
     def uploads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if free_bytes(settings.home) < LEAST_FREE_BYTES:
             return dg.SkipReason(f"the disk of {settings.home.absolute()} is full; runs start again once there is room")
-        if apart := what_is_wrong(platform.database, platform.storage):
+        if apart := what_is_wrong(systems.database, systems.storage):
             return dg.SkipReason(apart)  # runs would be made over another library's files
         for _ in looks(settings.sensor_seconds):
-            chosen, found = _look(platform, context.instance)
+            chosen, found = _look(systems, context.instance)
             if chosen:
                 break
         else:
@@ -55,17 +55,17 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
     return uploads_sensor
 
 
-def _look(platform: Platform, instance: dg.DagsterInstance) -> tuple[list[Launch], str]:
+def _look(systems: Systems, instance: dg.DagsterInstance) -> tuple[list[Launch], str]:
     """Whom to launch now, noted down; and what was found, in a line."""
-    settings, now = platform.settings, utc_now()
+    settings, now = systems.settings, utc_now()
     # Dagster is asked before the transaction: others wait to write while it is open.
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         asked = launches.open_run_keys(session)
     answered = _runs_by_key(instance, asked) if asked else {}
     queued = _queued_beside_backfills(instance)
     going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
     free = max(settings.max_concurrent_runs - going, 0) - queued // 2
-    with platform.database.write() as session:
+    with systems.database.write() as session:
         if asked:
             launches.close_answered(session, answered, now=now, looked_for=asked)
         waiting, live = launches.waiting_and_live(session, limit=4 * settings.max_concurrent_runs + 100)

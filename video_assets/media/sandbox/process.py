@@ -41,7 +41,7 @@ PROTOCOLS = "file,pipe"
 MEMORY_BYTES = 1_500_000_000
 """What any child may hold, whatever the file."""
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 _PYTHON = (
     *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     Path(sys.prefix, "pyvenv.cfg"),

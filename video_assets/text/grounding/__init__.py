@@ -1,1 +1,1 @@
-"""TODO."""
+"""Whether the transcript says what a summary says: support, contradictions, numbers."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The summary by a language model: chunks, prompts, answers checked, within a budget and at a pace."""

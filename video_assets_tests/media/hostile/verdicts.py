@@ -42,7 +42,7 @@ from video_assets.defs.runner import run_video
 from video_assets.errors import PermanentError, TransientError
 from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
-from video_assets.systems import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.media.hostile import corpus
 from video_assets_tests.media.hostile.kit import Hostile, Kit
@@ -146,7 +146,7 @@ class Court:
     ) -> None:
         self.alone = alone
         self.settings, self.instance = settings, instance
-        self.platform = Platform(settings)
+        self.systems = Systems(settings)
         self.uploads = folder / "uploads"
         self.uploads.mkdir(exist_ok=True)
 
@@ -164,10 +164,10 @@ class Court:
         return Verdict(file.name, status, message, kind, seconds, watch.peak, watch.own, left, at)
 
     def _outcome(self, path: Path) -> tuple[str, str, str]:
-        platform = self.platform
+        systems = self.systems
         try:
             video_id = take_in(
-                path, database=platform.database, storage=platform.storage, settings=self.settings, claimed_by="test"
+                path, database=systems.database, storage=systems.storage, settings=self.settings, claimed_by="test"
             ).id
         except PermanentError as refused:
             return "failed", f"intake: {refused}", "permanent"
@@ -176,8 +176,8 @@ class Court:
     def _run(self, video_id: int) -> tuple[str, str, str]:
         assert self.instance is not None
         run_video(build_defs(self.settings), self.instance, video_id, reason="test")
-        Projector(self.platform).advance(self.instance, 0)
-        with self.platform.database.read() as session:
+        Projector(self.systems).advance(self.instance, 0)
+        with self.systems.database.read() as session:
             row = session.get_one(VideoRow, video_id)
             kinds = session.scalars(select(AttemptRow.error_kind).where(AttemptRow.video_id == video_id))
             return row.status, row.status_message or "", next(iter(kinds)) or ""
@@ -186,9 +186,9 @@ class Court:
         run = RunInfo(uuid4().hex, make_fence(utc_now(), "x"))
         for stage in Stage:
             try:
-                with opened(self.platform, stage, video_id, run, self._recipe(stage, video_id)) as (artifact, recipe):
+                with opened(self.systems, stage, video_id, run, self._recipe(stage, video_id)) as (artifact, recipe):
                     manifest = artifact.seal()
-                    publish_or_withdraw(self.platform, manifest)
+                    publish_or_withdraw(self.systems, manifest)
                 recipe.describe(manifest)
             except Exception as error:
                 kind = {PermanentError: "permanent", TransientError: "transient"}.get(type(error), "unknown")
@@ -205,7 +205,7 @@ class Court:
             Stage.SUMMARIES: (Stage.TRANSCRIPTS,),
             Stage.SEARCH_DOCUMENTS: (Stage.SUMMARIES, Stage.TRANSCRIPTS),
         }[stage]
-        given = [current(self.platform.storage, video_id, one) for one in needed]
+        given = [current(self.systems.storage, video_id, one) for one in needed]
         module = {
             Stage.UPLOADS: uploads,
             Stage.VARIANTS: variants,
@@ -213,7 +213,7 @@ class Court:
             Stage.SUMMARIES: summaries,
             Stage.SEARCH_DOCUMENTS: search_documents,
         }[stage]
-        recipe: Recipe = module.recipe(self.platform, video_id, *given)
+        recipe: Recipe = module.recipe(self.systems, video_id, *given)
         return recipe
 
     def _left(self, before: set[int]) -> Iterator[str]:
@@ -248,7 +248,7 @@ def side_by_side(folder: Path, port: int, names: list[str]) -> None:
     the rest. Ends in an error where anything is left in the work folder when both are done."""
     beside = {file.name for file in BESIDE} & set(names)
     settings = settings_in(folder)
-    Platform(settings)  # makes the tables, which two at once need not
+    Systems(settings)  # makes the tables, which two at once need not
     with open_instance(settings):
         pass
     lanes = []
