@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from video_assets.text.extractive.summarizer import summarize, topics
+from video_assets.text.extractive import topics
+from video_assets.text.extractive.summarizer import summarize
 from video_assets_tests.text.talks import TOPICS, boundary_f1, talk
 
 TUNING = range(100, 120)
