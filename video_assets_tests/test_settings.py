@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from video_assets.errors import PermanentError
+from video_assets.errors import PermanentError, one_line
 from video_assets.settings import Settings
 
 KEY = "sk-not-to-be-seen-4711"
@@ -83,3 +87,46 @@ def test_a_bad_setting_is_named_and_its_value_is_not(
     with pytest.raises(PermanentError, match=f"VIDEO_ASSETS_{name}: .*{said}") as caught:
         Settings.load()
     assert KEY not in str(caught.value)
+
+
+def test_settings_are_exported_by_threads_at_once_and_never_seen_to_vanish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEO_ASSETS_HOME", str(tmp_path))
+    ours, missing, over = Settings.load(), [], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            missing.extend(name for name in ("VIDEO_ASSETS_HOME", "PATH") if name not in os.environ)
+
+    def export() -> None:
+        for _ in range(300):
+            with ours.exported():
+                assert os.environ["VIDEO_ASSETS_LADDER"] == ours.ladder
+
+    with ThreadPoolExecutor(5) as threads:
+        looking = threads.submit(look)
+        exporting = [threads.submit(export) for _ in range(4)]
+        for each in exporting:
+            each.result()
+        over.set()
+        looking.result()
+    assert missing == []
+    assert "VIDEO_ASSETS_LADDER" not in os.environ
+
+
+def test_what_was_exported_last_is_seen_and_then_what_was_before(tmp_path: Path) -> None:
+    outer, inner = Settings(home=tmp_path, ladder="720"), Settings(home=tmp_path, ladder="480")
+    with outer.exported():
+        with inner.exported():
+            assert os.environ["VIDEO_ASSETS_LADDER"] == "480"
+        assert os.environ["VIDEO_ASSETS_LADDER"] == "720"
+    assert "VIDEO_ASSETS_LADDER" not in os.environ
+
+
+def test_only_a_process_that_loads_its_settings_hides_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    Settings(openai_api_key=SecretStr("planted-key-0815"))
+    assert one_line("the key planted-key-0815") == "the key planted-key-0815"
+    monkeypatch.setenv("VIDEO_ASSETS_OPENAI_API_KEY", "planted-key-0815")
+    Settings.load()
+    assert one_line("the key planted-key-0815") == "the key ***"
