@@ -28,7 +28,9 @@ def alone() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_video_is_watchable_transcribed_summarised_and_found_without_any_network(alone, tmp_path):
+def test_a_video_is_watchable_transcribed_summarised_and_found_without_any_network(
+    alone: list[str], tmp_path: Path
+) -> None:
     film = Path(sample.__file__).with_name("harbour.mp4")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VIDEO_ASSETS_")} | {
         "VIDEO_ASSETS_HOME": str(tmp_path / "home"),

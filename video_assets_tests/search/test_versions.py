@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,18 +19,18 @@ versions = st.one_of(fences, near_misses, st.text(max_size=30), st.integers(0, 1
 
 
 @given(versions, versions)
-def test_the_order_of_the_texts_is_never_turned_round(one, other):
+def test_the_order_of_the_texts_is_never_turned_round(one: str, other: str) -> None:
     lower, higher = sorted((one, other))
     assert 0 <= number(lower) <= number(higher) < FOREVER < LONG
 
 
 @given(moments, st.uuids(), st.uuids())
-def test_runs_created_ten_microseconds_apart_have_different_numbers(moment, one, other):
+def test_runs_created_ten_microseconds_apart_have_different_numbers(moment: datetime, one: UUID, other: UUID) -> None:
     later = moment + timedelta(microseconds=20)
     assert number(make_fence(moment, str(one))) < number(make_fence(later, str(other)))
 
 
-def test_texts_that_differ_where_no_number_reaches_share_one():
+def test_texts_that_differ_where_no_number_reaches_share_one() -> None:
     assert number("1764099575.123456/aaa") == number("1764099575.123456/bbb")
     assert number("1764099575.12") < number("1764099575.13")
     assert (number(""), number("é1"), number("é2")) == (0, number("é"), number("é"))

@@ -38,7 +38,7 @@ def test_words_and_their_places_agree(text: str) -> None:
     assert words.split(" ".join(words.split(text))) == words.split(text), "what is folded stays as it is"
 
 
-def test_every_plain_character_is_a_letter_or_stands_between_words():
+def test_every_plain_character_is_a_letter_or_stands_between_words() -> None:
     for code in range(128):
         character = chr(code)
         expected = [f"a{character.lower()}b"] if character.isalnum() else ["a", "b"]

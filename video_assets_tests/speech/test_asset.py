@@ -100,7 +100,9 @@ def samples_of(film: Path) -> np.ndarray:
     return np.frombuffer(raw, dtype="<i2").astype(np.float32) / 32768.0
 
 
-def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own(film, settings, offline, tmp_path):
+def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own(
+    film: Path, settings: Settings, offline: list[Any], tmp_path: Path
+) -> None:
     manifest, systems = made(settings.model_copy(update={"whisper_model": str(MODEL)}), film)
     ours = read(manifest, systems)
     assert offline == []
@@ -141,14 +143,16 @@ def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own
     assert all(len(line) <= 42 for cue in cues for line in cue.lines)
 
 
-def test_without_a_network_and_a_model_the_three_ways_out_are_named(film, settings, offline, monkeypatch, tmp_path):
+def test_without_a_network_and_a_model_the_three_ways_out_are_named(
+    film: Path, settings: Settings, offline: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "no cache"))
     with pytest.raises(PermanentError, match="not to be had") as raised:
         made(settings, film)
     assert all(way in str(raised.value) for way in ("_WHISPER_MODEL", ".vtt or .srt", "_OPENAI_API_KEY"))
 
 
-def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film, settings):
+def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film: Path, settings: Settings) -> None:
     with serving(recognition()) as standin:
         remote = Settings(**(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url}))
         manifest, systems = made(remote, film)
@@ -163,7 +167,7 @@ def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film, setti
     assert not any(b"sk-test" in data for data in stored)
 
 
-def test_a_key_that_is_refused_is_one_clear_line(film, settings):
+def test_a_key_that_is_refused_is_one_clear_line(film: Path, settings: Settings) -> None:
     with serving(recognition()) as standin:
         standin.react = lambda call: error(401, "Incorrect API key provided: sk-test")
         remote = Settings(**(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url}))
@@ -172,7 +176,9 @@ def test_a_key_that_is_refused_is_one_clear_line(film, settings):
         assert "sk-test" not in str(raised.value)
 
 
-def test_captions_that_came_along_win_and_need_neither_model_nor_network(film, settings, offline, tmp_path):
+def test_captions_that_came_along_win_and_need_neither_model_nor_network(
+    film: Path, settings: Settings, offline: list[Any], tmp_path: Path
+) -> None:
     captions = tmp_path / "talks.de.srt"
     captions.write_bytes("1\n00:00:01,000 --> 00:00:03,000\nDie Boote fahren früh hinaus.\n".encode("cp1252"))
     manifest, systems = made(settings, film, captions=captions)

@@ -40,13 +40,13 @@ def _left(how: str) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read where Linux tells it")
-def test_large_blocks_go_back_although_small_ones_between_them_are_kept():
+def test_large_blocks_go_back_although_small_ones_between_them_are_kept() -> None:
     if _left("plain") < 50_000_000:
         pytest.skip("this C library leaves no gaps")
     assert _left("mapped") < 10_000_000
 
 
-def test_a_model_is_loaded_with_large_blocks_mapped(monkeypatch):
+def test_a_model_is_loaded_with_large_blocks_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
     monkeypatch.setattr(model.memory, "map_large_blocks", lambda: called.append(True))
     model._loaded.__wrapped__(recognition().model)

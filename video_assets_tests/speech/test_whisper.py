@@ -8,6 +8,7 @@ now and then a doubtful word is heard otherwise. What is stated here therefore h
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,26 +21,27 @@ from video_assets.errors import PermanentError
 from video_assets.speech import whisper
 from video_assets.speech.model import SpeechModel, load
 from video_assets.speech.sound import RATE, Window, opened
+from video_assets.speech.transcript import Transcript
 from video_assets.speech.verify import transcript_checks
-from video_assets.speech.whisper import Stretch, is_doubtful, transcribe
+from video_assets.speech.whisper import Recognition, Stretch, is_doubtful, transcribe
 from video_assets_tests.benchmarks.speech import TALK
 from video_assets_tests.media.clips import ffmpeg
-from video_assets_tests.speech.conftest import write_wav
+from video_assets_tests.speech.conftest import Talk, write_wav
 from video_assets_tests.speech.measuring import sentences_missed, starts_apart, word_error_rate
 
 A_WORD_OR_TWO = 0.02
 """Of a hundred."""
 
 
-def text(found) -> str:
+def text(found: Transcript) -> str:
     return " ".join(segment.text for segment in found.segments)
 
 
-def spans(found) -> list[tuple[float, float]]:
+def spans(found: Transcript) -> list[tuple[float, float]]:
     return [(segment.start, segment.end) for segment in found.segments]
 
 
-def test_every_sentence_is_heard_where_it_is_said(talk, tiny):
+def test_every_sentence_is_heard_where_it_is_said(talk: Talk, tiny: Recognition) -> None:
     found = transcribe(talk.path, tiny)
     said = [(sentence["start"], sentence["end"]) for sentence in talk.sentences]
     assert word_error_rate(" ".join(sentence["text"] for sentence in talk.sentences), text(found)) <= A_WORD_OR_TWO
@@ -54,7 +56,9 @@ def test_every_sentence_is_heard_where_it_is_said(talk, tiny):
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.15, 0.4, 0.7, 1.3, 2.0, 3.5, 8.0])
-def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(pause, talk, tiny, tmp_path):
+def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(
+    pause: float, talk: Talk, tiny: Recognition, tmp_path: Path
+) -> None:
     """Talks with pauses between them, heard window by window, against the library given all of it at once."""
     turn = np.concatenate([talk.samples, np.zeros(int(RATE * pause), dtype=np.float32)])
     turns = 5
@@ -89,7 +93,9 @@ def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(pause
     assert len(reached) > len(theirs)
 
 
-def test_times_are_where_the_sentences_are_said_over_many_windows(talk, tiny, tmp_path):
+def test_times_are_where_the_sentences_are_said_over_many_windows(
+    talk: Talk, tiny: Recognition, tmp_path: Path
+) -> None:
     turn = np.concatenate([talk.samples, np.zeros(int(RATE * 0.4), dtype=np.float32)])
     said = [
         (sentence["start"] + len(turn) / RATE * number, sentence["end"] + len(turn) / RATE * number)
@@ -101,7 +107,9 @@ def test_times_are_where_the_sentences_are_said_over_many_windows(talk, tiny, tm
     assert len(missed) <= 0.03 * len(said), missed
 
 
-def test_speech_without_a_pause_loses_nothing_where_it_had_to_be_cut(talk, tiny, tmp_path):
+def test_speech_without_a_pause_loses_nothing_where_it_had_to_be_cut(
+    talk: Talk, tiny: Recognition, tmp_path: Path
+) -> None:
     """A talk over and over, so that stretches end within words: heard again in shorter ones, it is whole."""
     seconds, turns = 119.3, 6
     looped = tmp_path / "looped.ogg"
@@ -112,13 +120,13 @@ def test_speech_without_a_pause_loses_nothing_where_it_had_to_be_cut(talk, tiny,
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_how_many_are_recognised_at_once_changes_no_sentence(batch_size, talk, tiny):
+def test_how_many_are_recognised_at_once_changes_no_sentence(batch_size: int, talk: Talk, tiny: Recognition) -> None:
     one, other = transcribe(talk.path, replace(tiny, batch_size=batch_size)), transcribe(talk.path, tiny)
     assert word_error_rate(text(other), text(one)) <= A_WORD_OR_TWO
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "hum"])
-def test_where_nobody_speaks_no_words_are_invented(kind, tiny, tmp_path):
+def test_where_nobody_speaks_no_words_are_invented(kind: str, tiny: Recognition, tmp_path: Path) -> None:
     moments = np.arange(RATE * 8) / RATE
     samples = {
         "silence": np.zeros_like(moments),
@@ -131,12 +139,12 @@ def test_where_nobody_speaks_no_words_are_invented(kind, tiny, tmp_path):
     assert all(check.passed for check in transcript_checks(found, found.duration_seconds, has_audio=True))
 
 
-def test_audio_without_a_single_sample_gives_an_empty_transcript(tiny, tmp_path):
+def test_audio_without_a_single_sample_gives_an_empty_transcript(tiny: Recognition, tmp_path: Path) -> None:
     found = transcribe(write_wav(tmp_path / "none.wav", np.zeros(0)), tiny)
     assert (found.segments, found.duration_seconds) == ((), 0.0)
 
 
-def test_a_model_that_says_one_word_for_ever_is_refused(talk, looping):
+def test_a_model_that_says_one_word_for_ever_is_refused(talk: Talk, looping: Recognition) -> None:
     found = transcribe(talk.path, looping)
     assert found.segments == ()
     assert found.model_info["refused"] == [[0.0, pytest.approx(len(talk.samples) / RATE, abs=0.01)]]
@@ -146,8 +154,8 @@ def test_a_model_that_says_one_word_for_ever_is_refused(talk, looping):
 
 
 def test_a_window_where_the_model_is_stuck_is_heard_again_in_pieces_and_the_rest_is_kept(
-    talk, tiny, looping, tmp_path, monkeypatch
-):
+    talk: Talk, tiny: Recognition, looping: Recognition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three talks; in the second the real model is replaced by the looping one until repetitions are forbidden."""
     monkeypatch.setattr(whisper, "STRETCH_SECONDS", 21.0)
     pause = np.zeros(RATE * 2, dtype=np.float32)
@@ -192,7 +200,7 @@ def test_a_window_where_the_model_is_stuck_is_heard_again_in_pieces_and_the_rest
         (Stretch("", -0.1, 0.0), False),
     ],
 )
-def test_what_the_model_is_unsure_of_or_repeats_is_heard_again(stretch, doubtful):
+def test_what_the_model_is_unsure_of_or_repeats_is_heard_again(stretch: Stretch, doubtful: bool) -> None:
     assert is_doubtful(stretch) is doubtful
 
 
@@ -208,7 +216,7 @@ class _Polyglot:
         return max(answer, key=answer.get), max(answer.values()), list(answer.items())
 
 
-def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk, tmp_path):
+def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk: Talk, tmp_path: Path) -> None:
     """The first excerpt, a greeting, is taken for Welsh with more certainty than any other has."""
     samples = np.zeros(RATE * 300, dtype=np.float32)
     samples[RATE * 30 : RATE * 32] = talk.samples[: RATE * 2]
@@ -220,7 +228,7 @@ def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk, tmp_
     assert probability == pytest.approx(0.7 * 80 / 82, abs=0.03)
 
 
-def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk, tmp_path):
+def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk: Talk, tmp_path: Path) -> None:
     with opened(write_wav(tmp_path / "quiet.wav", np.zeros(RATE * 40))) as sound:
         assert whisper.spoken_language(_Polyglot(), sound, "") == (None, None)
         assert whisper.spoken_language(_Polyglot(), sound, "de") == ("de", None)
@@ -233,7 +241,7 @@ def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk
         ("Library libcublas.so.12 is not found or cannot be loaded", "VIDEO_ASSETS_WHISPER_DEVICE"),
     ],
 )
-def test_what_a_gpu_cannot_is_said_with_the_setting_that_helps(said, setting):
+def test_what_a_gpu_cannot_is_said_with_the_setting_that_helps(said: str, setting: str) -> None:
     with pytest.raises(PermanentError, match=setting), whisper._trouble_in_words(SpeechModel("m")):
         raise RuntimeError(said)
 
@@ -242,7 +250,9 @@ number = st.floats(allow_nan=True, allow_infinity=True)
 
 
 @given(st.lists(st.tuples(number, number, st.text(max_size=20), number, number), max_size=6))
-def test_whatever_times_the_library_gives_segments_are_in_order_and_inside_the_window(raw):
+def test_whatever_times_the_library_gives_segments_are_in_order_and_inside_the_window(
+    raw: list[tuple[float, float, str, float, float]],
+) -> None:
     window = Window(10.0, np.zeros(RATE * 5, dtype=np.float32))
     found = whisper.ours(
         [
