@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_video_is_watchable_transcribed_summarised_and_found_without_any_netwo
         "VIDEO_ASSETS_WHISPER_MODEL": str(TESTS / "fixtures" / "tiny-whisper" / "model"),
     }
 
-    def told(*command: str) -> object:
+    def told(*command: str) -> Any:
         ran = subprocess.run(
             [*alone, sys.executable, *command],
             env=environment,

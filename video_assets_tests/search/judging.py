@@ -76,7 +76,7 @@ def ndcg(found: Sequence[int], grades: Mapping[int, int], depth: int = 10) -> fl
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / math.log2(rank + 2) for rank, grade in enumerate(grades))
+    return sum((2.0**grade - 1) / math.log2(rank + 2) for rank, grade in enumerate(grades))
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ from elasticsearch import Elasticsearch
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.search import Document, Spoken, open_index, passages
-from video_assets.search.elastic.index import ElasticIndex, mapping
+from video_assets.search.elastic import mapping
+from video_assets.search.elastic.index import ElasticIndex
 from video_assets.search.elastic.server import NAME, PAUSES, Server
+from video_assets_tests.search.indices import entry
 
 SECRET = "sesame-and-poppy"
 ANSWER = {"version": {"number": "8.19.0"}, "tagline": "You Know, for Search"}
@@ -265,7 +267,7 @@ def test_a_busy_server_is_given_time(elasticsearch_url: str, monkeypatch: pytest
     assert asked == 3
     assert pauses == list(PAUSES[:2])
     assert open_index(elasticsearch_url).read(1) == open_index(elasticsearch_url).read(1)
-    assert open_index(elasticsearch_url).read(1).passages == len(busy.passages)
+    assert entry(open_index(elasticsearch_url), 1).passages == len(busy.passages)
 
 
 def test_a_server_that_stays_busy_is_given_up_for_now(elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +295,7 @@ def test_what_was_stopped_half_way_does_not_show_and_is_cleared(
             index.put(document(1, "The new harbour.", "The new boats.", "More."), version="2")
     assert held() == ["1", "1/1/0", "1/1/1", "1/2/0", "1/2/1", "1/2/2"]
     assert ["new" in hit.snippet for hit in index.search("harbour")] == [False]
-    assert index.read(1).version == "1"
+    assert entry(index, 1).version == "1"
     assert index.put(document(1, "The newest harbour."), version="3")
     assert held() == ["1", "1/3/0"]
 
@@ -311,14 +313,14 @@ def test_whoever_is_overtaken_on_the_way_leaves_nothing(
     assert index.put(document(1, "The older harbour.", "More of it."), version="1") is False
     monkeypatch.undo()
     assert held() == ["1", "1/2/0"]
-    assert index.read(1).version == "2"
+    assert entry(index, 1).version == "2"
 
 
 def test_a_put_during_the_switch_to_another_index_is_whole(
     index: ElasticIndex, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.put(document(2, "Some boats."), version="1")
-    write, other, switched = index.server.write, ElasticIndex(elasticsearch_url), []
+    write, other, switched = index.server.write, ElasticIndex(elasticsearch_url), list[int]()
 
     def slow(actions: Any, **options: Any) -> set[str]:
         went_to = write(actions, **options)
@@ -328,7 +330,7 @@ def test_a_put_during_the_switch_to_another_index_is_whole(
 
     monkeypatch.setattr(index.server, "write", slow)
     assert index.put(document(1, "The harbour.", "More of it."), version="1") is True
-    assert index.read(1).passages == 2
+    assert entry(index, 1).passages == 2
     assert [hit.video_id for hit in index.search("harbour")] == [1]
 
 
@@ -400,7 +402,7 @@ def test_an_index_of_somebody_elses_is_left_alone(elasticsearch_url: str) -> Non
 
 def test_a_long_video_is_replaced_and_removed_whole(index: ElasticIndex, held: Callable[[], list[str]]) -> None:
     index.put(document(1, *["The tide rises."] * 700), version="1")
-    assert index.read(1).passages == 700
+    assert entry(index, 1).passages == 700
     index.put(document(1, *["The tide falls."] * 3), version="2")
     assert held() == ["1", "1/2/0", "1/2/1", "1/2/2"]
     index.remove(1, forever=True)

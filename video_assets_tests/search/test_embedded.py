@@ -14,6 +14,7 @@ from video_assets.errors import PermanentError, TransientError
 from video_assets.search import Document, Passage
 from video_assets.search.sqlite import index as embedded
 from video_assets.search.sqlite.index import EmbeddedIndex
+from video_assets_tests.search.indices import entry
 
 VIDEO = Document(video_id=1, title="Boats", duration=9.0, passages=(Passage(0, 0.0, 9.0, "The tide rises."),))
 
@@ -59,7 +60,7 @@ def test_a_forked_child_opens_its_own_connection(index: EmbeddedIndex) -> None:
     if not child:
         os._exit(0 if index.count() == 1 and index.put(VIDEO, version="2") else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert index.read(1).version == "2"
+    assert entry(index, 1).version == "2"
 
 
 def test_a_failed_put_changes_nothing(index: EmbeddedIndex, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ def test_a_failed_put_changes_nothing(index: EmbeddedIndex, monkeypatch: pytest.
     monkeypatch.setattr(embedded, "_insert", fails)
     with pytest.raises(RuntimeError):
         index.put(VIDEO, version="2")
-    assert index.read(1).version == "1"
+    assert entry(index, 1).version == "1"
     assert index.search("tide")
 
 

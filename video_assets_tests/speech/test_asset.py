@@ -138,7 +138,7 @@ def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own
     assert all(check.passed for check in manifest.checks)
     vtt = tmp_path / "words.vtt"
     vtt.write_bytes(systems.storage.get_bytes(manifest.file("transcript.vtt").key))
-    cues = list(webvtt.read(vtt))
+    cues = webvtt.read(str(vtt)).captions
     assert " ".join(cue.text.replace("\n", " ") for cue in cues) == heard
     assert all(len(line) <= 42 for cue in cues for line in cue.lines)
 

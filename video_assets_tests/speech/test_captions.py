@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from video_assets.errors import PermanentError
 from video_assets.speech import captions
 from video_assets.speech.captions import read_captions
+from video_assets.speech.clean import clean_text
 from video_assets.speech.transcript import Segment, Transcript, to_text, to_vtt
 from video_assets.speech.verify import transcript_checks
 
@@ -245,7 +246,7 @@ def test_captions_written_and_read_again_say_the_same(cues: list[tuple[float, fl
     segments = [
         Segment(start=start, end=start + length, text=text)
         for (start, length, _), text in zip(
-            sorted(cues), (" ".join(captions.clean_text(each[2]).split()) for each in sorted(cues)), strict=True
+            sorted(cues), (" ".join(clean_text(each[2]).split()) for each in sorted(cues)), strict=True
         )
         if text and ">>" not in text
     ]

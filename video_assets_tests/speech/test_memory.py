@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.speech import model
+from video_assets.speech import memory, model
 from video_assets_tests.speech.conftest import recognition
 
 _CHILD = """
@@ -48,6 +48,6 @@ def test_large_blocks_go_back_although_small_ones_between_them_are_kept() -> Non
 
 def test_a_model_is_loaded_with_large_blocks_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
-    monkeypatch.setattr(model.memory, "map_large_blocks", lambda: called.append(True))
+    monkeypatch.setattr(memory, "map_large_blocks", lambda: called.append(True))
     model._loaded.__wrapped__(recognition().model)
     assert called == [True]

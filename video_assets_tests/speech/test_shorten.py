@@ -55,7 +55,7 @@ def test_it_is_cut_after_a_sentence() -> None:
 
 def test_it_is_cut_in_a_pause() -> None:
     segment = spoken([f"w{n}" for n in range(18)], pauses={7: 1.9})
-    assert [len(each.words) for each in shortened(segment)] == [7, 11]
+    assert [len(each.words or ()) for each in shortened(segment)] == [7, 11]
 
 
 def test_scripts_without_spaces_are_cut_between_words() -> None:
@@ -72,7 +72,7 @@ def test_words_that_do_not_spell_the_text_leave_it_whole() -> None:
 def test_nothing_is_lost_and_nothing_is_too_long(texts: list[str], pace: float) -> None:
     segment = spoken(texts, pace=pace)
     found = shortened(segment)
-    assert [word for each in found for word in each.words] == list(segment.words)
+    assert [word for each in found for word in each.words or ()] == list(segment.words or ())
     assert " ".join(each.text for each in found) == segment.text
     assert all(each.end - each.start <= max(LONGEST_SECONDS, pace) for each in found)
     assert [each.start for each in found] == sorted(each.start for each in found)
@@ -84,4 +84,4 @@ def test_closing_quotes_and_ellipses_end_sentences(text: str) -> None:
     words = text.split()
     after = next(number for number, word in enumerate(words, 1) if word.rstrip("”").endswith((".", "…")))
     found = shortened(spoken(words, pace=2.0), longest=2.0 * len(words) - 1)
-    assert [len(each.words) for each in found] == [after, len(words) - after]
+    assert [len(each.words or ()) for each in found] == [after, len(words) - after]

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from video_assets.errors import PermanentError
-from video_assets.speech.sound import RATE, Window, opened, stretch_cut, voiced
+from video_assets.speech.sound import Window, opened, stretch_cut, voiced
+from video_assets.speech.voice import RATE
 from video_assets_tests.speech.conftest import Talk, write_wav
 
 
 @pytest.fixture
-def noise(tmp_path: Path):
+def noise(tmp_path: Path) -> tuple[np.ndarray, Path]:
     samples = np.random.default_rng(2).uniform(-0.5, 0.5, RATE * 100).astype(np.float32)
     samples[RATE * 22 : RATE * 23] = 0
     return samples, write_wav(tmp_path / "noise.wav", samples)

@@ -62,7 +62,7 @@ def test_the_same_transcript_gives_the_same_bytes_whatever_the_order_of_its_mode
 @pytest.mark.parametrize("wrong", [{"start": -1.0}, {"end": float("nan")}, {"end": float("inf")}, {"text": ""}])
 def test_impossible_segments_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="1 validation error"):
-        Segment(**({"start": 0.0, "end": 1.0, "text": "x"} | wrong))
+        Segment.model_validate({"start": 0.0, "end": 1.0, "text": "x"} | wrong)
 
 
 def test_text_is_prose_with_paragraphs_at_long_pauses() -> None:
@@ -80,7 +80,7 @@ def test_scripts_without_spaces_are_joined_without_any() -> None:
 def test_long_segments_become_several_readable_cues(tmp_path: Path) -> None:
     text = " ".join(f"word{at}" for at in range(60))
     (tmp_path / "a.vtt").write_text(to_vtt(transcript(Segment(start=10, end=40, text=text))), encoding="utf-8")
-    cues = list(webvtt.read(tmp_path / "a.vtt"))
+    cues = webvtt.read(str(tmp_path / "a.vtt")).captions
     assert " ".join(cue.text.replace("\n", " ") for cue in cues) == text
     assert len(cues) > 3
     assert all(len(cue.lines) <= 2 and all(len(line) <= LINE_COLUMNS for line in cue.lines) for cue in cues)

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from video_assets.speech.transcript import Segment, Transcript, Word, empty
+from video_assets.speech.transcript import Segment, Source, Transcript, Word, empty
 from video_assets.speech.verify import CHECKS, repeated, transcript_checks
 
 
-def failed(*segments: Segment, source: str = "whisper", has_audio: bool = True, **info: float) -> list[str]:
+def failed(*segments: Segment, source: Source = "whisper", has_audio: bool = True, **info: float) -> list[str]:
     found = Transcript(segments=segments, source=source, duration_seconds=100, model_info=info)
     checks = transcript_checks(found, 100.0, has_audio)
     assert tuple(check.name for check in checks) == CHECKS
     return [check.name for check in checks if not check.passed]
 
 
-def at(start: float, end: float, text: str = "words", **more: object) -> Segment:
+def at(start: float, end: float, text: str = "words", **more: Any) -> Segment:
     return Segment(start=start, end=end, text=text, **more)
 
 

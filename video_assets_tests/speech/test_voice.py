@@ -11,8 +11,8 @@ from faster_whisper import vad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video_assets.speech.sound import RATE, VOICE, opened
-from video_assets.speech.voice import FRAME, chances, heard, packed, padded
+from video_assets.speech.sound import VOICE, opened
+from video_assets.speech.voice import FRAME, RATE, chances, heard, packed, padded
 from video_assets_tests.speech.conftest import Talk, write_wav
 
 LONGEST = 30.0
