@@ -16,7 +16,7 @@ from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
 from video_assets.artifacts.workbench import Pulse, Silence
 from video_assets.database.engine import Database
-from video_assets.errors import PermanentError, TransientError
+from video_assets.errors import TransientError
 from video_assets.outbox.publisher import Publisher, open_publisher
 from video_assets.runs.heartbeat import ProgressPulse
 from video_assets.search import SearchIndex, open_index
@@ -38,6 +38,18 @@ def free_bytes(folder: Path) -> int:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def summary_server(settings: Settings) -> Server:
+    """The language model's server that these settings name."""
+    return Server(
+        model=settings.summary_model,
+        base_url=settings.openai_base_url or OPENAI_URL,
+        api_key=settings.openai_api_key,
+        json_mode=settings.summary_json,
+        timeout=settings.summary_timeout_seconds,
+        rate=Rate(settings.summary_requests_per_minute, settings.summary_tokens_per_minute),
+    )
 
 
 class Systems:
@@ -91,26 +103,13 @@ class Systems:
     @cached_property
     def summary_server(self) -> Server:
         """The language model's server, where summaries are made by one."""
-        settings = self.settings
-        return Server(
-            model=settings.summary_model,
-            base_url=settings.openai_base_url or OPENAI_URL,
-            api_key=settings.openai_api_key,
-            json_mode=settings.summary_json,
-            timeout=settings.summary_timeout_seconds,
-            rate=Rate(settings.summary_requests_per_minute, settings.summary_tokens_per_minute),
-        )
+        return summary_server(self.settings)
 
     @cached_property
     def language_model(self) -> Replies:
         """The model on that server; every run of this process keeps to one pace with it."""
         from video_assets.text.llm.language_model import LanguageModel  # a second, which runs without it need not spend
 
-        if not (self.settings.openai_api_key.get_secret_value() or self.settings.openai_base_url):
-            raise PermanentError(
-                "VIDEO_ASSETS_SUMMARIZER=openai needs VIDEO_ASSETS_OPENAI_API_KEY, or the VIDEO_ASSETS_OPENAI_BASE_URL "
-                "of a server that asks for none"
-            )
         return LanguageModel(self.summary_server)
 
     @cached_property

@@ -34,11 +34,6 @@ class Stage(str, Enum):
         """What the video's status says while this artefact is the first one missing."""
         return _STATUS_WHILE_MAKING[self]
 
-    @property
-    def made_from(self) -> tuple[Stage, ...]:
-        """The artefacts this one is made from (its captions, a side input, are no artefact)."""
-        return _MADE_FROM[self]
-
 
 _STATUS_WHILE_MAKING = {
     Stage.UPLOADS: VideoStatus.PENDING,
@@ -46,14 +41,6 @@ _STATUS_WHILE_MAKING = {
     Stage.TRANSCRIPTS: VideoStatus.TRANSCRIBING,
     Stage.SUMMARIES: VideoStatus.SUMMARIZING,
     Stage.SEARCH_DOCUMENTS: VideoStatus.INDEXING,
-}
-
-_MADE_FROM: dict[Stage, tuple[Stage, ...]] = {
-    Stage.UPLOADS: (),
-    Stage.VARIANTS: (Stage.UPLOADS,),
-    Stage.TRANSCRIPTS: (Stage.UPLOADS,),
-    Stage.SUMMARIES: (Stage.TRANSCRIPTS,),
-    Stage.SEARCH_DOCUMENTS: (Stage.SUMMARIES, Stage.TRANSCRIPTS),
 }
 
 READY_WHEN_CURRENT = (Stage.VARIANTS, Stage.TRANSCRIPTS, Stage.SUMMARIES, Stage.SEARCH_DOCUMENTS)

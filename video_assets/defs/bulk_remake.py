@@ -11,24 +11,19 @@ from typing import Any
 import dagster as dg
 
 from video_assets.artifacts import Manifest, RunInfo, current
-from video_assets.defs.assets import search_documents, summaries, transcripts
+from video_assets.defs.describe import describe
 from video_assets.defs.failures import plain_words
 from video_assets.defs.io_manager import publish_or_withdraw
-from video_assets.defs.materialize import Recipe, materialization_metadata, opened, run_info
+from video_assets.defs.materialize import materialization_metadata, opened, run_info
 from video_assets.errors import PermanentError, one_line
 from video_assets.library import queries
+from video_assets.recipes import RECIPES, Making
 from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 REMAKE_LIGHT = "remake_light"
 OP = "remake_videos"
 LIGHT = (Stage.TRANSCRIPTS, Stage.SUMMARIES, Stage.SEARCH_DOCUMENTS)
-CODE_VERSIONS = {
-    Stage.TRANSCRIPTS: transcripts.CODE_VERSION,
-    Stage.SUMMARIES: summaries.CODE_VERSION,
-    Stage.SEARCH_DOCUMENTS: search_documents.CODE_VERSION,
-}
-"""As the assets declare them: Dagster compares with these."""
 log = logging.getLogger(__name__)
 
 
@@ -91,7 +86,9 @@ def video_ids_of(run_config: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _remake_one(context: dg.OpExecutionContext, systems: Systems, video_id: int, stage: Stage, run: RunInfo) -> None:
-    with opened(systems, stage, video_id, run, _recipe(systems, video_id, stage)) as (artifact, recipe):
+    recipe = RECIPES[stage]
+    making = Making(systems, video_id, {source: _source(systems, video_id, source) for source in recipe.made_from})
+    with opened(stage, making, run) as artifact:
         key, partition = dg.AssetKey(stage.value), str(video_id)
         for outcome in artifact.outcomes:
             context.log_event(
@@ -108,20 +105,13 @@ def _remake_one(context: dg.OpExecutionContext, systems: Systems, video_id: int,
         manifest = artifact.seal()
         if not artifact.reused:
             publish_or_withdraw(systems, manifest)
-        metadata = materialization_metadata(manifest, reused=artifact.reused, described=recipe.describe(manifest))
-        tags = {"dagster/data_version": manifest.fingerprint, "dagster/code_version": CODE_VERSIONS[stage]}
+        metadata = materialization_metadata(manifest, artifact.reused, describe(making, manifest))
+        tags = {"dagster/data_version": manifest.fingerprint, "dagster/code_version": recipe.version}
         context.log_event(dg.AssetMaterialization(key, metadata=metadata, partition=partition, tags=tags))
 
 
-def _recipe(systems: Systems, video_id: int, stage: Stage) -> Recipe:
-    def upstream(needed: Stage) -> Manifest:
-        manifest = current(systems.storage, video_id, needed)
-        if manifest is None:
-            raise PermanentError(f"video {video_id} has no {needed.value} yet; launch process_video for it")
-        return manifest
-
-    if stage is Stage.TRANSCRIPTS:
-        return transcripts.recipe(systems, video_id, upstream(Stage.UPLOADS))
-    if stage is Stage.SUMMARIES:
-        return summaries.recipe(systems, video_id, upstream(Stage.TRANSCRIPTS))
-    return search_documents.recipe(systems, video_id, upstream(Stage.SUMMARIES), upstream(Stage.TRANSCRIPTS))
+def _source(systems: Systems, video_id: int, stage: Stage) -> Manifest:
+    manifest = current(systems.storage, video_id, stage)
+    if manifest is None:
+        raise PermanentError(f"video {video_id} has no {stage.value} yet; launch process_video for it")
+    return manifest

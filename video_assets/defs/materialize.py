@@ -1,4 +1,4 @@
-"""The shape every per-video asset shares: open the artefact, make it unless fresh, check, publish."""
+"""The shape every per-video asset shares: open the artifact, make it unless it is fresh, check, publish."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
 from video_assets.artifacts import Artifact, CheckOutcome, Manifest, RunInfo
+from video_assets.defs.describe import describe
 from video_assets.defs.failures import reported
 from video_assets.defs.fences import created_after, fence_of, run_record
 from video_assets.defs.partitions import video_id_of
+from video_assets.media.sandbox.process import Progress
+from video_assets.recipes import RECIPES, Making
 from video_assets.systems import Systems
-from video_assets.videos import Stage, from_timestamp
+from video_assets.videos import Stage
 
 # The pinned Dagster calls the data version of an output beta, at every output of every run's log.
 warnings.filterwarnings("ignore", message=".*`data_version`", category=dg.BetaWarning)
@@ -25,18 +27,9 @@ FORCE_TAG = "video_assets/force"
 Events = Iterator[dg.AssetCheckResult | dg.Output[Manifest]]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What one making is of: the answer to "is this fresh?" is in here, and how to make it if not."""
-
-    inputs: Mapping[str, str]
-    """Name of each input → its content hash."""
-    params: Mapping[str, Any]
-    code_version: str
-    make: Callable[[Artifact], None]
-    """Makes and verifies the artefact in its folder."""
-    describe: Callable[[Manifest], Mapping[str, Any]] = field(default=lambda manifest: {})
-    """Metadata for the Dagster UI."""
+def checks_of(stage: Stage) -> list[dg.AssetCheckSpec]:
+    """What Dagster is told of the checks that every making of this stage has to pass."""
+    return [dg.AssetCheckSpec(name, asset=stage.value, blocking=True) for name in RECIPES[stage].checks]
 
 
 def run_info(instance: dg.DagsterInstance, run_id: str) -> RunInfo:
@@ -46,11 +39,17 @@ def run_info(instance: dg.DagsterInstance, run_id: str) -> RunInfo:
     return RunInfo(run_id, fence_of(instance, record), force, created_after(instance, record))
 
 
-def produce(
-    context: dg.AssetExecutionContext, systems: Systems, stage: Stage, recipe: Callable[[int], Recipe]
+def materialize(
+    context: dg.AssetExecutionContext,
+    systems: Systems,
+    stage: Stage,
+    *sources: Manifest,
+    say: Callable[[Progress], None] | None = None,
 ) -> Events:
     """The body of a per-video asset. Yields the check results, then the manifest; raises Failure or
-    RetryRequested. A reused artefact yields its recorded check results again, as Dagster wants them."""
+    RetryRequested. A reused artifact yields its recorded check results again, as Dagster wants them.
+
+    `sources`: the manifests that it is made from. `say`: told now and then how far an encoder is."""
 
     def rest(seconds: float) -> None:
         systems.rest(video_id_of(context.partition_key), context.run.run_id, stage, seconds)
@@ -60,29 +59,26 @@ def produce(
 
     with reported(stage, context.retry_number, logging.getLogger(__name__), rest, wait_for_room):
         video_id = video_id_of(context.partition_key)
-        run = run_info(context.instance, context.run.run_id)
-        with opened(systems, stage, video_id, run, recipe(video_id)) as (artifact, made):
+        making = Making(systems, video_id, {each.artefact: each for each in sources}, say)
+        with opened(stage, making, run_info(context.instance, context.run.run_id)) as artifact:
             for outcome in artifact.outcomes:
                 yield check_result(stage, outcome)
             manifest = artifact.seal()
-            yield dg.Output(
-                manifest,
-                metadata=materialization_metadata(manifest, reused=artifact.reused, described=made.describe(manifest)),
-                data_version=dg.DataVersion(manifest.fingerprint),
-            )
+            metadata = materialization_metadata(manifest, artifact.reused, describe(making, manifest))
+            yield dg.Output(manifest, metadata=metadata, data_version=dg.DataVersion(manifest.fingerprint))
 
 
 @contextmanager
-def opened(
-    systems: Systems, stage: Stage, video_id: int, run: RunInfo, recipe: Recipe
-) -> Iterator[tuple[Artifact, Recipe]]:
-    """The artefact, made and verified or found fresh, until it is published."""
-    with systems.bench.artifact(
-        stage, video_id, run, inputs=recipe.inputs, params=recipe.params, code_version=recipe.code_version
+def opened(stage: Stage, making: Making, run: RunInfo) -> Iterator[Artifact]:
+    """The artifact, made and verified or found fresh, until it is published."""
+    recipe = RECIPES[stage]
+    wanted = recipe.wanted(making, making.systems.settings)
+    with making.systems.bench.artifact(
+        stage, making.video_id, run, inputs=wanted.inputs, params=wanted.params, code_version=wanted.code_version
     ) as artifact:
         if not artifact.reused:
-            recipe.make(artifact)
-        yield artifact, recipe
+            recipe.make(artifact, making)
+        yield artifact
 
 
 def check_result(stage: Stage, outcome: CheckOutcome) -> dg.AssetCheckResult:
@@ -96,7 +92,7 @@ def check_result(stage: Stage, outcome: CheckOutcome) -> dg.AssetCheckResult:
     )
 
 
-def materialization_metadata(manifest: Manifest, *, reused: bool, described: Mapping[str, Any]) -> dict[str, Any]:
+def materialization_metadata(manifest: Manifest, reused: bool, described: Mapping[str, Any]) -> dict[str, Any]:
     """What the event says. `manifest` is what the projection follows; the rest is for people."""
     cost = manifest.cost
     return {
@@ -110,6 +106,3 @@ def materialization_metadata(manifest: Manifest, *, reused: bool, described: Map
         "cpu_seconds": cost.cpu_seconds,
         **described,
     }
-
-
-__all__ = ["FORCE_TAG", "Recipe", "from_timestamp", "opened", "produce", "run_info"]

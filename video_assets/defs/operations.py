@@ -16,8 +16,6 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from video_assets.artifacts import Manifest, Pointer
 from video_assets.artifacts.pointer import deleted_at
-from video_assets.defs.assets.search_documents import DOCUMENTS
-from video_assets.defs.assets.search_documents import JSON as DOCUMENT
 from video_assets.defs.bulk_remake import REMAKE_LIGHT
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.event_log.translate import made_from_manifest, whole
@@ -34,6 +32,8 @@ from video_assets.library.survey import Seen, look_at
 from video_assets.outbox.publisher import drain
 from video_assets.projection.events import Made
 from video_assets.projection.failure_record import mirror_failures
+from video_assets.recipes.search_documents import DOCUMENTS
+from video_assets.recipes.search_documents import JSON as DOCUMENT
 from video_assets.runs import heartbeat, launches
 from video_assets.runs.liveness import RunSeen, Silences, Verdict, dead_runs
 from video_assets.search import Document

@@ -1,4 +1,5 @@
-"""The one client of OpenAI-compatible servers: which answers are refusals, how they are put, how long one may be.
+"""The one client of OpenAI-compatible servers: where a model is, how long an answer may be, which answers are refusals
+and how those are put, what is asked again.
 
-What is asked (speech, summaries) is not here.
+What is asked (speech, summaries) and what is made of the answers is not here.
 """

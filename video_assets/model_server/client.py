@@ -5,18 +5,15 @@ Importing the library takes a second, so this module is imported by whoever make
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import cast
 
 import httpx2 as httpx
 import openai
-from pydantic import SecretStr
 
 from video_assets.errors import PermanentError
+from video_assets.model_server.address import Address
 
 CONNECT_SECONDS = 10.0
 
@@ -26,8 +23,10 @@ _UNSENT = ("OpenAI-Organization", "OpenAI-Project")
 """Else the library takes these from the environment."""
 
 
-def connected(base_url: str, api_key: SecretStr, *, timeout: float, most_bytes: int) -> openai.OpenAI:
-    """A client that asks once and takes at most `timeout` seconds and `most_bytes` for an answer."""
+def bounded_client(address: Address, *, most_bytes: int) -> openai.OpenAI:
+    """A client that asks once and takes at most the address's time-out and `most_bytes` for an answer. Errors are the
+    library's; PermanentError, as the cause of one of them, where the answer is larger."""
+    timeout = address.timeout
     limit = httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout))
 
     def begin(request: httpx.Request) -> None:
@@ -40,9 +39,9 @@ def connected(base_url: str, api_key: SecretStr, *, timeout: float, most_bytes: 
 
     hooks: dict[str, list[Callable[..., None]]] = {"request": [begin], "response": [bound]}
     return openai.OpenAI(
-        base_url=base_url,
+        base_url=address.base_url,
         # An empty one is refused by the library; servers without keys take any.
-        api_key=api_key.get_secret_value() or "none",
+        api_key=address.api_key.get_secret_value() or "none",
         max_retries=0,
         timeout=limit,
         default_headers=cast("dict[str, str]", dict.fromkeys(_UNSENT, openai.Omit())),
@@ -52,7 +51,7 @@ def connected(base_url: str, api_key: SecretStr, *, timeout: float, most_bytes: 
             follow_redirects=False,
             event_hooks=hooks,
             # Certificates take a while to load; plain HTTP, on this machine, needs none.
-            verify=not base_url.lower().startswith("http:"),
+            verify=not address.base_url.lower().startswith("http:"),
         ),
     )
 
@@ -75,30 +74,3 @@ class _Bounded(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._stream.close()
-
-
-def retry_after(response: httpx.Response, now: datetime | None = None) -> float | None:
-    """Seconds the server asks us to wait, by `Retry-After` (seconds or a date); None where it does not say."""
-    given = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given):
-        return min(float(given), 86_400.0)
-    try:
-        moment = parsedate_to_datetime(given)
-    except (ValueError, TypeError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return min(max((moment - (now or datetime.now(timezone.utc))).total_seconds(), 0.0), 86_400.0)
-
-
-def said(error: openai.APIStatusError) -> str:
-    """The server's own words; hostile."""
-    body = error.body
-    if isinstance(body, dict):
-        return str(body.get("message") or body.get("detail") or body)
-    return str(body or error.response.reason_phrase or "no reason given")
-
-
-def code(error: openai.APIStatusError) -> str:
-    """The server's code of the error; empty where it gives none."""
-    return str(error.body.get("code")) if isinstance(error.body, dict) else ""

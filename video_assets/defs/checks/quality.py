@@ -8,13 +8,13 @@ from typing import Any
 import dagster as dg
 
 from video_assets.artifacts import Manifest, current
-from video_assets.defs.assets.uploads import SOURCE
 from video_assets.defs.checks.standing import standing_check
 from video_assets.defs.metadata import markdown, table
 from video_assets.errors import PermanentError
 from video_assets.library import queries
 from video_assets.media import hls, ladder, quality
 from video_assets.media.probe import Probe
+from video_assets.recipes.uploads import SOURCE
 from video_assets.storage import NotFound
 from video_assets.systems import Systems
 from video_assets.videos import Stage

@@ -11,7 +11,6 @@ from dagster import DagsterEventType, EventLogRecord
 
 from video_assets.artifacts import Manifest, ManifestFile, Pointer
 from video_assets.artifacts.pointer import read_manifest
-from video_assets.defs.assets import summaries, transcripts
 from video_assets.defs.bulk_remake import REMAKE_LIGHT, video_ids_of
 from video_assets.defs.partitions import video_id_of
 from video_assets.errors import PermanentError, one_line
@@ -26,6 +25,7 @@ from video_assets.projection.events import (
     VariantsResult,
 )
 from video_assets.projection.fold import HANDED_BACK, IN_BULK
+from video_assets.recipes import summaries, transcripts
 from video_assets.storage import NotFound, Storage
 from video_assets.videos import RunState, Stage, from_timestamp
 

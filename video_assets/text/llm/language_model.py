@@ -1,42 +1,42 @@
-"""One call to an OpenAI-compatible server: what is sent, what comes back, and every way in which it can fail.
+"""One call to an OpenAI-compatible server for a chat completion: what is sent, and what comes back.
 
-What comes back is hostile until it is checked: bodies are bounded in size and time, and no message of the server's
-is passed on without the key being struck from it.
-
-Importing the library takes a second, so this module is imported by whoever makes a call, and by nobody else.
+What comes back is hostile until it is checked. Importing the library takes a second, so this module is imported by
+whoever makes a call, and by nobody else.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx2 as httpx
 import openai
 from pydantic import ValidationError
 
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.model_server import client
+from video_assets.model_server.connection import Connection
+from video_assets.model_server.refusals import Wording
 from video_assets.text.llm.pace import Pace
 from video_assets.text.llm.server import Reply, Server
 
 MOST_BYTES = 256 * 1024
 """Answers have a few hundred tokens; whatever is larger is none."""
 TRIES = 3
-LONGEST_PAUSE = 30.0
-"""Seconds waited within a call. Whoever asks for more is left alone until the stage is tried again."""
-
-
-class TimedOut(TransientError):
-    """It took too long. Not asked again at once: that would take as long again."""
+_WORDING = Wording(
+    chosen_by="VIDEO_ASSETS_SUMMARIZER=openai",
+    model_setting="VIDEO_ASSETS_SUMMARY_MODEL",
+    server="the language model at {host}",
+    refuses="refused the call to {model}",
+    lacks="has no chat completions",
+)
 
 
 class LanguageModel:
-    """A model on a server. One a process, shared by its threads: they keep to one pace."""
+    """A model on a server. One a process, shared by its threads: they keep to one pace.
+
+    PermanentError on creation where OpenAI's own server would be asked without a key.
+    """
 
     def __init__(
         self, server: Server, *, pace: Pace | None = None, sleep: Callable[[float], None] = time.sleep
@@ -44,8 +44,7 @@ class LanguageModel:
         self.server = server
         self.pace = pace or Pace(server.rate)
         self._sleep = sleep
-        self._lock = threading.Lock()
-        self._client: openai.OpenAI | None = None
+        self._connection = Connection(server, _WORDING, most_bytes=MOST_BYTES)
 
     def reply(self, body: Mapping[str, Any], *, tokens: int, idempotency_key: str) -> Reply:
         """One answer. `tokens`: of question and answer together at most, for the pace.
@@ -53,24 +52,23 @@ class LanguageModel:
         Busy and broken servers are asked again a few times, after the pause that they ask for; then it is a
         TransientError. PermanentError where asking again cannot help.
         """
-        for left in reversed(range(TRIES)):
+
+        def ask() -> Reply:
             self.pace.wait(tokens)
-            try:
-                return self._once(body, idempotency_key)
-            except TransientError as error:
-                pause = error.retry_after if error.retry_after is not None else 2.0 ** (TRIES - 1 - left)
-                if left == 0 or pause > LONGEST_PAUSE or isinstance(error, TimedOut):
-                    raise
-                self.pace.hold(pause)
-                self._sleep(pause)
-        raise AssertionError("unreachable")
+            with self._connection.speaking(self._own_refusal) as client:
+                raw = client.chat.completions.with_raw_response.create(
+                    **body, extra_headers={"Idempotency-Key": idempotency_key}
+                )
+            return understood(raw.content)
+
+        return self._connection.patiently(ask, tries=TRIES, sleep=self._hold)
 
     def is_listed(self) -> bool | None:
         """Whether the server lists the model, which costs nothing to ask; None where it lists none. Raises as
         `reply` does."""
-        with self._in_words():
+        with self._connection.speaking(self._own_refusal) as client:
             try:
-                raw = self._connected().models.with_raw_response.list()
+                raw = client.models.with_raw_response.list()
             except openai.NotFoundError:
                 return None
         try:
@@ -78,68 +76,18 @@ class LanguageModel:
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def _once(self, body: Mapping[str, Any], idempotency_key: str) -> Reply:
-        with self._in_words():
-            raw = self._connected().chat.completions.with_raw_response.create(
-                **body, extra_headers={"Idempotency-Key": idempotency_key}
-            )
-        return understood(raw.content)
+    def _hold(self, seconds: float) -> None:
+        """Waits, and so does every other thread that would ask."""
+        self.pace.hold(seconds)
+        self._sleep(seconds)
 
-    @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Turns whatever the library raises into our own two errors."""
-        try:
-            yield
-        except openai.APIStatusError as error:
-            raise self._refused(error) from None
-        except (openai.APITimeoutError, httpx.TimeoutException):
-            raise TimedOut(
-                f"the language model at {self.server.host} did not answer within {self.server.timeout:g} s"
-            ) from None
-        except (openai.APIConnectionError, httpx.HTTPError) as error:
-            if isinstance(error.__cause__, PermanentError):
-                raise error.__cause__ from None
-            why = self._safe(str(error.__cause__ or error), 120)
-            raise TransientError(f"the language model at {self.server.host} cannot be reached: {why}") from None
-
-    def _refused(self, error: openai.APIStatusError) -> PermanentError | TransientError:
-        """The server's status in words."""
-        status, said = error.status_code, self._safe(client.said(error), 200)
-        host, model = self.server.host, self.server.model
-        if status in (401, 403):
-            return PermanentError(f"{host} refused the key ({status}): set VIDEO_ASSETS_OPENAI_API_KEY to a valid one")
-        if status == 404:
-            return PermanentError(
-                f"{host} does not know the model {model}, or has no chat completions (404: {said}); "
-                "set VIDEO_ASSETS_SUMMARY_MODEL, or VIDEO_ASSETS_OPENAI_BASE_URL with its /v1"
-            )
-        if status == 429 and client.code(error) in ("insufficient_quota", "billing_hard_limit_reached"):
-            return PermanentError(f"the account at {host} has no credit left (429: {said}); top it up")
-        if status in (408, 409, 425, 429) or status >= 500:
-            busy = "asks for fewer calls" if status == 429 else "is in trouble"
-            return TransientError(
-                f"the language model at {host} {busy} ({status}: {said})",
-                retry_after=client.retry_after(error.response),
-            )
+    def _own_refusal(self, status: int, said: str) -> PermanentError | None:
         if "response_format" in said or "json_schema" in said:
             return PermanentError(
-                f"{host} does not take this shape of answers ({status}: {said}); "
+                f"{self.server.host} does not take this shape of answers ({status}: {said}); "
                 "set VIDEO_ASSETS_SUMMARY_JSON to object or prompt"
             )
-        return PermanentError(f"{host} refused the call to {model} ({status}: {said})")
-
-    def _safe(self, text: str, limit: int) -> str:
-        key = self.server.api_key.get_secret_value()
-        return one_line(text.replace(key, "***") if key else text, limit)
-
-    def _connected(self) -> openai.OpenAI:
-        with self._lock:
-            if self._client is None:
-                server = self.server
-                self._client = client.connected(
-                    server.base_url, server.api_key, timeout=server.timeout, most_bytes=MOST_BYTES
-                )
-            return self._client
+        return None
 
 
 def understood(body: bytes) -> Reply:

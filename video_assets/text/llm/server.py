@@ -5,34 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
+from video_assets.model_server.address import OPENAI_URL as OPENAI_URL
+from video_assets.model_server.address import Address
 from video_assets.text.llm.pace import Rate
-
-OPENAI_URL = "https://api.openai.com/v1"
 
 JsonMode = Literal["schema", "object", "prompt"]
 Message = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Server:
+class Server(Address):
     """Which model, where, and how it is spoken to."""
 
-    model: str
-    base_url: str = OPENAI_URL
-    api_key: SecretStr = field(default_factory=lambda: SecretStr(""))
     json_mode: JsonMode = "schema"
     """How an answer's shape is asked for: by a JSON schema, as any JSON object, or by words alone."""
-    timeout: float = 120.0
-    """Seconds a call may take from its start to the last byte of its answer."""
     rate: Rate = field(default_factory=Rate)
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.base_url).netloc
 
 
 class Reply(BaseModel):
