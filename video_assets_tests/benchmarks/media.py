@@ -27,13 +27,13 @@ from PIL import Image, ImageDraw
 from video_assets import peak_memory
 from video_assets.artifacts import RunInfo, publish
 from video_assets.artifacts.pointer import make_fence
-from video_assets.defs.assets import uploads, variants
 from video_assets.defs.materialize import opened
 from video_assets.intake.uploads import take_in
 from video_assets.media import audio, encode, inspect, ladder, stills
 from video_assets.media.ladder import Ladder, Rung
 from video_assets.media.probe import Probe
 from video_assets.media.sandbox.process import run_ffmpeg
+from video_assets.recipes import Making
 from video_assets.settings import Settings
 from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
@@ -276,14 +276,13 @@ def whole_stage(source: Path, folder: Path) -> dict[str, list[float]]:
     systems = Systems(settings)
     video = take_in(source, database=systems.database, storage=systems.storage, settings=settings, claimed_by="bench")
     run_info = RunInfo("bench-run", make_fence(utc_now(), "bench-run"))
-    recipe = uploads.recipe(systems, video.id)
-    with opened(systems, Stage.UPLOADS, video.id, run_info, recipe) as (artifact, _):
+    with opened(Stage.UPLOADS, Making(systems, video.id), run_info) as artifact:
         manifest = artifact.seal()
         publish(systems.storage, manifest)
 
     def make() -> None:
-        recipe = variants.recipe(systems, video.id, manifest)
-        with opened(systems, Stage.VARIANTS, video.id, run_info, recipe) as (artifact, _):
+        making = Making(systems, video.id, {Stage.UPLOADS: manifest})
+        with opened(Stage.VARIANTS, making, run_info) as artifact:
             publish(systems.storage, artifact.seal())
 
     taken: dict[str, Spent] = {}

@@ -62,7 +62,7 @@ def materialized(systems: Systems, video_id: int, stage: Stage, making: int = 0)
         made_at=now,
     )
     publish(systems.storage, manifest)
-    metadata = materialization_metadata(manifest, reused=False, described={})
+    metadata = materialization_metadata(manifest, False, {})
     return dg.AssetMaterialization(stage.value, partition=str(video_id), metadata=metadata)
 
 

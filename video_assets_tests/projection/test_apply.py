@@ -275,7 +275,7 @@ def test_text_that_no_database_stores_does_not_stop_the_others(database: Databas
 
 
 def test_more_videos_than_fit_one_transaction(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apply, "VIDEOS_PER_TRANSACTION", 3)
+    monkeypatch.setattr(applying, "VIDEOS_PER_TRANSACTION", 3)
     ids = rows.add_videos(database, 8)
     found = apply(database, changed(ids, "run0", 0, RunState.FAILED, 5, error_kind="permanent", error="bad"))
     assert found.applied == 1

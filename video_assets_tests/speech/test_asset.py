@@ -16,10 +16,10 @@ from faster_whisper import BatchedInferencePipeline
 
 from video_assets.artifacts import Manifest, RunInfo
 from video_assets.artifacts.pointer import make_fence
-from video_assets.defs.assets import transcripts, uploads
 from video_assets.defs.materialize import opened
 from video_assets.errors import PermanentError
 from video_assets.intake.uploads import take_in
+from video_assets.recipes import Making
 from video_assets.settings import Settings
 from video_assets.speech import whisper
 from video_assets.speech.model import load
@@ -82,10 +82,9 @@ def made(settings: Settings, film: Path, **more: Any) -> tuple[Manifest, Systems
     systems = Systems(settings)
     video = take_in(film, database=systems.database, storage=systems.storage, settings=settings, **more)
     run = RunInfo("run-of-test", make_fence(utc_now(), "run-of-test"))
-    with opened(systems, Stage.UPLOADS, video.id, run, uploads.recipe(systems, video.id)) as (artifact, _):
+    with opened(Stage.UPLOADS, Making(systems, video.id), run) as artifact:
         source = artifact.seal()
-    recipe = transcripts.recipe(systems, video.id, source)
-    with opened(systems, Stage.TRANSCRIPTS, video.id, run, recipe) as (artifact, _):
+    with opened(Stage.TRANSCRIPTS, Making(systems, video.id, {Stage.UPLOADS: source}), run) as artifact:
         return artifact.seal(), systems
 
 

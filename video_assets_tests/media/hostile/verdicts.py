@@ -32,15 +32,16 @@ from video_assets.artifacts import RunInfo, current
 from video_assets.artifacts.pointer import make_fence
 from video_assets.database.models import AttemptRow, VideoRow
 from video_assets.definitions import build_defs
-from video_assets.defs.assets import search_documents, summaries, transcripts, uploads, variants
+from video_assets.defs.describe import describe
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.failures import plain_words
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.io_manager import publish_or_withdraw
-from video_assets.defs.materialize import Recipe, opened
+from video_assets.defs.materialize import opened
 from video_assets.defs.runner import run_video
 from video_assets.errors import PermanentError, TransientError
 from video_assets.intake.uploads import take_in
+from video_assets.recipes import RECIPES, Making
 from video_assets.settings import Settings
 from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
@@ -186,35 +187,18 @@ class Court:
         run = RunInfo(uuid4().hex, make_fence(utc_now(), "x"))
         for stage in Stage:
             try:
-                with opened(self.systems, stage, video_id, run, self._recipe(stage, video_id)) as (artifact, recipe):
+                sources = {each: current(self.systems.storage, video_id, each) for each in RECIPES[stage].made_from}
+                making = Making(self.systems, video_id, {each: it for each, it in sources.items() if it})
+                with opened(stage, making, run) as artifact:
                     manifest = artifact.seal()
                     publish_or_withdraw(self.systems, manifest)
-                recipe.describe(manifest)
+                describe(making, manifest)
             except Exception as error:
                 kind = {PermanentError: "permanent", TransientError: "transient"}.get(type(error), "unknown")
                 if kind == "unknown":
                     traceback.print_exc()
                 return "failed", f"{stage.value}: {plain_words(error)}", kind
         return "ready", "", ""
-
-    def _recipe(self, stage: Stage, video_id: int) -> Recipe:
-        needed = {
-            Stage.UPLOADS: (),
-            Stage.VARIANTS: (Stage.UPLOADS,),
-            Stage.TRANSCRIPTS: (Stage.UPLOADS,),
-            Stage.SUMMARIES: (Stage.TRANSCRIPTS,),
-            Stage.SEARCH_DOCUMENTS: (Stage.SUMMARIES, Stage.TRANSCRIPTS),
-        }[stage]
-        given = [current(self.systems.storage, video_id, one) for one in needed]
-        module = {
-            Stage.UPLOADS: uploads,
-            Stage.VARIANTS: variants,
-            Stage.TRANSCRIPTS: transcripts,
-            Stage.SUMMARIES: summaries,
-            Stage.SEARCH_DOCUMENTS: search_documents,
-        }[stage]
-        recipe: Recipe = module.recipe(self.systems, video_id, *given)
-        return recipe
 
     def _left(self, before: set[int]) -> Iterator[str]:
         for child in psutil.Process().children(recursive=True):
