@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import httpx2 as httpx
 import pytest
 
-from video_assets.model_server.client import retry_after
+from video_assets.model_server.refusals import retry_after
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=timezone.utc)
 
