@@ -53,11 +53,39 @@ def test_a_topic_that_is_announced_begins_there() -> None:
     assert topics.topic_starts(lines, times, announced={8}) == [0, 8]
 
 
-def test_the_work_is_bounded_whatever_the_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "MOST_WORK", 50_000)
-    lines = [[f"w{at % 50}" for at in range(40)] for _ in range(500)]
-    starts = topics.topic_starts(lines, [(at, at + 1) for at in range(500)])
+class Looked(str):
+    """A word that counts how often it, or another, is looked up."""
+
+    times = 0
+
+    def __hash__(self) -> int:
+        Looked.times += 1
+        return super().__hash__()
+
+
+def looked_up(sentences: int) -> tuple[int, int]:
+    """(times a word was looked up, words) for dividing so many sentences of twenty words."""
+    lines = [[Looked(f"w{at % 50}") for at in range(20)] for _ in range(sentences)]
+    Looked.times = 0
+    starts = topics.topic_starts(lines, [(at, at + 1) for at in range(sentences)])
     assert starts[0] == 0
+    return Looked.times, 20 * sentences
+
+
+@pytest.mark.parametrize("sentences", [200, 1000, 5000])
+def test_the_work_is_bounded_whatever_the_length(sentences: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word that is weighed is looked up three times; beside what is allowed, each is weighed a few times more."""
+    monkeypatch.setattr(topics, "MOST_WORK", 20_000)
+    times, words = looked_up(sentences)
+    assert times <= 3 * (20_000 + 5 * words)
+
+
+def test_without_that_bound_the_work_grows_with_the_square_of_the_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "MOST_UNITS", 10**9)
+    monkeypatch.setattr(topics, "MOST_WORK", 10**12)
+    (short, _), (long, words) = looked_up(60), looked_up(120)
+    assert long > 3.5 * short
+    assert long > 3 * (20_000 + 5 * words)
 
 
 @pytest.mark.parametrize("lines", [[], [[]], [[], [], []], [["a"]], [["a"]] * 4])
