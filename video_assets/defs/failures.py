@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from video_assets.errors import Full, PermanentError, TransientError, one_line
+from video_assets.retrying import growing
 from video_assets.videos import Stage
 
 TRANSIENT_RETRIES = 4
@@ -35,7 +36,8 @@ whoever is silent for long is taken for dead."""
 
 def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
     """Seconds until the next try: growing, or what the other side asked for (five minutes at most)."""
-    return min(max(FIRST_PAUSE_SECONDS * GROWTH**retry_number, retry_after or 0.0), 300.0)
+    pause = growing(retry_number, first=FIRST_PAUSE_SECONDS, growth=GROWTH)
+    return min(max(pause, retry_after or 0.0), 300.0)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One use of an OpenAI-compatible server: calls that are made again where that may help, and fail in our words.
+"""One use of an OpenAI-compatible server: its client, and its failures in our words.
 
 Importing the library takes a second, so this module is imported by whoever makes a call, and by nobody else.
 """
@@ -6,10 +6,8 @@ Importing the library takes a second, so this module is imported by whoever make
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import httpx2 as httpx
 import openai
@@ -19,14 +17,14 @@ from video_assets.model_server.address import Address
 from video_assets.model_server.client import bounded_client
 from video_assets.model_server.refusals import OwnRefusal, Wording, nothing_of_its_own, refusal, without_key
 
-LONGEST_PAUSE = 30.0
-"""Seconds waited within a call. Whoever asks for more is left alone until the stage is tried again."""
-
-T = TypeVar("T")
-
 
 class TimedOut(TransientError):
     """It took too long. Not asked again at once: that would take as long again."""
+
+
+def is_worth_another_try(error: BaseException) -> bool:
+    """Whether to ask again within the call."""
+    return isinstance(error, TransientError) and not isinstance(error, TimedOut)
 
 
 class Connection:
@@ -44,21 +42,6 @@ class Connection:
         self._address, self._wording, self._most_bytes = address, wording, most_bytes
         self._lock = threading.Lock()
         self._client: openai.OpenAI | None = None
-
-    def patiently(self, ask: Callable[[], T], *, tries: int, sleep: Callable[[float], None] = time.sleep) -> T:
-        """What `ask` gives. Busy and broken servers are asked again, `tries` times in all, after the pause that they
-        ask for; then it is a TransientError, as it is at once where the pause is long."""
-        for left in reversed(range(tries)):
-            try:
-                return ask()
-            except TimedOut:
-                raise
-            except TransientError as error:
-                pause = error.retry_after if error.retry_after is not None else 2.0 ** (tries - 1 - left)
-                if left == 0 or pause > LONGEST_PAUSE:
-                    raise
-                sleep(pause)
-        raise AssertionError("unreachable")
 
     @contextmanager
     def speaking(self, own: OwnRefusal = nothing_of_its_own) -> Iterator[openai.OpenAI]:

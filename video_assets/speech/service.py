@@ -14,15 +14,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.model_server.connection import Connection
+from video_assets.model_server.connection import Connection, is_worth_another_try
 from video_assets.model_server.refusals import Wording
+from video_assets.retrying import Policy
 from video_assets.speech.clean import clean_text
 from video_assets.speech.endpoint import Detail, Endpoint, NoTimes
 
 MOST_BYTES = 8 * 2**20
 MOST_PIECES = 20_000
 """Segments or words of one answer; there is no speech with more."""
-TRIES = 4
+POLICY = Policy(tries=4)
 _WORDING = Wording(
     chosen_by="VIDEO_ASSETS_TRANSCRIBER=openai",
     model_setting="VIDEO_ASSETS_TRANSCRIPTION_MODEL",
@@ -75,7 +76,7 @@ class AudioService:
                 raw = client.audio.transcriptions.with_raw_response.create(file=("speech.wav", wav), **asked)
             return understood(raw.content, self.endpoint.host)
 
-        return self._connection.patiently(ask, tries=TRIES, sleep=self._sleep)
+        return POLICY.call(ask, again=is_worth_another_try, sleep=self._sleep)
 
 
 def understood(body: bytes, host: str) -> dict[str, Any]:

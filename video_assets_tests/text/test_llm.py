@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.model_server.connection import TimedOut
-from video_assets.text.llm.language_model import MOST_BYTES, TRIES, understood
+from video_assets.text.llm.language_model import MOST_BYTES, POLICY, understood
 from video_assets.text.llm.server import OPENAI_URL, Reply, Server, request
 from video_assets_tests.text.making import KEY, model
 from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
@@ -90,7 +90,7 @@ def test_a_server_that_stays_busy_is_a_transient_error_that_says_how_long() -> N
     with answering(lambda call: busy) as standin, pytest.raises(TransientError, match="asks for fewer calls") as caught:
         ask(standin)
     assert caught.value.retry_after == 3
-    assert len(standin.calls) == TRIES
+    assert len(standin.calls) == POLICY.tries
 
 
 def test_a_long_pause_is_left_to_whoever_tries_the_stage_again() -> None:
@@ -119,7 +119,7 @@ def test_a_long_pause_is_left_to_whoever_tries_the_stage_again() -> None:
 def test_what_is_no_completion_is_asked_for_again_then_transient(reaction: Reaction) -> None:
     with answering(lambda call: reaction) as standin, pytest.raises(TransientError) as caught:
         ask(standin)
-    assert len(standin.calls) == TRIES
+    assert len(standin.calls) == POLICY.tries
     assert "\n" not in str(caught.value)
     with answering(lambda call: honest(call) if call.number else reaction) as standin:
         assert ask(standin).content

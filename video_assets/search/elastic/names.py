@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ import elasticsearch
 
 from video_assets.errors import PermanentError, TransientError
 from video_assets.search.elastic import mapping
-from video_assets.search.elastic.server import PAUSES, IndexGone, Server
+from video_assets.search.elastic.server import PATIENCE, IndexGone, Server
 
 FRESH = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
 """While an index is filled nobody searches it."""
@@ -133,14 +132,17 @@ class Names:
 
     def _wait_for(self, name: str) -> None:
         """Waits until the index can be read: another process may just be making it."""
-        for pause in PAUSES:
+
+        def can_be_read() -> bool:
             try:
                 self.server.client.exists(index=name, id="0")
-                return
             except elasticsearch.ApiError as error:
                 if error.status_code != 503:
                     raise
-                time.sleep(pause)
+                return False
+            return True
+
+        PATIENCE.until(can_be_read)  # one that never can says so on its first use
 
     def _create(self, name: str, *, aliases: Any = None, settings: Any = None) -> None:
         self.server.client.indices.create(

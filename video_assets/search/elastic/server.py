@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import elasticsearch
 from elasticsearch.helpers import parallel_bulk
 
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.retrying import Policy
 
 SETTING = "VIDEO_ASSETS_SEARCH_URL"
 NAME = "video-assets"
@@ -26,8 +26,8 @@ TIMEOUT_SECONDS = 30
 MAJORS = (8, 9)
 BUSY = (429, 503)
 """The server has too much to do at the moment."""
-PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between the tries of what a busy server sent back."""
+PATIENCE = Policy(tries=6, first=0.2, growth=2.25, longest=5.0)
+"""With a busy server: some nine seconds."""
 CHUNK, CHUNK_BYTES, THREADS = 500, 8 * 2**20, 2
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -130,15 +130,17 @@ class Server:
         """Sends many documents; those that a busy server sends back again after a pause. Returns the names of the
         indices they went to. Deleting what is not there is no failure."""
         written = set[str]()
+        left: Iterable[Action] = actions
+
+        def all_taken() -> bool:
+            nonlocal left
+            left = self._sent(left, written, options)
+            return not left
+
         with self.speaking():
-            for pause in (*PAUSES, None):
-                back = self._sent(actions, written, options)
-                if not back:
-                    return written
-                if pause is not None:
-                    time.sleep(pause)
-                actions = back
-        raise TransientError(f"the search server {self.shown} is too busy", retry_after=PAUSES[-1])
+            if not PATIENCE.until(all_taken):
+                raise TransientError(f"the search server {self.shown} is too busy", retry_after=PATIENCE.longest)
+        return written
 
     def _sent(self, actions: Iterable[Action], written: set[str], options: dict[str, Any]) -> list[Action]:
         """Sends them once; returns those that came back."""

@@ -6,12 +6,12 @@ import json
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.retrying import Policy
 from video_assets.search import hits, queries, ranking, words
 from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed
 from video_assets.search.documents import about, digest
@@ -21,6 +21,8 @@ from video_assets.search.sqlite import fts
 from video_assets.search.sqlite.fts import Asked, row_id
 
 BUSY_SECONDS = 30
+_OPENING = Policy(tries=6, first=0.01, growth=3.2, longest=1.0)
+"""The switch to WAL waits for nobody: while others open the same new file, it is tried again."""
 
 SCHEMA_VERSION = 2
 _SCHEMA = (
@@ -181,15 +183,10 @@ class EmbeddedIndex:
                 "run video-assets rebuild --index"
             )
         if found == 0:
-            # The switch to WAL waits for nobody: while others open the same new file, it is tried again.
-            for pause in (0.01, 0.03, 0.1, 0.3, 1.0, None):
-                try:
-                    connection.execute("PRAGMA journal_mode = WAL")
-                    break
-                except sqlite3.OperationalError:
-                    if pause is None:
-                        raise
-                    time.sleep(pause)
+            _OPENING.call(
+                lambda: connection.execute("PRAGMA journal_mode = WAL"),
+                again=lambda error: isinstance(error, sqlite3.OperationalError),
+            )
             connection.execute("BEGIN IMMEDIATE")
             if _schema_version(connection) == 0:
                 for statement in _SCHEMA:

@@ -15,14 +15,15 @@ import openai
 from pydantic import ValidationError
 
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.model_server.connection import Connection
+from video_assets.model_server.connection import Connection, is_worth_another_try
 from video_assets.model_server.refusals import Wording
+from video_assets.retrying import Policy
 from video_assets.text.llm.pace import Pace
 from video_assets.text.llm.server import Reply, Server
 
 MOST_BYTES = 256 * 1024
 """Answers have a few hundred tokens; whatever is larger is none."""
-TRIES = 3
+POLICY = Policy(tries=3)
 _WORDING = Wording(
     chosen_by="VIDEO_ASSETS_SUMMARIZER=openai",
     model_setting="VIDEO_ASSETS_SUMMARY_MODEL",
@@ -61,7 +62,7 @@ class LanguageModel:
                 )
             return understood(raw.content)
 
-        return self._connection.patiently(ask, tries=TRIES, sleep=self._hold)
+        return POLICY.call(ask, again=is_worth_another_try, sleep=self._hold)
 
     def is_listed(self) -> bool | None:
         """Whether the server lists the model, which costs nothing to ask; None where it lists none. Raises as
