@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Spent:
 
     wall: float
     cpu: float
-    peak: int
+    peak: float
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,16 @@ def compare(source: Path, folder: Path, size: Size, parts: Parts) -> Figures:
     other = read(compatible)
     copied = ladder.plan(other, HEIGHTS)
     assert copied.rungs[0].copy, copied.encoded_because
+
+    def apart() -> None:
+        for rung in plan.rungs:
+            bare_ladder(plan, probe, source, out, [rung])
+
     works: dict[str, Callable[[], object]] = {
         "bare": lambda: bare_ladder(plan, probe, source, out, plan.rungs),
         "tuned": lambda: hand_tuned(plan, probe, source, out),
         "stage": lambda: whole_stage(source, folder),
-        "apart": lambda: [bare_ladder(plan, probe, source, out, [rung]) for rung in plan.rungs],
+        "apart": apart,
         "copied": lambda: bare_ladder(copied, other, compatible, out, copied.rungs),
     }
     if size.seconds <= 8:
@@ -198,7 +204,7 @@ def _best(size: Size, works: dict[str, Callable[[], object]], parts: Parts) -> d
     best: dict[str, list[float]] = {}
     for at in range(ROUNDS if size.seconds <= 8 else 1):
         for what, work in works.items():
-            measured = parts.taken(f"{size.name}: {what}, {at + 1}", lambda work=work, what=what: _measured(what, work))
+            measured = parts.taken(f"{size.name}: {what}, {at + 1}", partial(_measured, what, work))
             for name, (wall, cpu, peak) in measured.items():
                 before = best.setdefault(name, [wall, cpu, peak])
                 best[name] = [min(before[0], wall), min(before[1], cpu), max(before[2], peak)]
@@ -331,9 +337,9 @@ def three_hours(folder: Path, *, seconds: int) -> Figures:
             outcomes, _ = inspect.variants(out, plan, probe)
             assert all(outcome.passed for outcome in outcomes), outcomes
 
-        peak_memory[length] = spent(make)
+        peaks[length] = spent(make)
         source.unlink()
-    short, long = peaks[seconds // 10], peak_memory[seconds]
+    short, long = peaks[seconds // 10], peaks[seconds]
     return {
         f"{seconds / 3600:g} h at a low rate: peak memory, MB": round(long.peak / 1e6),
         f"{seconds / 3600:g} h at a low rate: peak memory over that of a tenth": round(long.peak / short.peak, 3),

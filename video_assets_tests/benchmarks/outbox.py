@@ -7,6 +7,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -43,7 +44,7 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
             _fill(database, 2 * number * count, count)
             with database.read() as session:
                 waiting = queue.unpublished(session, count)
-            took["producer"].append(_seconds(lambda waiting=waiting: _send(producer, settings, waiting)))
+            took["producer"].append(_seconds(partial(_send, producer, settings, waiting)))
             took["script"].append(_seconds(lambda: _script(database, producer, settings)))
             _fill(database, (2 * number + 1) * count, count)
             took["ours"].append(_seconds(lambda: drain(database, publisher)))

@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def elastic(url: str, documents: Sequence[Document], queries: Sequence[str]) -> 
             for rates, way in ways if turn % 2 else reversed(ways):
                 rates.append(rate(len(actions), way))
         index.videos(queries[0])
-        took = [timed(lambda query=query: index.search(query)) for query in queries]
+        took = [timed(partial(index.search, query)) for query in queries]
     finally:
         for name in client.indices.get(index=f"{index.server.alias}*", allow_no_indices=True):
             client.indices.delete(index=name)
@@ -169,8 +170,9 @@ def side_by_side(
     """Seconds of each query both ways, by turns, after one round that warms both up; the better of two tries."""
     for query in queries:
         one(query), other(query)
-    rounds = [[(timed(lambda q=q: one(q)), timed(lambda q=q: other(q))) for q in queries] for _ in range(2)]
-    return tuple([min(each) for each in zip(*(column(r, at) for r in rounds), strict=True)] for at in (0, 1))  # type: ignore[return-value]
+    rounds = [[(timed(partial(one, query)), timed(partial(other, query))) for query in queries] for _ in range(2)]
+    ones, others = ([min(each) for each in zip(*(column(r, at) for r in rounds), strict=True)] for at in (0, 1))
+    return ones, others
 
 
 def column(rows: Sequence[tuple[float, float]], at: int) -> list[float]:

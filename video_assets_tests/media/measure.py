@@ -77,7 +77,7 @@ def seen(path: Path, index: int = 0) -> Seen:
             tuple(flashes),
             tuple(keys),
             frozenset(formats),
-            tuple(int(tag) for tag in (first.color_primaries, first.color_trc, first.colorspace, first.color_range)),
+            (int(first.color_primaries), int(first.color_trc), int(first.colorspace), int(first.color_range)),
             bool(first.rotation) or any(data.type.name == "DISPLAYMATRIX" for data in first.side_data),
             bool(first.interlaced_frame),
             aspect in (None, 0, 1),

@@ -18,6 +18,7 @@ from video_assets.media import encode, hls, inspect, ladder, stills
 from video_assets.media.ladder import Ladder
 from video_assets.media.probe import Probe
 from video_assets_tests.media import honest, measure
+from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import read
 from video_assets_tests.media.honest import COPYABLE, PLAIN, X264, clip, remade
 
@@ -81,7 +82,7 @@ def upright(result: Result) -> None:
     """
     size = measure.seen(result.lowest).size
     rendered = result.folder / "rendered.mkv"
-    honest.ffmpeg(
+    ffmpeg(
         "-i",
         str(result.source),
         "-frames:v",
@@ -200,14 +201,16 @@ def late_sound(result: Result) -> None:
     assert heard.beeps[0] == pytest.approx(1.8, abs=DRIFT)
 
 
-def apart(*, picture: float = honest.SECONDS, sound: float = honest.SECONDS, late: str = "", name: str = "a.mkv"):
+def apart(
+    *, picture: float = honest.SECONDS, sound: float = honest.SECONDS, late: str = "", name: str = "a.mkv"
+) -> Callable[[Path], Path]:
     """Picture and sound of different lengths; `late` names the one that begins a second late."""
 
     def make(folder: Path) -> Path:
         shift = {late: ["-itsoffset", "1"]}
         inputs = [*shift.get("picture", []), *honest.picture(seconds=picture)]
         inputs += [*shift.get("sound", []), *honest.tone(seconds=sound)]
-        honest.ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", *COPYABLE, *honest.AAC, str(folder / name))
+        ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", *COPYABLE, *honest.AAC, str(folder / name))
         return folder / name
 
     return make
@@ -557,5 +560,5 @@ def test_a_rung_made_alone_looks_like_the_one_made_with_others(tmp_path: Path) -
     lowest = result.plan.rungs[-1]
     encode.encode(result.plan, result.probe, result.source, alone, [lowest], with_stills=False)
     inputs = ["-i", str(alone / f"{lowest.name}.mp4"), "-i", str(result.lowest)]
-    told = honest.ffmpeg(*inputs, "-lavfi", "libvmaf=n_threads=2", "-f", "null", "-")
+    told = ffmpeg(*inputs, "-lavfi", "libvmaf=n_threads=2", "-f", "null", "-")
     assert float(told.rsplit("VMAF score: ", 1)[1].split()[0]) > 93

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -46,7 +46,7 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(condition, seconds: float = 10) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

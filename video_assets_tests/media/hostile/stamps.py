@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import partial
 
 from video_assets_tests.media.hostile.boxes import box, payload, poke, put
 from video_assets_tests.media.hostile.kit import Hostile, Kit
 
 STBL = "moov/trak/mdia/minf/stbl"
 HOUR = 3600
+
+
+def timescale(kit: Kit, *, track: int, units: int) -> bytes:
+    """The base MP4 with one track's seconds divided into so many units."""
+    return poke(kit.clip("mp4"), "moov/trak/mdia/mdhd", 12, ">I", units, number=track)
 
 
 def shifted(ending: str, expression: str, *, stream: str = "v") -> Hostile:
@@ -106,9 +112,7 @@ FILES = [
     *(
         Hostile(
             f"timescale-{track}-{units}.mp4",
-            lambda kit, track=track, units=units: poke(
-                kit.clip("mp4"), "moov/trak/mdia/mdhd", 12, ">I", units, number=track
-            ),
+            partial(timescale, track=track, units=units),
             "",
             quick=(track, units) == (0, 0),
         )

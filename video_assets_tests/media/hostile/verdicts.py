@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -247,7 +248,7 @@ def side_by_side(folder: Path, port: int, names: list[str]) -> None:
 
 def settings_in(folder: Path, *, whole_ladder: bool = False) -> Settings:
     """The tests' own recogniser and, unless the whole ladder is wanted, small rungs."""
-    ladder = {} if whole_ladder else {"ladder": "90,48"}
+    ladder: dict[str, Any] = {} if whole_ladder else {"ladder": "90,48"}
     return Settings(home=folder / "home", min_free_bytes=0, heartbeat_seconds=0.5, whisper_model=str(MODEL), **ladder)
 
 
