@@ -28,6 +28,7 @@ from video_assets.intake.work_folder import WORK_PREFIX
 from video_assets.library import deletion, deletion_rows, queries, rebuild
 from video_assets.library.adoption import record_adopted
 from video_assets.library.rebuild import Rebuilt
+from video_assets.library.recorded import record_missing
 from video_assets.library.survey import Seen, look_at
 from video_assets.outbox.publisher import drain
 from video_assets.projection.events import Made
@@ -72,6 +73,7 @@ def reconcile(systems: Systems, instance: dg.DagsterInstance, *, silences: Silen
         return [*repaired, f"nothing else was looked at: {wrong}"]
     repaired += _sweep_deleted(systems, instance, now)
     repaired += record_adopted(systems.database, systems.storage)
+    repaired += record_missing(systems.database, systems.storage)
     repaired += sweep_uploads(systems.database, systems.storage, systems.settings, now)
     repaired += _purge(systems, instance, now)
     repaired += _retire_partitions(systems, instance)

@@ -79,6 +79,7 @@ def admit(session: Session, message: Uploaded, record: UploadRecord, *, now: dat
             }
         ],
     )
+    upload_rows.note_record(session, record, size_bytes=record.size_bytes, captions_sha256=None)
     told = messages.uploaded(
         record.video_id,
         user_id=record.user_id,

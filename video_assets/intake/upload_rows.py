@@ -8,7 +8,13 @@ from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from video_assets.artifacts.upload import UploadRecord
-from video_assets.database.models import DeletedVideoRow, UploadMetadataRow, VideoRow
+from video_assets.database.models import (
+    AdoptedVideoRow,
+    DeletedVideoRow,
+    UploadMetadataRow,
+    UploadRecordRow,
+    VideoRow,
+)
 from video_assets.database.upsert import upsert
 from video_assets.errors import PermanentError
 from video_assets.outbox import messages, rows
@@ -94,6 +100,36 @@ def mark_pending(
         at=now,
     )
     return bool(rows.add(session, [event], service=service))
+
+
+def note_record(session: Session, record: UploadRecord, *, size_bytes: int | None, captions_sha256: str | None) -> None:
+    """Notes what storage has of the upload, for whoever must not ask storage: recipes and staleness. `size_bytes`: of
+    the uploaded object, None where it is not there."""
+    row = {
+        "video_id": record.video_id,
+        "key": record.key,
+        "bytes": size_bytes,
+        "title": record.title,
+        "description": record.description,
+        "captions_sha256": captions_sha256,
+    }
+    upsert(session, UploadRecordRow, ("video_id",), [row])
+
+
+def without_record(session: Session, limit: int) -> list[int]:
+    """Videos whose upload has come, and of which `note_record` was never told; rising."""
+    query = (
+        select(VideoRow.id)
+        .outerjoin(UploadRecordRow, UploadRecordRow.video_id == VideoRow.id)
+        .outerjoin(AdoptedVideoRow, AdoptedVideoRow.video_id == VideoRow.id)
+        .where(
+            UploadRecordRow.video_id.is_(None),
+            VideoRow.key != "",
+            VideoRow.status != VideoStatus.UPLOADING.value,
+            AdoptedVideoRow.recorded.is_not(False),  # one that was taken over gets its record first
+        )
+    )
+    return list(session.scalars(query.order_by(VideoRow.id).limit(limit)))
 
 
 def newest_id(session: Session) -> int:

@@ -189,23 +189,22 @@ def take_arrival(
         content_type = mimetypes.guess_type(arrival.name)[0] or "application/octet-stream"
         arrival.store(storage, key, content_type)
         _must_have(storage, key, arrival.size_bytes)
+        captions = None
         if arrival.captions:
-            put_captions(storage, video.id, arrival.captions[1], arrival.captions[0])
-        put_upload_record(
-            storage,
-            UploadRecord(
-                video_id=video.id,
-                key=key,
-                title=title,
-                description=description,
-                user_id=user_id,
-                user_name=user_name,
-                filename=filename,
-                content_type=content_type,
-                size_bytes=arrival.size_bytes,
-                created_at=now,
-            ),
+            captions = put_captions(storage, video.id, arrival.captions[1], arrival.captions[0]).sha256
+        record = UploadRecord(
+            video_id=video.id,
+            key=key,
+            title=title,
+            description=description,
+            user_id=user_id,
+            user_name=user_name,
+            filename=filename,
+            content_type=content_type,
+            size_bytes=arrival.size_bytes,
+            created_at=now,
         )
+        put_upload_record(storage, record)
         unsure = True
         with database.write() as session:
             if arrival.message_id and not processed_messages.take(session, arrival.message_id, clock()):
@@ -222,6 +221,7 @@ def take_arrival(
                 content_type=content_type,
                 size_bytes=arrival.size_bytes,
             )
+            upload_rows.note_record(session, record, size_bytes=arrival.size_bytes, captions_sha256=captions)
     except BaseException as error:
         message = None if isinstance(error, AlreadyTaken) else arrival.message_id
         _take_back(claim, message, database, storage, unsure=unsure)

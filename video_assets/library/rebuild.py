@@ -17,6 +17,7 @@ from video_assets.errors import TransientError, one_line
 from video_assets.intake import upload_rows
 from video_assets.intake.identity import VIDEOS
 from video_assets.library import deletion_rows, queries
+from video_assets.library.recorded import note_record
 from video_assets.library.survey import Seen, survey
 from video_assets.projection import apply
 from video_assets.projection.events import Event, Made
@@ -76,6 +77,7 @@ def restore(
         with _told(seen):
             with database.write() as session:
                 upload_rows.restore(session, seen.record, size_bytes=seen.record.size_bytes)
+            note_record(database, storage, video_id)
             # Quietly: other services heard of it all when it happened.
             _apply(seen, database, storage, settings, as_event, announce=False)
     return seen
@@ -86,6 +88,9 @@ def reapply(
 ) -> Seen:
     """Applies what the pointers say, for a video whose events were missed; announces what was never told."""
     seen = survey(storage, video_id, lambda: known_upload(database, video_id), hashes=hashes)
+    if seen.deleted_at is None and seen.record is not None and known_upload(database, video_id) is not None:
+        with _told(seen):
+            note_record(database, storage, video_id)
     if seen.deleted_at is None and seen.made:
         with _told(seen):
             _apply(seen, database, storage, settings, as_event, announce=True)

@@ -8,19 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from video_assets.projection.state import Current
+from video_assets.recipes import Wanted
 
 Kind = Literal["missing", "input", "code", "params", "other"]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What would be made now."""
-
-    fingerprint: str
-    inputs: Mapping[str, str]
-    """Name of each input → its content hash."""
-    code_version: str
-    params: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

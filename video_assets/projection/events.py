@@ -63,6 +63,8 @@ class Made:
     code_version: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Of `uploads`, as the other stages are decided by it; empty of the others."""
     result: ArtefactResult | None = None
     """Of variants, transcripts and summaries; None for the others."""
     first_made_at: datetime | None = None

@@ -98,6 +98,7 @@ def _fold_made(state: VideoState, event: Made) -> VideoState:
         params=event.params,
         bytes=event.bytes,
         cost=event.cost,
+        facts=event.facts,
         result=event.result,
         first_fence=min(event.fence, event.first_fence or event.fence),
     )

@@ -33,6 +33,8 @@ class Current:
     params: Mapping[str, Any] = field(default_factory=dict)
     bytes: int = 0
     cost: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Of `uploads`; empty of the others."""
     result: ArtefactResult | None = field(default=None, compare=False)
     """None also where the row was loaded: its result stands in the tables already."""
 

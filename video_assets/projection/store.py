@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, Text, cast, delete, select, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from video_assets.database.models import (
@@ -119,6 +119,7 @@ def current_of(row: ArtifactRow | Row[Any]) -> Current:
         params=row.params,
         bytes=row.bytes,
         cost=row.cost,
+        facts=row.facts,
     )
 
 
@@ -215,7 +216,22 @@ def _ledger_row(video_id: int, made: Current) -> dict[str, Any]:
         "params": dict(made.params),
         "bytes": made.bytes,
         "cost": dict(made.cost),
+        "facts": dict(made.facts),
     }
+
+
+def without_facts(session: Session, limit: int) -> list[tuple[int, str]]:
+    """(video id, key of the manifest) of uploads that an older release noted without their facts."""
+    query = select(ArtifactRow.video_id, ArtifactRow.manifest_key).where(
+        ArtifactRow.artefact == Stage.UPLOADS.value, cast(ArtifactRow.facts, Text).in_(("{}", "null"))
+    )
+    return [(video_id, key) for video_id, key in session.execute(query.order_by(ArtifactRow.video_id).limit(limit))]
+
+
+def add_facts(session: Session, video_id: int, manifest_key: str, facts: Mapping[str, Any]) -> None:
+    """Notes the facts of the uploads artifact that this manifest tells of, if it is still current."""
+    ours = (ArtifactRow.video_id == video_id, ArtifactRow.manifest_key == manifest_key)
+    session.execute(update(ArtifactRow).where(*ours).values(facts=dict(facts)))
 
 
 def _antedate(session: Session, video_id: int, made: Current) -> None:

@@ -18,6 +18,9 @@ RECIPES: Mapping[Stage, Recipe] = {
     for recipe in (uploads.RECIPE, variants.RECIPE, transcripts.RECIPE, summaries.RECIPE, search_documents.RECIPE)
 }
 
+DECIDING = frozenset({Stage.UPLOADS})
+"""Stages whose facts a `wanted` looks at: the ledger keeps them."""
+
 
 def wanted(stage: Stage, known: Known, settings: Settings) -> Wanted | None:
     """What the artifact would be made of now; None where something it is made from was never made."""
@@ -27,4 +30,4 @@ def wanted(stage: Stage, known: Known, settings: Settings) -> Wanted | None:
     return recipe.wanted(known, settings)
 
 
-__all__ = ["RECIPES", "FromRows", "Ingredient", "Known", "Making", "Recipe", "Source", "Wanted", "wanted"]
+__all__ = ["DECIDING", "RECIPES", "FromRows", "Ingredient", "Known", "Making", "Recipe", "Source", "Wanted", "wanted"]

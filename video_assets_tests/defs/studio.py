@@ -36,6 +36,7 @@ REBUILT = (
     "attempts",
     "deleted_videos",
     "upload_metadata",
+    "upload_records",
 )
 
 

@@ -18,9 +18,10 @@ from video_assets.intake.sweep import sweep_uploads
 from video_assets.library import adopted_rows, deletion_rows, queries
 from video_assets.library.adoption import record_adopted
 from video_assets.library.deletion import delete_video
-from video_assets.library.staleness import Wanted, stale
+from video_assets.library.staleness import stale
 from video_assets.outbox import queue
 from video_assets.projection import apply
+from video_assets.recipes import Wanted
 from video_assets.search import open_index
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
@@ -222,7 +223,7 @@ def test_what_is_made_anew_replaces_what_the_services_before_had_made(adopted: D
 
 
 def test_what_an_adopted_video_lacks_is_not_stale(adopted: Database) -> None:
-    wanted = Wanted("f", {}, "1", {})
+    wanted = Wanted({}, {}, "1")
     with adopted.read() as session:
         ready = queries.adopted_ready(session, [3, 9])
         ledger = queries.ledger(session, [3, 9])

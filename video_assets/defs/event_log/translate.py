@@ -25,7 +25,7 @@ from video_assets.projection.events import (
     VariantsResult,
 )
 from video_assets.projection.fold import HANDED_BACK, IN_BULK
-from video_assets.recipes import summaries, transcripts
+from video_assets.recipes import DECIDING, summaries, transcripts
 from video_assets.storage import NotFound, Storage
 from video_assets.videos import RunState, Stage, from_timestamp
 
@@ -112,6 +112,7 @@ def made_from_manifest(
         code_version=manifest.code_version,
         inputs=manifest.inputs,
         params=manifest.params,
+        facts=manifest.facts if manifest.artefact in DECIDING else {},
         result=_result(manifest, storage),
         first_made_at=pointer.first_made_at if pointer else None,
         first_fence=pointer.first_fence if pointer else "",

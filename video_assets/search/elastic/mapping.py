@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from video_assets.language.names import primary
 from video_assets.search import words
 from video_assets.search.base import ABOUT, Document, Passage
 from video_assets.search.documents import about, digest
@@ -114,7 +115,7 @@ def details(source: dict[str, Any], title: str) -> Details:
 def _source(document: Document, version: str, passage: Passage, kind: str) -> dict[str, Any]:
     text = words.usable(passage.text)
     said = words.split(text)
-    code = words.language_of(document.language)
+    code = primary(document.language)
     shown = {"start": passage.start, "stop": passage.end, "marks": passage.marks, "text": text}
     source: dict[str, Any] = {
         "kind": kind,

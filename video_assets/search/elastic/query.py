@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from video_assets.language.names import primary
 from video_assets.search import words
 from video_assets.search.base import Filters
 from video_assets.search.elastic.mapping import PASSAGE, VIDEO
@@ -149,7 +150,7 @@ def _among(filters: Filters) -> list[Json]:
     conditions: list[Json] = []
     if filters.user_id is not None:
         conditions.append({"term": {"user_id": filters.user_id}})
-    if code := words.language_of(filters.language):
+    if code := primary(filters.language):
         conditions.append({"term": {"language": words.usable(code)}})
     for field, bounds in (
         ("created_at", {"gte": _second(filters.created_from), "lt": _second(filters.created_before)}),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from video_assets.language.names import primary
 from video_assets.search import words
 from video_assets.search.base import ABOUT, Filters
 from video_assets.search.queries import Query, Term
@@ -36,7 +37,7 @@ def place(row: int) -> tuple[int, int]:
 def scope(user_id: int | None, language: str | None) -> tuple[str, ...]:
     """Owner and language as words of the index: filtering by them then costs no look at other tables."""
     owner = () if user_id is None else (f"owner{user_id}".replace("-", "minus"),)
-    code = words.language_of(language)
+    code = primary(language)
     return (*owner, f"language{code.encode('utf-8', 'replace').hex()}") if code else owner
 
 
@@ -193,7 +194,7 @@ def _languages(connection: sqlite3.Connection) -> list[str]:
         "WITH RECURSIVE held (code) AS (SELECT min(language) FROM videos UNION ALL SELECT (SELECT min(language)"
         " FROM videos WHERE language > code) FROM held WHERE code IS NOT NULL) SELECT code FROM held"
     )
-    codes = {words.language_of(row[0]) for row in found if row[0]}
+    codes = {primary(row[0]) for row in found if row[0]}
     return sorted(codes & words.STEMMED)
 
 

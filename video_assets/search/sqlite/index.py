@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.language.names import primary
 from video_assets.retrying import Policy
 from video_assets.search import hits, queries, ranking, words
 from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed
@@ -260,7 +261,7 @@ def _insert(connection: sqlite3.Connection, document: Document, version: str) ->
         ),
     )
     names = " ".join(fts.scope(document.user_id, document.language))
-    code = words.language_of(document.language)
+    code = primary(document.language)
     vocabulary: set[str] = set()
     for passage in (about(document), *document.passages):
         text = words.usable(passage.text)

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from video_assets.language.sentence_ends import ends_sentence
 from video_assets.text.extractive.terms import Term, is_english, terms, words
 from video_assets.text.extractive.topics import topic_starts
 from video_assets.text.sentences import VERSION as SENTENCES
@@ -30,7 +31,6 @@ GOOD_WORDS = (5, 40)
 
 _LEANING_WORDS = "he she it they him her them this that these those and but so or because then well also"
 _LEANS = frozenset(_LEANING_WORDS.split())
-_TERMINAL = re.compile(r"""[.!?…。！？｡؟۔।॥]["'”’»)\]」』】]*$""")
 _ANNOUNCES = re.compile(
     r"(?:(?:ok|okay|so|well|and|all right|alright|right)?,? ?(?:now|next|finally|lastly|moving on|let['’]?s|let us)\b"
     r"|this is part\b|part \w+\b|chapter \w+\b|(?:first|second|third|fourth|fifth)ly\b|(?:my|the|our) next\b)",
@@ -222,7 +222,7 @@ def finished(text: str) -> str:
     capital = text[:1].upper()
     if capital.lower() == text[:1]:  # not so for "ß" and ligatures: they are no beginnings of words
         text = capital + text[1:]
-    if _TERMINAL.search(text) or not text[-1:].isascii():
+    if ends_sentence(text) or not text[-1:].isascii():
         return text
     return text.rstrip(",;:-– ") + "."
 

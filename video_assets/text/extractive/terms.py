@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import re
-import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
-import snowballstemmer
+from video_assets.language.scripts import is_wide
+from video_assets.language.stems import STEMMERS, stem
 
 ENGLISH_SHARE = 0.2
 """From this share of English function words an unmarked transcript counts as English."""
@@ -53,28 +52,10 @@ _DESCRIBING = (
     "true usual warm weak wet wide young"
 )
 _ADJECTIVES = frozenset(_DESCRIBING.split())
-_STEMMERS = {
-    "ar": "arabic",
-    "da": "danish",
-    "de": "german",
-    "el": "greek",
-    "en": "english",
-    "es": "spanish",
-    "fi": "finnish",
-    "fr": "french",
-    "hu": "hungarian",
-    "it": "italian",
-    "nl": "dutch",
-    "no": "norwegian",
-    "pt": "portuguese",
-    "ro": "romanian",
-    "ru": "russian",
-    "sv": "swedish",
-    "tr": "turkish",
-}
-
-_STEMMING = threading.Lock()
-"""A stemmer keeps the word it works on: threads take turns."""
+_STEMMED = frozenset(
+    ["ar", "da", "de", "el", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pt", "ro", "ru", "sv", "tr"]
+)
+"""Languages whose words are stemmed; one more would be another `VERSION` of summaries."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +77,7 @@ def _written(text: str) -> list[str]:
     found: list[str] = []
     for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
         word = match[0].replace("’", "'")
-        if word.isascii() or not any(_is_wide(character) for character in word):
+        if word.isascii() or not any(is_wide(character) for character in word):
             found.append(word)
         else:
             found.extend(word)
@@ -118,7 +99,8 @@ def terms(texts: Sequence[str], language: str | None) -> list[list[Term]]:
     shortest ones. Scripts without spaces give pairs of characters.
     """
     english = is_english(language, texts)
-    stemmer = _STEMMERS.get("en" if english else (language or "").lower()[:2], "")
+    code = "en" if english else (language or "").lower()[:2]
+    stemmer = STEMMERS[code] if code in _STEMMED else ""
     found = []
     for text in texts:
         written = _written(text)
@@ -137,7 +119,7 @@ def terms(texts: Sequence[str], language: str | None) -> list[list[Term]]:
 
 def _telling(left: str, right: str) -> bool:
     """Whether two characters of a script without spaces may be a word: hiragana are mostly endings."""
-    return len(left) == len(right) == 1 and all(_is_wide(each) and not "ぁ" <= each <= "ゟ" for each in (left, right))
+    return len(left) == len(right) == 1 and all(is_wide(each) and not "ぁ" <= each <= "ゟ" for each in (left, right))
 
 
 def _without_common(lines: list[list[Term]]) -> list[list[Term]]:
@@ -148,18 +130,6 @@ def _without_common(lines: list[list[Term]]) -> list[list[Term]]:
     return [[term for term in line if term.stem not in common] for line in lines]
 
 
-@lru_cache(maxsize=8)
-def _stemmer(name: str) -> Any:
-    return snowballstemmer.stemmer(name)
-
-
 @lru_cache(maxsize=100_000)
 def _stem(stemmer: str, word: str) -> str:
-    if not stemmer:
-        return word
-    with _STEMMING:
-        return str(_stemmer(stemmer).stemWord(word))
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"
+    return stem(word, stemmer) if stemmer else word

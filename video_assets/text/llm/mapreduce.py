@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 
+from video_assets.language.plain import plain_line
+from video_assets.language.sentence_ends import split_sentences
 from video_assets.text.extractive import summarizer
 from video_assets.text.grounding.support import VERSION as GROUNDING
 from video_assets.text.grounding.support import Evidence, Support
@@ -20,7 +22,7 @@ from video_assets.text.llm.plan import MOST_AT_THE_END, Plan, plan
 from video_assets.text.llm.prompt_injection import quarantined
 from video_assets.text.llm.prompts import NOTE_TOKENS, SUMMARY_TOKENS, Draft, Notes, Point
 from video_assets.text.llm.tokens import VERSION as TOKENS
-from video_assets.text.sentences import Sentence, sentences, split
+from video_assets.text.sentences import Sentence, sentences
 from video_assets.text.spoken import Spoken
 from video_assets.text.summary import Summary, SummarySentence
 
@@ -152,7 +154,7 @@ class _Work:
         """What the draft says, sentence by sentence: models now and then put two into one."""
         found: dict[str, Support] = {}
         for point in draft.sentences:
-            for text in split(prompts.plain(point.says)):
+            for text in split_sentences(plain_line(point.says)):
                 if len(text.split()) > prompts.MOST_WORDS or len(text) > prompts.MOST_LETTERS:
                     raise Unusable(f"a sentence has more than {prompts.MOST_WORDS} words: “{text[:40]}…”")
                 found.setdefault(summarizer.finished(text), self.evidence.support(text, point.at))

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from video_assets.artifacts import digest
+from video_assets.language.names import name_of
+from video_assets.language.plain import plain_line
 from video_assets.text.llm.chunking import Chunk
 
 VERSION = "prompts-1"
@@ -92,35 +94,38 @@ _AGAIN = """\
 That answer cannot be used: {problem}. Answer the same question again, with JSON alone in the shape asked for, and \
 nothing before or after it."""
 
-_LANGUAGES = {
-    "ar": "Arabic",
-    "cs": "Czech",
-    "da": "Danish",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "es": "Spanish",
-    "fi": "Finnish",
-    "fr": "French",
-    "he": "Hebrew",
-    "hi": "Hindi",
-    "hu": "Hungarian",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "nl": "Dutch",
-    "no": "Norwegian",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ro": "Romanian",
-    "ru": "Russian",
-    "sv": "Swedish",
-    "th": "Thai",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
-}
+_NAMED = frozenset(
+    [
+        "ar",
+        "cs",
+        "da",
+        "de",
+        "el",
+        "en",
+        "es",
+        "fi",
+        "fr",
+        "he",
+        "hi",
+        "hu",
+        "it",
+        "ja",
+        "ko",
+        "nl",
+        "no",
+        "pl",
+        "pt",
+        "ro",
+        "ru",
+        "sv",
+        "th",
+        "tr",
+        "uk",
+        "vi",
+        "zh",
+    ]
+)
+"""Languages that prompts call by name; another one more would be another prompt."""
 
 
 def map_prompt(chunk: Chunk, part: int, parts: int, language: str | None) -> Prompt[Notes]:
@@ -160,22 +165,17 @@ def _prompt(
     data = "\n".join(map(harmless, lines))
     # A mark that nobody who speaks can know: it is made of all that is said.
     mark = f"transcript-{digest(data)[:12]}"
-    named = _LANGUAGES.get((language or "").lower()[:2])
-    written = f"in {named}" if named else "in the language of the lines"
+    code = (language or "").lower()[:2]
+    written = f"in {name_of(code)}" if code in _NAMED else "in the language of the lines"
     system = template.format(data=_DATA.format(what=what, mark=mark), honest=_HONEST.format(language=written), **bounds)
     user = f"<{mark}>\n{data}\n</{mark}>"
     messages = ({"role": "system", "content": system}, {"role": "user", "content": user})
     return Prompt(name, messages, shape, max_tokens)
 
 
-def plain(text: str) -> str:
-    """Text on one line, without control characters."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-
-
 def harmless(line: str) -> str:
     """A line that cannot end the data or begin a role: one line, and no marks in it."""
-    text = plain(line)
+    text = plain_line(line)
     return text.replace("<", "‹").replace(">", "›").replace("|", "¦")
 
 
