@@ -17,6 +17,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from video_assets.artifacts import Manifest, Pointer
 from video_assets.artifacts.pointer import deleted_at
 from video_assets.defs.bulk_remake import REMAKE_LIGHT
+from video_assets.defs.ends import give_up
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.event_log.translate import made_from_manifest, whole
 from video_assets.defs.jobs import PROCESS_VIDEO
@@ -139,7 +140,7 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, verdict: Verdict) -> 
     if verdict.kind == "canceled":
         instance.report_run_canceled(run, message=verdict.message)
     else:
-        instance.report_run_failed(run, message=f"{verdict.kind}: {verdict.message}")
+        give_up(instance, run, verdict.kind, verdict.message)
 
 
 def cancel_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) -> int:

@@ -13,7 +13,7 @@ import pytest
 import redis
 from billiard.exceptions import WorkerLostError
 from celery.signals import task_failure
-from dagster import DagsterEventType, DagsterRunStatus
+from dagster import DagsterRunStatus
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.test_utils import create_run_for_test
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
@@ -21,7 +21,7 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 
 from video_assets.database.engine import Database
-from video_assets.defs.event_log.translate import explain
+from video_assets.defs.ends import given_up
 from video_assets.defs.instance import worker
 from video_assets.defs.instance.launcher import WAITING_TAG, WarmRunLauncher
 from video_assets.defs.instance.queues import BACKFILL, QUEUES, RUNS, queue_of
@@ -78,7 +78,8 @@ def waiting(broker: str, queue: str) -> int:
 
 
 def starting(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
-    return create_run_for_test(instance, "process_video", status=DagsterRunStatus.STARTING, tags=tags)
+    run: dg.DagsterRun = create_run_for_test(instance, "process_video", status=DagsterRunStatus.STARTING, tags=tags)
+    return run
 
 
 def status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> DagsterRunStatus:
@@ -194,17 +195,17 @@ def test_a_child_that_dies_has_its_run_failed_at_once_and_by_whose_doing_is_told
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, stopping: bool, kind: str
 ) -> None:
     """A child that is interrupted before its run is under way dies of it, and cannot say so itself."""
-    monkeypatch.setattr(worker.dg.DagsterInstance, "get", lambda: nullcontext(instance))
+    monkeypatch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(instance))
     run, interrupted = starting(instance), threading.Event()
     with worker._telling_of_dead_children(interrupted):
         if stopping:
             interrupted.set()
         task_failure.send(sender=None, exception=WorkerLostError("signal 15"), args=[run.run_id])
     assert status(instance, run) is DagsterRunStatus.FAILURE
-    (record,) = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.RUN_FAILURE).records
-    event = record.event_log_entry.dagster_event
-    assert event is not None
-    assert explain(event.message or "", [])[0] == kind
+    (ended,) = instance.get_runs(dg.RunsFilter(run_ids=[run.run_id]))
+    cause = given_up(ended)
+    assert cause is not None
+    assert cause[0] == kind
 
 
 @pytest.fixture

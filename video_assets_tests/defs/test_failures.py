@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import dagster as dg
@@ -158,6 +159,8 @@ def test_a_run_that_was_told_to_stop_is_told_from_one_whose_worker_died(message:
 
 def test_a_step_that_was_stopped_since_its_run_was_given_up_is_not_to_blame() -> None:
     stopped = [{"stage": "summaries", "message": "DagsterExecutionInterruptedError; the run's log has the details"}]
+    cause = ("worker_lost", "the worker has been silent")
+    assert explain("Steps failed", stopped, cause) == ("worker_lost", None, "the worker has been silent")
     assert explain("worker_lost: the worker has been silent for 61 s; try again", stopped) == (
         "worker_lost",
         None,
@@ -192,7 +195,9 @@ def test_whoever_waits_for_a_server_gives_signs_of_life(settings: Settings, monk
 
 def test_an_input_that_cannot_be_read_just_now_is_waited_for() -> None:
     pauses: list[float] = []
-    answers = iter([TransientError("away"), TransientError("away", retry_after=9), "the manifest"])
+    answers: Iterator[Exception | str] = iter(
+        [TransientError("away"), TransientError("away", retry_after=9), "the manifest"]
+    )
 
     def read() -> str:
         answer = next(answers)

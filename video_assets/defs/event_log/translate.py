@@ -12,6 +12,7 @@ from dagster import DagsterEventType, EventLogRecord
 from video_assets.artifacts import Manifest, ManifestFile, Pointer
 from video_assets.artifacts.pointer import read_manifest
 from video_assets.defs.bulk_remake import REMAKE_LIGHT, video_ids_of
+from video_assets.defs.ends import given_up
 from video_assets.defs.partitions import video_id_of
 from video_assets.errors import PermanentError, one_line
 from video_assets.projection.events import (
@@ -39,13 +40,14 @@ STATES = {
 
 WORKER_LOST, LAUNCH_LOST = "worker_lost", "launch_lost"
 
+# Sentences of Dagster. A test has the real Dagster say each, so that a reworded release is noticed.
 # What the code server writes when a run's process died under it; nothing else marks a run failed so.
-_DIED = "marked as failed from outside the execution context"
+DIED = "marked as failed from outside the execution context"
 # What a run says that was stopped by a signal nobody asked Dagster for (a worker told to go, a machine going down).
 # It had the time to say so, so nothing went wrong with it.
-_INTERRUPTED = "Execution was interrupted unexpectedly"
+INTERRUPTED = "Execution was interrupted unexpectedly"
 # What a run says that broke off between its steps: its storage, or its machine, gave way under it.
-_BROKE_OFF = "An exception was thrown during execution"
+BROKE_OFF = "An exception was thrown during execution"
 
 _TOLD = ("source", "language", "speech_seconds")
 """Facts of a transcript that its table keeps beside the model's own."""
@@ -184,7 +186,7 @@ def run_changed(
     if state is not RunState.FAILED:
         return [change(video_ids, state, "", None, "")]
     if bad is None:
-        return [change(video_ids, state, *explain(event.message or "", failures))]
+        return [change(video_ids, state, *explain(event.message or "", failures, given_up(dagster_run)))]
     # A run over many videos: each bad one failed alone, for the others the run went well.
     fine = tuple(video_id for video_id in video_ids if str(video_id) not in bad)
     return [
@@ -193,24 +195,32 @@ def run_changed(
     ]
 
 
-def explain(message: str, failures: Sequence[Mapping[str, Any]]) -> tuple[str, Stage | None, str]:
-    """Kind, stage and one line for a failed run, out of its own message and its step failures' metadata."""
-    if _INTERRUPTED in message:
-        return HANDED_BACK, None, "the worker was told to stop in the middle; try again"
+def explain(
+    message: str, failures: Sequence[Mapping[str, Any]], cause: tuple[str, str] | None = None
+) -> tuple[str, Stage | None, str]:
+    """Kind, stage and one line for a failed run, out of the cause that its tags name, its step failures' metadata
+    and its own message."""
     # Whoever gave the run up has the word: its step fails after that, of being stopped for it.
-    for kind in (WORKER_LOST, LAUNCH_LOST, HANDED_BACK):
-        if message.startswith(f"{kind}: "):
-            return kind, None, one_line(message.removeprefix(f"{kind}: "))
+    if cause := cause or _given_up_before_tags(message):
+        return cause[0], None, one_line(cause[1])
+    if INTERRUPTED in message:
+        return HANDED_BACK, None, "the worker was told to stop in the middle; try again"
     for failure in failures:
         stage = failure.get("stage")
         known = Stage(stage) if stage in {each.value for each in Stage} else None
         words = failure.get("message") or "unexpected error; the run's log has the details"
         return str(failure.get("kind") or "unknown"), known, one_line(str(words))
-    if _BROKE_OFF in message:
+    if BROKE_OFF in message:
         return WORKER_LOST, None, "the run broke off; try again, its log has the details"
-    if _DIED in message:
+    if DIED in message:
         return WORKER_LOST, None, "the worker died; try again"
     return "launch", None, one_line(message) or "the run could not be started; see its log"
+
+
+def _given_up_before_tags(message: str) -> tuple[str, str] | None:
+    """The cause that releases before the tags wrote into the message: their event logs are still read."""
+    cause, colon, words = message.partition(": ")
+    return (cause, words) if colon and cause in (WORKER_LOST, LAUNCH_LOST, HANDED_BACK) else None
 
 
 def _videos_of(run: dg.DagsterRun) -> tuple[int, ...]:

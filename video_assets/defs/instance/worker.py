@@ -27,10 +27,9 @@ from dagster import DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 
 from video_assets.database.engine import Database
-from video_assets.defs.event_log.translate import WORKER_LOST
+from video_assets.defs.ends import Cause, give_up
 from video_assets.defs.instance.queues import EXECUTE_RUN, QUEUES, make_app
 from video_assets.errors import TransientError
-from video_assets.projection.fold import HANDED_BACK
 from video_assets.settings import Settings
 
 T = TypeVar("T")
@@ -190,7 +189,7 @@ def _telling_of_dead_children(interrupted: threading.Event) -> Iterator[None]:
     def tell(sender: Any = None, exception: Any = None, args: Sequence[str] = (), **_: object) -> None:
         if isinstance(exception, WorkerLostError) and args:
             with suppress(Exception):  # the heartbeat tells it in the end
-                _lost(args[0], HANDED_BACK if interrupted.is_set() else WORKER_LOST)
+                _lost(args[0], "handed_back" if interrupted.is_set() else "worker_lost")
 
     task_failure.connect(tell)
     try:
@@ -199,7 +198,7 @@ def _telling_of_dead_children(interrupted: threading.Event) -> Iterator[None]:
         task_failure.disconnect(tell)
 
 
-def _lost(run_id: str, kind: str) -> None:
+def _lost(run_id: str, cause: Cause) -> None:
     with dg.DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
@@ -207,5 +206,5 @@ def _lost(run_id: str, kind: str) -> None:
         if run.status is DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, message="canceled; its worker ended with it")
         else:
-            went = "was told to stop" if kind == HANDED_BACK else "died"
-            instance.report_run_failed(run, message=f"{kind}: the worker {went}; try again")
+            went = "was told to stop" if cause == "handed_back" else "died"
+            give_up(instance, run, cause, f"the worker {went}; try again")
