@@ -60,6 +60,8 @@ setup(
         "pandas>=2.2",
         "matplotlib>=3.9",
         "snowballstemmer>=3.0",
+        # Counts slips of the pen.
+        "rapidfuzz>=3.12",
         # Makes calls again.
         "tenacity>=9.1",
         "rich>=13.9",

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from video_assets.errors import PermanentError, one_line
+from video_assets.language.names import code_of
 from video_assets.speech.clean import clean_text
 from video_assets.speech.encoding import decode
-from video_assets.speech.language import code_of
 from video_assets.speech.transcript import Segment, Source, Transcript, covered_seconds
 
 VERSION = "captions-3"

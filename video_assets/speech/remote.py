@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from video_assets.language.names import code_of
 from video_assets.speech.endpoint import Detail, Endpoint, NoTimes
-from video_assets.speech.language import agreed, code_of
-from video_assets.speech.shorten import shortened
+from video_assets.speech.language import agreed
+from video_assets.speech.shorten import SENTENCE_END, shortened
 from video_assets.speech.sound import Span, Window, opened, stretch_cut
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
 from video_assets.speech.verify import repeated
@@ -38,8 +39,7 @@ SECOND_TRY_TEMPERATURE = 0.4
 SLACK = 1.0
 """Seconds by which times may lie outside their chunk before none of them are believed."""
 _LOG_PROBABILITY_LIMIT, _NO_SPEECH_LIMIT = -1.0, 0.6
-_ENDS = ".!?…。\uff01\uff1f\u0964\u061f\u06d4"
-_SENTENCES = re.compile(f'[^{_ENDS}]+[{_ENDS}"\u201d\u2019»)]*\\s*')
+_SENTENCES = re.compile(f'[^{SENTENCE_END}]+[{SENTENCE_END}"\u201d\u2019»)]*\\s*')
 _LONGEST_PIECE = 120
 """Characters."""
 

@@ -1,41 +1,10 @@
-"""Names of languages, and the vote on which is spoken."""
+"""The vote on which language is spoken."""
 
 from __future__ import annotations
 
 import pytest
 
-from video_assets.speech.language import agreed, code_of
-
-
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("en", "en"),
-        ("eng", "en"),
-        ("English", "en"),
-        ("en-GB", "en"),
-        ("pt_BR", "pt"),
-        ("ger", "de"),
-        ("deu", "de"),
-        ("Mandarin", "zh"),
-        ("haitian creole", "ht"),
-        (" German ", "de"),
-        ("xx", None),
-        ("", None),
-        (None, None),
-        (7, None),
-        ("und", None),
-        ("English" * 100, None),
-    ],
-)
-def test_a_language_is_known_by_code_and_name(name: object, code: str | None) -> None:
-    assert code_of(name) == code
-
-
-def test_every_language_of_the_models_is_known() -> None:
-    from faster_whisper.tokenizer import _LANGUAGE_CODES
-
-    assert [code for code in _LANGUAGE_CODES if code_of(code) != code] == []
+from video_assets.speech.language import agreed
 
 
 def test_an_excerpt_counts_by_how_much_is_said_in_it() -> None:

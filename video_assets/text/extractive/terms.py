@@ -52,9 +52,8 @@ _DESCRIBING = (
     "true usual warm weak wet wide young"
 )
 _ADJECTIVES = frozenset(_DESCRIBING.split())
-_STEMMED = frozenset(
-    ["ar", "da", "de", "el", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pt", "ro", "ru", "sv", "tr"]
-)
+_STEMMED_LANGUAGES = "ar da de el en es fi fr hu it nl no pt ro ru sv tr"
+_STEMMED = frozenset(_STEMMED_LANGUAGES.split())
 """Languages whose words are stemmed; one more would be another `VERSION` of summaries."""
 
 

@@ -94,38 +94,9 @@ _AGAIN = """\
 That answer cannot be used: {problem}. Answer the same question again, with JSON alone in the shape asked for, and \
 nothing before or after it."""
 
-_NAMED = frozenset(
-    [
-        "ar",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "en",
-        "es",
-        "fi",
-        "fr",
-        "he",
-        "hi",
-        "hu",
-        "it",
-        "ja",
-        "ko",
-        "nl",
-        "no",
-        "pl",
-        "pt",
-        "ro",
-        "ru",
-        "sv",
-        "th",
-        "tr",
-        "uk",
-        "vi",
-        "zh",
-    ]
-)
-"""Languages that prompts call by name; another one more would be another prompt."""
+_NAMED_LANGUAGES = "ar cs da de el en es fi fr he hi hu it ja ko nl no pl pt ro ru sv th tr uk vi zh"
+_NAMED = frozenset(_NAMED_LANGUAGES.split())
+"""Languages that prompts call by name; one more would be another `VERSION` of prompts."""
 
 
 def map_prompt(chunk: Chunk, part: int, parts: int, language: str | None) -> Prompt[Notes]:
