@@ -22,7 +22,7 @@ KEY = "sk-not-to-be-seen-4711"
 
 @pytest.fixture
 def secretive(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, openai_api_key=KEY, openai_base_url="http://127.0.0.1:9/v1/")
+    return Settings(home=tmp_path, openai_api_key=SecretStr(KEY), openai_base_url="http://127.0.0.1:9/v1/")
 
 
 def test_the_key_is_shown_by_nothing_that_shows_settings(secretive: Settings, caplog: pytest.LogCaptureFixture) -> None:
@@ -93,7 +93,7 @@ def test_settings_are_exported_by_threads_at_once_and_never_seen_to_vanish(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEO_ASSETS_HOME", str(tmp_path))
-    ours, missing, over = Settings.load(), [], threading.Event()
+    ours, missing, over = Settings.load(), list[str](), threading.Event()
 
     def look() -> None:
         while not over.is_set():

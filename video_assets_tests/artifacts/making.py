@@ -50,7 +50,13 @@ def manifest(number: int = 1, *, made_at: datetime | None = None, **changes: Any
 
 def file(name: str = "a.mp4", sha256: str = "0" * 64, **changes: Any) -> ManifestFile:
     """A file of a manifest."""
-    values = {"name": name, "key": f"videos/1/x/{name}", "bytes": 1, "sha256": sha256, "content_type": "video/mp4"}
+    values: dict[str, Any] = {
+        "name": name,
+        "key": f"videos/1/x/{name}",
+        "bytes": 1,
+        "sha256": sha256,
+        "content_type": "video/mp4",
+    }
     return ManifestFile(**(values | changes))
 
 

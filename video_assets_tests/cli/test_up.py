@@ -12,6 +12,7 @@ import stat
 import subprocess
 import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -73,7 +74,7 @@ def test_what_is_killed_is_started_again_and_goes_on_with_its_work(settings: Set
 
         wait_for("the parts to be started again", again, 30)
         for name in PARTS:
-            wait_for("it to be said", lambda name=name: f"the {name} ended (killed by SIGKILL)" in said(running), 5)
+            wait_for("it to be said", partial(tells, running, f"the {name} ended (killed by SIGKILL)"), 5)
         shutil.copy(clip, settings.inbox_folder / "herons.mp4")
         systems = Systems(settings)
         wait_until(systems, 1, "ready", 120)
@@ -87,6 +88,10 @@ def test_what_is_killed_is_started_again_and_goes_on_with_its_work(settings: Set
 
 def said(running: Up) -> str:
     return running.said.read_text()
+
+
+def tells(running: Up, line: str) -> bool:
+    return line in said(running)
 
 
 def test_doctor_names_the_part_that_is_dead_or_does_not_answer(settings: Settings) -> None:
@@ -187,7 +192,7 @@ def guards(running: Up) -> list[psutil.Process]:
 
 def command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 

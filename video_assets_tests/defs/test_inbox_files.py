@@ -20,7 +20,8 @@ from video_assets.artifacts.captions import current_captions
 from video_assets.defs.sensors import inbox as sensor
 from video_assets.errors import TransientError
 from video_assets.intake import inbox as inboxes
-from video_assets.intake.drops import Seen, cursor_of, seen_before
+from video_assets.intake.drops import Seen, cursor_of, look, seen_before
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
 from video_assets.storage import Stored, local
 from video_assets.systems import Systems
@@ -100,7 +101,7 @@ def test_captions_that_are_still_written_hold_their_video_back(systems: Systems,
 
 def during_the_copy(monkeypatch: pytest.MonkeyPatch, systems: Systems, act: Callable[[], object]) -> None:
     """Does something once, when the first bytes were read."""
-    real, done = local._read, []
+    real, done = local._read, list[bool]()
 
     def reading(file: Any) -> bytes:
         chunk = real(file)
@@ -213,12 +214,11 @@ def test_one_that_fails_in_a_way_nobody_expected_does_not_stop_the_others(
 ) -> None:
     for name in ("a.mp4", "b.mp4"):
         (inbox / name).write_bytes(FILM)
-    real = inboxes.take_in
 
     def odd(path: Path, **more: Any) -> Any:
         if path.name == "a.mp4":
             raise RuntimeError("two\nlines")
-        return real(path, **more)
+        return take_in(path, **more)
 
     monkeypatch.setattr(inboxes, "take_in", odd)
     assert "a.mp4 has to wait: unexpected RuntimeError: two lines" in tick()
@@ -277,10 +277,9 @@ def test_a_link_swapped_in_after_the_look_reads_nothing_outside(
     secret.write_bytes(b"nobody's business")
     (inbox / "talk.mp4").write_bytes(FILM)
     (inbox / "talk.vtt").write_bytes(CAPTIONS)
-    real = inboxes.look
 
     def swap(*words: Any) -> dict[str, Seen]:
-        seen = real(*words)
+        seen = look(*words)
         (inbox / name).unlink()
         (inbox / name).symlink_to(secret)
         return seen

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from video_assets.artifacts import Manifest
@@ -69,7 +70,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             heartbeat_seconds=0.5,
             summarizer="openai",
             openai_base_url=standin.url,
-            openai_api_key=KEY,
+            openai_api_key=SecretStr(KEY),
             summary_model="stand-in",
         )
         with open_instance(settings) as instance:
@@ -141,7 +142,7 @@ def test_nothing_is_asked_again_for_what_is_fresh_nor_where_only_the_pace_change
     def again() -> None:
         assert house.summaries() == before
         assert house.summaries(summary_concurrency=1, summary_max_usd=9.0, summary_requests_per_minute=500) == before
-        assert house.summaries(openai_api_key=Settings(openai_api_key="other-account").openai_api_key) == before
+        assert house.summaries(openai_api_key=SecretStr("other-account")) == before
 
     assert house.calls_of(again) == []
 

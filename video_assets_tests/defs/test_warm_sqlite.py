@@ -92,7 +92,7 @@ def test_the_embedded_instance_uses_it(settings: Settings) -> None:
     with open_instance(settings) as instance:
         assert type(instance.event_log_storage).__module__ == WarmSqliteStorage.__module__
         assert type(instance.run_storage).__module__ == WarmSqliteStorage.__module__
-        assert type(instance.schedule_storage).__module__ == WarmSqliteStorage.__module__  # type: ignore[union-attr]
+        assert type(instance.schedule_storage).__module__ == WarmSqliteStorage.__module__
 
 
 def _write_and_die(home: Path, told_to: Any) -> None:

@@ -220,12 +220,12 @@ def test_the_tests_find_the_containers_where_they_find_the_packages() -> None:
 
 def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
     """Of each package in a lock: its version, and the hashes it may have."""
-    found = {}
+    found: dict[str, tuple[str, frozenset[str]]] = {}
     for block in re.split(r"\n(?=\S)", path.read_text(encoding="utf-8")):
         head = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", block)
         if head:
             name = canonicalize_name(head[1])
-            found[f"{name} {head[2]}"] = (name, frozenset(re.findall(r"sha256:[0-9a-f]+", block)))
+            found[f"{name} {head[2]}"] = (str(name), frozenset(re.findall(r"sha256:[0-9a-f]+", block)))
     return found
 
 

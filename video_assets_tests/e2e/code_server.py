@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import SensorExecutionArgs
@@ -44,7 +45,7 @@ class Ticking:
             timeout=60,
         )
         answer = deserialize_value(self._client.external_sensor_execution(arguments))
-        assert hasattr(answer, "cursor"), f"{sensor}: {answer}"
+        assert isinstance(answer, SensorExecutionData), f"{sensor}: {answer}"
         self._cursors[sensor] = answer.cursor
 
     def rounds(self, number: int) -> Footprint:

@@ -176,7 +176,7 @@ def _answers(running: House) -> bool:
 
 def _command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 

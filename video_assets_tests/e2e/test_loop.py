@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from dagster._core.scheduler.instigation import SensorInstigatorData
 from sqlalchemy import func, select
 
 from video_assets.database.models import ArtifactRow, AttemptRow, OutboxRow, VariantRow, VideoRow
@@ -219,5 +220,5 @@ def log_is_read(running: House) -> bool:
 
     with open_instance(running.settings) as instance:
         states = [state for state in instance.all_instigator_state() if state.instigator_name == "status_sensor"]
-        cursor = states[0].instigator_data.cursor if states and states[0].instigator_data else None
-        return int(cursor or 0) >= newest_storage_id(instance)
+        read = states[0].instigator_data if states else None
+        return int((isinstance(read, SensorInstigatorData) and read.cursor) or 0) >= newest_storage_id(instance)

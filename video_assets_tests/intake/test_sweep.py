@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,7 +137,7 @@ def test_a_process_that_was_killed_and_not_yet_waited_for_is_dead(house: House) 
         assert len(house.sweep()) == 1
 
 
-def claimed_by(house: House, **changes: str) -> None:
+def claimed_by(house: House, **changes: Any) -> None:
     holder = replace(this_process(), **changes)
     with house.database.write() as session:
         video = upload_rows.add_video(session, title="x", now=utc_now())
@@ -205,7 +206,6 @@ def test_a_process_is_dead_only_where_that_is_certain() -> None:
 
 def test_copies_in_the_work_folder_go_with_their_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(home=tmp_path, reconcile_seconds=1)
-    sweep_work = partial(list, sweep._sweep_work(settings))
     with intake_folder(settings) as ours:
         (ours / "half").write_bytes(b"half")
         dead = settings.work_folder / "intake-dead"
@@ -217,7 +217,7 @@ def test_copies_in_the_work_folder_go_with_their_process(tmp_path: Path, monkeyp
         with growing.open("wb"):
             for path in (ours, dead, before, growing):
                 os.utime(path, (1, 1))
-            said = sweep_work()
+            said = list(sweep._sweep_work(settings))
             assert sorted(path.name for path in settings.work_folder.iterdir()) == sorted((ours.name, growing.name))
         assert len(said) == 2
     assert not ours.exists()

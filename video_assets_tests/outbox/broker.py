@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -25,10 +25,10 @@ class Heard:
     """When the broker's log says it came, milliseconds since 1970."""
 
 
-def make_topic(servers: str, name: str, *, partitions: int = 1, **config: str) -> None:
+def make_topic(servers: str, name: str, *, partitions: int = 1, config: dict[str, str] | None = None) -> None:
     """A topic, made on purpose."""
     admin = AdminClient({"bootstrap.servers": servers})
-    admin.create_topics([NewTopic(name, partitions, config=config)])[name].result(30)
+    admin.create_topics([NewTopic(name, partitions, config=config or {})])[name].result(30)
 
 
 def heard(servers: str, topics: list[str], until: Callable[[list[Heard]], bool], seconds: float = 20) -> list[Heard]:
@@ -67,11 +67,12 @@ def heard_in_order(messages: list[Heard], topics: list[str], key: str) -> bool:
 
 
 def _heard(message: Message) -> Heard:
-    headers = {name: (value or b"").decode() for name, value in message.headers() or ()}
+    # The library's type is that of what may be sent; what comes is a list of names and bytes.
+    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
     return Heard(
         message.topic() or "",
         (message.key() or b"").decode(),
         json.loads(message.value() or b"null"),
-        headers,
+        {name: (value or b"").decode() for name, value in headers},
         message.timestamp()[1],
     )

@@ -133,7 +133,7 @@ def test_order_and_parking_hold_from_one_batch_to_the_next(
 ) -> None:
     for name, value in (("AT_ONCE", 40), ("BATCH", 7)):
         monkeypatch.setattr(f"video_assets.outbox.publisher.{name}", value)
-    make_topic(kafka.kafka_bootstrap_servers, f"{kafka.kafka_topic_prefix}video.summarized", **SMALL)
+    make_topic(kafka.kafka_bootstrap_servers, f"{kafka.kafka_topic_prefix}video.summarized", config=SMALL)
     big = messages.summarized(1, "run03", "f", file_key="k", text=noise(20_000), at=AT)
     runs = [f"run{number:02}" for number in range(20)]
     with database.write() as session:
@@ -190,7 +190,7 @@ def test_a_refused_event_is_parked_and_holds_its_own_video_alone(
     database: Database, kafka: Settings, publisher: KafkaPublisher
 ) -> None:
     prefix = kafka.kafka_topic_prefix
-    make_topic(kafka.kafka_bootstrap_servers, f"{prefix}video.summarized", **SMALL)
+    make_topic(kafka.kafka_bootstrap_servers, f"{prefix}video.summarized", config=SMALL)
     big = messages.summarized(1, "r", "f", file_key="k", text=noise(20_000), at=AT)
     tell(
         database, *([big if event.topic == big.topic and v == 1 else event for event in story(v)] for v in range(1, 31))
@@ -282,7 +282,7 @@ def test_nothing_is_sent_that_is_no_longer_ours(kafka: Settings, publisher: Kafk
         queue.Outgoing(seq, str(uuid4()), 7, "video.transcoded", json.dumps({"videoId": 7, "seq": seq}), 0)
         for seq in range(1, 51)
     ]
-    asked, safe = itertools.count(), []
+    asked, safe = itertools.count(), list[str]()
 
     def ours() -> None:
         if next(asked) >= 3:

@@ -243,7 +243,7 @@ def test_writers_are_not_disturbed_by_deletes_next_door(storage: Storage, backen
     def put_and_delete(name: str) -> None:
         try:
             for number in range(60 if backend == "local" else 30):
-                again(lambda number=number: storage.put_bytes(f"v/1/{name}/{number}", b"x"))
+                again(partial(storage.put_bytes, f"v/1/{name}/{number}", b"x"))
                 again(lambda: storage.put_file(f"v/1/{name}/file", file))
                 storage.delete_prefix(f"v/1/{name}/")
                 list(storage.list("v/"))

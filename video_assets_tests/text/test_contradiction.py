@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -59,7 +60,7 @@ def test_a_title_is_no_name() -> None:
 
 
 @pytest.mark.parametrize("each", [*GROUNDING, *UNSEEN], ids=lambda each: each["name"])
-def test_no_sentence_of_a_talk_contradicts_it(each: dict) -> None:
+def test_no_sentence_of_a_talk_contradicts_it(each: dict[str, Any]) -> None:
     evidence = Evidence(each["said"], each["language"])
     scores = {text: evidence.support(text).score for text in each["said"]}
     assert [text for text, score in scores.items() if score < 1 and _has_meaning(evidence, text)] == []

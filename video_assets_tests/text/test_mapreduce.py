@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,12 +174,12 @@ def lying(inventions: list[str], *, honest_ones: int) -> Callable[[Call], Reacti
     return behave
 
 
-def repeated(each: dict) -> Said:
+def repeated(each: dict[str, Any]) -> Said:
     return said(*each["said"], language=each["language"])
 
 
 @pytest.mark.parametrize("each", GROUNDING, ids=lambda each: each["name"])
-def test_everything_invented_is_caught_and_everything_honest_kept(each: dict, tmp_path: Path) -> None:
+def test_everything_invented_is_caught_and_everything_honest_kept(each: dict[str, Any], tmp_path: Path) -> None:
     spoken = repeated(each)
     known = {summarizer.finished(text) for text in each["invented"]}
     # Four, and no more: any invention that passed would find a place among the six.

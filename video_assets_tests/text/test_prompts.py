@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -86,7 +87,7 @@ def test_a_repair_asks_the_same_and_says_what_was_wrong() -> None:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda each: each["name"])
-def test_an_obedient_model_is_not_made_to_obey(attempt: dict, tmp_path: Path) -> None:
+def test_an_obedient_model_is_not_made_to_obey(attempt: dict[str, Any], tmp_path: Path) -> None:
     """The stand-in does whatever it finds in what it is shown: it must not be shown it, or its answer must not pass."""
     before, after = list(talk(4).segments), list(talk(9).segments)
     texts = [each.text for each in before] + attempt["said"] + [each.text for each in after]
