@@ -6,7 +6,6 @@ One transaction for up to 500 videos. Everything may be applied again without ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ from video_assets.outbox import rows as outbox
 from video_assets.projection import store
 from video_assets.projection.events import Event, Made, RunChanged, Unusable
 from video_assets.projection.fold import blamed, fold, outbox_change, settle
-from video_assets.projection.state import Attempt, VideoState
+from video_assets.projection.state import Attempt
 from video_assets.projection.store import Change, Stored
 from video_assets.settings import Settings
 from video_assets.videos import VideoStatus, utc_now
@@ -30,58 +29,25 @@ NO_STORAGE_ID = 0
 """Of an event that no event log holds, such as one told by a pointer. If it cannot be applied, that is not noted."""
 
 
-@dataclass(frozen=True)
-class Applied:
-    """What came of some events."""
-
-    applied: int = 0
-    """Events that were folded into at least one video."""
-    dropped: int = 0
-    """Events about deleted videos only."""
-    unapplied: int = 0
-    """Events that belong to no video; they are in `unapplied_events`."""
-    touched: tuple[int, ...] = ()
-    """Videos that some event was about, changed or not."""
-    changed: tuple[int, ...] = ()
-    """Videos of which a row was written."""
-    became_ready: tuple[int, ...] = ()
-    became_failed: tuple[int, ...] = ()
-
-
-def load_states(session: Session, video_ids: Sequence[int]) -> dict[int, VideoState]:
-    """The states of the videos that exist."""
-    return {video_id: stored.state for video_id, stored in store.load(session, video_ids).items()}
-
-
 def apply(
     database: Database, events: Iterable[tuple[int, Event]], settings: Settings, *, announce: bool = True
-) -> Applied:
-    """Applies events, each with its storage id. Raises TransientError where the database is not there; what
-    was applied up to then stays, and all of it can be applied again. Without `announce` messages are noted
-    as told long ago."""
-    numbered = list(enumerate(events))
-    about: dict[int, list[tuple[int, int, Made | RunChanged]]] = {}
-    unusable: list[tuple[int, int, Unusable]] = []
-    for position, (storage_id, event) in numbered:
+) -> tuple[int, ...]:
+    """Applies events, each with its storage id; returns the videos that they were about, changed or not, as far as
+    there are such. Raises TransientError where the database is not there; what was applied up to then stays, and all
+    of it can be applied again. Without `announce` messages are noted as told long ago."""
+    about: dict[int, list[tuple[int, Made | RunChanged]]] = {}
+    unusable: list[tuple[int, Unusable]] = []
+    for storage_id, event in events:
         if isinstance(event, Unusable):
-            unusable.append((position, storage_id, event))
+            unusable.append((storage_id, event))
             continue
         for video_id in dict.fromkeys(_videos_of(event)):
-            about.setdefault(video_id, []).append((position, storage_id, event))
-    tally = _Tally()
+            about.setdefault(video_id, []).append((storage_id, event))
     _note_unusable(database, unusable)
+    touched: list[int] = []
     for chunk in _chunks(sorted(about), VIDEOS_PER_TRANSACTION):
-        _apply_chunk(database, {video_id: about[video_id] for video_id in chunk}, settings, announce, tally)
-    missed = tally.unknown | {position for position, _, _ in unusable}
-    return Applied(
-        applied=len(tally.applied),
-        dropped=len(tally.dropped - tally.applied),
-        unapplied=len(missed),
-        touched=tuple(tally.touched),
-        changed=tuple(tally.changed),
-        became_ready=tuple(tally.became_ready),
-        became_failed=tuple(tally.became_failed),
-    )
+        touched += _apply_chunk(database, {video_id: about[video_id] for video_id in chunk}, settings, announce)
+    return tuple(touched)
 
 
 def blamed_attempts(session: Session, video_ids: Sequence[int]) -> dict[int, list[Attempt]]:
@@ -96,31 +62,19 @@ def blamed_attempts(session: Session, video_ids: Sequence[int]) -> dict[int, lis
     return {video_id: blamed(attempts) for video_id, attempts in ended.items()}
 
 
-class _Tally:
-    """What is counted while chunks are applied; events by their position, as one can be about several videos."""
-
-    def __init__(self) -> None:
-        self.applied: set[int] = set()
-        self.dropped: set[int] = set()
-        self.unknown: set[int] = set()
-        self.touched: list[int] = []
-        self.changed: list[int] = []
-        self.became_ready: list[int] = []
-        self.became_failed: list[int] = []
+_About = Mapping[int, Sequence[tuple[int, Made | RunChanged]]]
 
 
-_About = Mapping[int, Sequence[tuple[int, int, Made | RunChanged]]]
-
-
-def _apply_chunk(database: Database, about: _About, settings: Settings, announce: bool, tally: _Tally) -> None:
+def _apply_chunk(database: Database, about: _About, settings: Settings, announce: bool) -> list[int]:
+    """Applies what there is about a few videos; returns those that exist."""
     with database.write() as session:
         stored = store.load(session, list(about), lock=True)
         missing = [video_id for video_id in about if video_id not in stored]
         deleted = set(session.scalars(select(DeletedVideoRow.video_id).where(DeletedVideoRow.video_id.in_(missing))))
         unknown = [video_id for video_id in missing if video_id not in deleted]
-        _note(session, [_unknown(i, event, v) for v in unknown for _, i, event in about[v]])
+        _note(session, [_unknown(i, event, v) for v in unknown for i, event in about[v]])
         told = outbox.told_outcomes(session, list(stored))
-        changes = [_change(before, [event for _, _, event in about[v]], settings) for v, before in stored.items()]
+        changes = [_change(before, [event for _, event in about[v]], settings) for v, before in stored.items()]
         store.save(session, changes)
         messages = [outbox_change(told[c.state.video_id], c.state, c.settled) for c in changes]
         outbox.withdraw(session, [i for message in messages for i in message.withdraw])
@@ -131,13 +85,8 @@ def _apply_chunk(database: Database, about: _About, settings: Settings, announce
             service=settings.outbox_service,
             published=not announce,
         )
-        _forget(session, [i for video_id in stored for _, i, _ in about[video_id]])
-    tally.applied |= {position for video_id in stored for position, _, _ in about[video_id]}
-    tally.dropped |= {position for video_id in deleted for position, _, _ in about[video_id]}
-    tally.unknown |= {position for video_id in unknown for position, _, _ in about[video_id]}
-    tally.touched += stored
-    for change in changes:
-        _count(change, tally)
+        _forget(session, [i for video_id in stored for i, _ in about[video_id]])
+    return list(stored)
 
 
 def _change(before: Stored, events: Iterable[Made | RunChanged], settings: Settings) -> Change:
@@ -147,30 +96,15 @@ def _change(before: Stored, events: Iterable[Made | RunChanged], settings: Setti
     return Change(before, state, settle(state, max_lost_workers=settings.max_lost_workers))
 
 
-def _count(change: Change, tally: _Tally) -> None:
-    before, now, video_id = change.before, change.settled, change.state.video_id
-    if (before.state.ledger, before.state.attempts, before.status) != (
-        change.state.ledger,
-        change.state.attempts,
-        now.status,
-    ):
-        tally.changed.append(video_id)
-    if now.status is not before.status:
-        if now.status is VideoStatus.READY:
-            tally.became_ready.append(video_id)
-        elif now.status is VideoStatus.FAILED:
-            tally.became_failed.append(video_id)
-
-
 def _videos_of(event: Made | RunChanged) -> tuple[int, ...]:
     return (event.video_id,) if isinstance(event, Made) else event.video_ids
 
 
-def _note_unusable(database: Database, unusable: Sequence[tuple[int, int, Unusable]]) -> None:
+def _note_unusable(database: Database, unusable: Sequence[tuple[int, Unusable]]) -> None:
     if unusable:
         now = utc_now()  # such an event has no time of its own: when it was noticed
         with database.write() as session:
-            _note(session, [_noted(i, e.kind, e.partition, e.reason, e.payload, now) for _, i, e in unusable])
+            _note(session, [_noted(i, e.kind, e.partition, e.reason, e.payload, now) for i, e in unusable])
 
 
 def _unknown(storage_id: int, event: Made | RunChanged, video_id: int) -> dict[str, Any]:

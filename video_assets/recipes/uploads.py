@@ -34,7 +34,8 @@ def make(artifact: Artifact, making: Making) -> None:
         max_duration=settings.max_duration_seconds,
     )
     artifact.facts.update(probed.to_facts())
-    artifact.verify(checked.verify_upload(path, probed))
+    limits = {"max_bytes": settings.max_upload_bytes, "max_duration": settings.max_duration_seconds}
+    artifact.verify(checked.verify_upload(path, probed, **limits))
 
 
 def _must_be_what_it_was(artifact: Artifact) -> None:

@@ -20,7 +20,7 @@ _LIVE = (RunState.QUEUED.value, RunState.STARTED.value)
 
 def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> str:
     """Notes that somebody starts a run of the video himself; returns its run key. It keeps the uploads sensor
-    away until it is older than LAUNCH_TIMEOUT (see `renew`). A launch that is open already is taken over.
+    away until it is older than LAUNCH_TIMEOUT. A launch that is open already is taken over.
     PermanentError where the video is gone."""
     row = _open_launch(session, video_id) or _new(session, video_id, claimed_by, reason, now)
     if row is None:
@@ -56,18 +56,6 @@ def close(session: Session, video_id: int, *, now: datetime) -> None:
     session.execute(
         update(LaunchRow).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None)).values(closed_at=now)
     )
-
-
-def renew(session: Session, video_ids: Sequence[int], *, claimed_by: str, now: datetime) -> None:
-    """Keeps claims whose turn has not come yet from being taken over."""
-    held = (LaunchRow.video_id.in_(video_ids), LaunchRow.claimed_by == claimed_by, LaunchRow.closed_at.is_(None))
-    session.execute(update(LaunchRow).where(*held).values(requested_at=now))
-
-
-def release(session: Session, video_ids: Sequence[int], *, claimed_by: str, now: datetime) -> None:
-    """Gives claims up: the videos wait for the uploads sensor like any other."""
-    held = (LaunchRow.video_id.in_(video_ids), LaunchRow.claimed_by == claimed_by, LaunchRow.closed_at.is_(None))
-    session.execute(update(LaunchRow).where(*held).values(closed_at=now))
 
 
 def open_run_keys(session: Session) -> list[str]:

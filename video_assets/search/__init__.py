@@ -1,4 +1,8 @@
-"""Search down to the second something is said."""
+"""Search down to the second something is said: what goes into an index, how hits are ranked and shown, and the two
+indices.
+
+Where documents come from and when they are put is not here.
+"""
 
 from pathlib import Path
 

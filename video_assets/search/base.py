@@ -125,9 +125,6 @@ class SearchIndex(Protocol):
         videos `kept` (looked at when all documents have been read); `removed` are gone for ever. Searches are answered
         meanwhile, and what is put meanwhile stays. Returns how many videos it holds."""
 
-    def wipe(self) -> None:
-        """Empties the index; what was removed for ever stays removed."""
-
     def count(self) -> int:
         """How many videos are held."""
 

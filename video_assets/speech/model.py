@@ -52,11 +52,6 @@ def load(model: SpeechModel) -> WhisperModel:
         return _loaded(model)
 
 
-def is_local(name: str) -> bool:
-    """Whether the model is on this machine: a folder with one, or a name in the hub's cache."""
-    return bool(name) and local_folder(name) is not None
-
-
 def local_folder(name: str) -> str | None:
     """Where the model lies, whole, on this machine; None where it does not. Asks no hub."""
     if _looks_like_path(name):

@@ -17,6 +17,7 @@ from video_assets.defs.instance.opening import open_instance
 from video_assets.intake.uploads import take_in
 from video_assets.library.rebuild import Rebuilt
 from video_assets.settings import Settings
+from video_assets.storage.local import LocalStorage
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, REBUILT, Studio
 from video_assets_tests.media.honest import with_chapters
@@ -175,7 +176,7 @@ def test_the_index_is_rebuilt_from_the_documents_in_storage(studio: Studio, read
         ids = list(session.scalars(indexed))
     before = {video_id: search.read(video_id) for video_id in ids}
     hits = search.search("herons")
-    search.wipe()
+    search.rebuild([])
     assert search.count() == 0
 
     assert operations.rebuild_index(studio.systems) == Rebuilt(videos=len(ids))
@@ -226,3 +227,15 @@ def test_the_definitions_load_and_every_asset_says_what_it_is(studio: Studio) ->
         assert asset.specs_by_key[key].owners
         assert asset.specs_by_key[key].kinds
         assert asset.specs_by_key[key].code_version
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_fetched(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tells of an upload by a message has put it into storage himself: it may have any size."""
+    video_id = studio.video()
+    small = studio.with_settings(max_upload_bytes=1000)
+    monkeypatch.setattr(LocalStorage, "fetch", lambda *_: pytest.fail("it was fetched"))
+    small.run(video_id)
+    status, message = studio.status(video_id)
+    assert status == "failed"
+    assert message is not None
+    assert "at most 1,000 are taken" in message

@@ -109,18 +109,12 @@ def test_a_failed_video_does_not_wait_but_can_be_asked_for(database: Database) -
     assert len(look(database)[1]) == 1
 
 
-def test_a_claim_is_held_renewed_and_given_up(database: Database) -> None:
+def test_a_claim_is_held(database: Database) -> None:
     (video_id,) = rows.add_videos(database, 1)
     with database.write() as session:
         key = launches.claim(session, video_id, claimed_by="process", reason="upload", now=at(0))
         assert launches.claim(session, video_id, claimed_by="process", reason="upload", now=at(1)) == key
-        launches.renew(session, [video_id], claimed_by="somebody else", now=at(70))
-        launches.renew(session, [video_id], claimed_by="process", now=at(50))
-    with database.read() as session:
-        assert session.scalars(select(LaunchRow.requested_at)).all() == [at(50)]
-    with database.write() as session:
-        launches.release(session, [video_id], claimed_by="process", now=at(60))
-    assert look(database) == ([(video_id, "upload")], [])
+    assert look(database)[0] == []
 
 
 def test_of_many_who_ask_at_once_one_opens_the_launch(database: Database) -> None:

@@ -83,7 +83,7 @@ class Projector:
 
     def _applied_to_tables(self, events: Sequence[tuple[int, Event]]) -> tuple[int, ...]:
         systems = self.systems
-        return apply.apply(systems.database, events, systems.settings, announce=self.announce).touched
+        return apply.apply(systems.database, events, systems.settings, announce=self.announce)
 
     def _applied_alone(self, numbered: tuple[int, Event]) -> tuple[int, ...]:
         """One event; set aside with the reason where the tables do not take it."""

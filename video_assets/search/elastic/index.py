@@ -116,15 +116,6 @@ class ElasticIndex:
             self.names.drop(old)
         return self.count()
 
-    def wipe(self) -> None:
-        with self.server.speaking():
-            old = self.names.ready()
-            new = self.names.create()
-            self.server.write(self._stones(new, (head["video_id"] for head in self._heads(old, forever=True))))
-            self.names.settle(new)
-            self.names.switch(new)
-            self.names.drop(old)
-
     def count(self) -> int:
         with self._ready() as client:
             return int(client.count(index=self.names.alias, query=asking.heads(gone=False))["count"])

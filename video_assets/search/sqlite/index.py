@@ -98,11 +98,6 @@ class EmbeddedIndex:
                     _delete(connection, video_id)
         return self.count()
 
-    def wipe(self) -> None:
-        with self._writing() as connection:
-            for table in ("words", "passages", "videos", "vocabulary"):
-                connection.execute(f"DELETE FROM {table}")
-
     def count(self) -> int:
         with self._reading() as connection:
             return int(connection.execute("SELECT count(*) FROM videos").fetchone()[0])

@@ -106,8 +106,6 @@ _NUMBERS_BY_LANGUAGE = {
     "ru": "два две три четыре пять шесть семь восемь девять десять двадцать тридцать сорок пятьдесят шестьдесят сто "
     "двести тысяча тысячи тысяч миллион",
 }
-LANGUAGES = frozenset(_BY_LANGUAGE) | {"en"}
-"""Those whose function words are known; the English ones are in `terms.py`."""
 _NUMBERS = {language: frozenset(listed.split()) for language, listed in _NUMBERS_BY_LANGUAGE.items()}
 _NUMBERS["de"] |= frozenset(
     [one + "zehn" for one in ["drei", "vier", "fünf", "sech", "sieb", "acht", "neun"]]

@@ -35,11 +35,6 @@ class Plan:
         """Questions in all, repairs not counted."""
         return self.chunks + sum(merge.calls for level in self.levels for merge in level) + bool(self.chunks)
 
-    @property
-    def depth(self) -> int:
-        """Levels above the chunks, with the summary itself: what has to wait for something else."""
-        return len(self.levels) + bool(self.chunks)
-
 
 def plan(chunks: int) -> Plan:
     """The plan for so many chunks."""
