@@ -28,5 +28,5 @@ NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=timezone.utc)
         ("nan", None),
     ],
 )
-def test_the_pause_that_is_asked_for_is_read_in_seconds_or_as_a_date(given, seconds):
+def test_the_pause_that_is_asked_for_is_read_in_seconds_or_as_a_date(given: str, seconds: float | None) -> None:
     assert retry_after(httpx.Response(429, headers={"Retry-After": given}), NOW) == seconds

@@ -39,7 +39,7 @@ class Call:
     @property
     def seconds(self) -> float:
         with wave.open(io.BytesIO(self.wav)) as sound:
-            return sound.getnframes() / sound.getframerate()
+            return float(sound.getnframes() / sound.getframerate())
 
     @property
     def digest(self) -> str:
@@ -131,8 +131,9 @@ def serving(how: Recognition) -> Iterator[StandIn]:
             fields: dict[str, Any] = {}
             wav = b""
             for part in BytesParser(policy=HTTP).parsebytes(head + data).iter_parts():
-                name = part.get_param("name", header="content-disposition")
-                content = part.get_payload(decode=True)
+                name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+                assert isinstance(name, str)
+                assert isinstance(content, bytes)
                 if name == "file":
                     wav = content
                 elif name.endswith("[]"):
