@@ -15,7 +15,7 @@ import pytest
 
 from video_assets.errors import PermanentError
 from video_assets.speech import model
-from video_assets.speech.model import SpeechModel, is_local, load, watched
+from video_assets.speech.model import SpeechModel, load, local_folder, watched
 from video_assets_tests.speech.conftest import MODEL
 
 
@@ -31,9 +31,8 @@ def test_the_model_is_loaded_once_a_process_by_however_many_threads() -> None:
 
 
 def test_a_model_folder_is_local() -> None:
-    assert is_local(str(MODEL))
-    assert not is_local("")
-    assert not is_local("small")
+    assert local_folder(str(MODEL)) == str(MODEL)
+    assert local_folder("small") is None
 
 
 def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -41,7 +40,7 @@ def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(PermanentError, match=r"no speech model .*VIDEO_ASSETS_WHISPER_MODEL") as raised:
         load(SpeechModel(str(tmp_path)))
     assert "\n" not in str(raised.value)
-    assert not is_local(str(tmp_path))
+    assert local_folder(str(tmp_path)) is None
 
 
 def test_a_damaged_model_is_refused_in_one_line(tmp_path: Path) -> None:
