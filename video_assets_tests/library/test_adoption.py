@@ -21,6 +21,7 @@ from video_assets.library.deletion import delete_video
 from video_assets.library.staleness import stale
 from video_assets.outbox import queue
 from video_assets.projection import apply
+from video_assets.projection.events import Event
 from video_assets.recipes import Wanted
 from video_assets.search import open_index
 from video_assets.settings import Settings
@@ -181,7 +182,7 @@ def test_a_status_may_be_any_word_of_ours_and_a_message_of_any_length(adopted: D
 
 def test_an_adopted_video_stays_ready_whatever_its_runs_do_and_nothing_is_told_twice(adopted: Database) -> None:
     before = rows.video(adopted, 3)
-    history = [
+    history: list[Event] = [
         changed([3], "run0", 0, RunState.STARTED, 1),
         changed([3], "run0", 0, RunState.FAILED, 2, error_kind="permanent", error="no"),
         changed([3], "run1", 5, RunState.STARTED, 6),

@@ -189,7 +189,7 @@ def test_results_stand_in_their_tables_and_are_replaced_as_a_whole(database: Dat
 def test_the_videos_that_events_were_about_are_told_changed_or_not(database: Database) -> None:
     one, two = rows.add_videos(database, 2)
     failed = changed([two], "run9", 0, RunState.FAILED, 5, error_kind="permanent", error="bad")
-    events = [*all_made(one), failed, made(999, Stage.UPLOADS, "run0", 0, 1)]
+    events: list[AnyEvent] = [*all_made(one), failed, made(999, Stage.UPLOADS, "run0", 0, 1)]
     assert apply(database, *events) == (one, two)
     assert [rows.video(database, video_id).status for video_id in (one, two)] == ["ready", "failed"]
     assert len(rows.unapplied(database)) == 1
