@@ -42,7 +42,8 @@ def note_record(database: Database, storage: Storage, video_id: int) -> None:
         record = read_upload_record(storage, video_id)
         captions = current_captions(storage, video_id)
         stat = storage.stat(record.key)
-        size_bytes = stat.bytes if stat else None
+        # Of one that is lost it is what it was: what was made of it stays as fresh as it is.
+        size_bytes = stat.bytes if stat else record.size_bytes
     except PermanentError:  # `reconcile --thorough` says what is wrong there
         record = _unknown(database, video_id)
     with database.write() as session:

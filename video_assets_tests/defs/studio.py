@@ -9,11 +9,13 @@ import dagster as dg
 from sqlalchemy import select
 
 from video_assets.artifacts import Manifest, current
+from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import Base, VideoRow
 from video_assets.definitions import build_defs
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.runner import run_video
 from video_assets.intake.uploads import take_in
+from video_assets.library.recorded import note_record
 from video_assets.settings import Settings
 from video_assets.systems import Systems
 from video_assets.videos import Stage
@@ -67,6 +69,11 @@ class Studio:
             claimed_by="test",
             **more,
         ).id
+
+    def correct_captions(self, video_id: int, data: bytes, name: str) -> None:
+        """Puts other captions in force, as a house that takes corrections does."""
+        put_captions(self.systems.storage, video_id, data, name)
+        note_record(self.systems.database, self.systems.storage, video_id)
 
     def run(self, video_id: int, **more: Any) -> None:
         run_video(self.definitions, self.instance, video_id, reason="test", **more)

@@ -16,7 +16,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from video_assets.artifacts import Deleted, publish
-from video_assets.artifacts.captions import put_captions
 from video_assets.artifacts.pointer import pointer_key
 from video_assets.defs import operations
 from video_assets.defs.instance.opening import open_instance
@@ -61,7 +60,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     with open_instance(settings) as instance:
         studio = Studio(settings, instance, folder)
         whole = tuple(studio.video(title=f"Talk {number}", user_id=number) for number in range(3))
-        put_captions(studio.systems.storage, whole[0], CAPTIONS.encode(), "own.vtt")
+        studio.correct_captions(whole[0], CAPTIONS.encode(), "own.vtt")
         for video_id in whole:
             studio.run(video_id)
             assert studio.status(video_id)[0] == "ready"

@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 from sqlalchemy import inspect, select
 
-from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import ArtifactRow, AttemptRow, Base, SummaryRow, VideoRow
 from video_assets.defs import operations
 from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
@@ -80,7 +79,7 @@ def test_a_rung_added_to_the_ladder_is_all_that_is_made(studio: Studio) -> None:
 
 def test_the_chapters_that_a_file_brings_along_are_the_ones_shown(studio: Studio, tmp_path: Path) -> None:
     video_id = studio.upload(with_chapters("talk.mp4")(tmp_path))
-    put_captions(studio.systems.storage, video_id, CAPTIONS.encode(), "talk.vtt")
+    studio.correct_captions(video_id, CAPTIONS.encode(), "talk.vtt")
     studio.run(video_id)
     with studio.systems.database.read() as session:
         row = session.scalars(select(SummaryRow).where(SummaryRow.video_id == video_id)).one()
@@ -97,7 +96,7 @@ def test_corrected_captions_remake_the_words_and_no_video_byte(studio: Studio) -
     studio.run(video_id)
     before = studio.made(video_id)
 
-    put_captions(studio.systems.storage, video_id, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
+    studio.correct_captions(video_id, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
     studio.run(video_id)
 
     after = studio.made(video_id)
@@ -111,8 +110,8 @@ def test_a_bulk_remake_does_each_video_by_itself(studio: Studio) -> None:
     good, bad = studio.video(), studio.video()
     for video_id in (good, bad):
         studio.run(video_id)
-    put_captions(studio.systems.storage, good, CAPTIONS.replace("herons", "gulls").encode(), "good.vtt")
-    put_captions(studio.systems.storage, bad, b"no captions in here", "bad.vtt")
+    studio.correct_captions(good, CAPTIONS.replace("herons", "gulls").encode(), "good.vtt")
+    studio.correct_captions(bad, b"no captions in here", "bad.vtt")
     before = studio.made(bad)
 
     result = studio.job(REMAKE_LIGHT, {"ops": {OP: {"config": {"video_ids": [bad, good, 999_999]}}}})

@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import Base
 from video_assets.defs import operations
 from video_assets.defs.instance.opening import open_instance
@@ -69,7 +68,7 @@ def test_a_second_run_finds_everything_fresh_and_writes_no_object(studio: Studio
 
 def test_an_added_rung_and_corrected_captions_make_just_those(studio: Studio, ready: int) -> None:
     before = studio.made(ready)
-    put_captions(studio.systems.storage, ready, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
+    studio.correct_captions(ready, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
     studio.with_settings(ladder="360,240,144").run(ready)
     after = studio.made(ready)
     old = {file.name: file for file in before[Stage.VARIANTS].files}

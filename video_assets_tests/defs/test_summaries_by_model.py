@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from video_assets.artifacts import Manifest
-from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import ArtifactRow, AttemptRow, SummaryRow
 from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
 from video_assets.defs.instance.opening import open_instance
@@ -82,7 +81,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def new_video(studio: Studio) -> int:
     video_id = studio.video()
-    put_captions(studio.systems.storage, video_id, CAPTIONS.encode(), "talk.vtt")
+    studio.correct_captions(video_id, CAPTIONS.encode(), "talk.vtt")
     return video_id
 
 
