@@ -319,3 +319,17 @@ def every(seconds: float, clock: Callable[[], float] = time.monotonic) -> Callab
 def may_mount() -> bool:
     """Whether this user may mount a disk."""
     return os.geteuid() == 0 and shutil.which("mount") is not None and shutil.which("cc") is not None
+
+
+def at_times(pause: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """A question that is answered with yes after each pause, drawn anew each time."""
+    due = clock() + pause()
+
+    def ask() -> bool:
+        nonlocal due
+        if clock() < due:
+            return False
+        due = clock() + pause()
+        return True
+
+    return ask
