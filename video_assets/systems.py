@@ -17,7 +17,7 @@ from video_assets.artifacts.answers import Answers
 from video_assets.artifacts.workbench import Pulse, Silence
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError
-from video_assets.outbox.publisher import Publisher, open_publisher
+from video_assets.outbox.publisher import Publisher, drain, open_publisher
 from video_assets.runs.heartbeat import ProgressPulse
 from video_assets.search import SearchIndex, open_index
 from video_assets.settings import Settings
@@ -152,6 +152,10 @@ class Systems:
             if time.monotonic() > deadline:
                 raise TransientError(f"the disk has been full for {seconds / 3600:.0f} hours; make room and try again")
             self.rest(video_id, run_id, stage, ROOM_LOOK_SECONDS)
+
+    def drain_outbox(self) -> int:
+        """Publishes what waits in the outbox; returns how many events that were."""
+        return drain(self.database, self.publisher, max_attempts=self.settings.outbox_attempts)
 
     def close(self) -> None:
         """Lets go of every connection that was opened; each is opened anew on its next use."""

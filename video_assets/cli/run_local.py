@@ -94,7 +94,7 @@ class Processing:
         ).id
 
     def _taken_over(self, video_id: int) -> int:
-        from video_assets.defs.operations import end_dead_runs, unfinished_runs
+        from video_assets.defs.operations.unfinished import end_dead_runs, unfinished_runs
         from video_assets.runs.liveness import Silences
 
         must_match(self._systems.database, self._systems.storage)
@@ -112,7 +112,6 @@ class Processing:
 
     def _run(self, outcome: Outcome) -> None:
         from video_assets.defs.event_log.records import newest_storage_id
-        from video_assets.defs.operations import drain_outbox
         from video_assets.defs.runner import LAUNCH_TAG, run_of_launch, run_video
 
         video_id = outcome.id or 0
@@ -151,10 +150,10 @@ class Processing:
         if run_id is not None:
             with self._systems.database.write() as session:
                 launches.close_answered(session, {run_key: run_id}, now=utc_now())
-        drain_outbox(self._systems)
+        self._systems.drain_outbox()
 
     def _mark_canceling(self, video_id: int) -> None:
-        from video_assets.defs.operations import unfinished_runs
+        from video_assets.defs.operations.unfinished import unfinished_runs
 
         for run in unfinished_runs(self._instance, video_id):
             self._instance.report_run_canceling(run, message="Ctrl-C")

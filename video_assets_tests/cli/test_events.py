@@ -7,7 +7,6 @@ import json
 import pytest
 
 from video_assets.cli.app import run
-from video_assets.defs.operations import drain_outbox
 from video_assets.outbox import messages, queue, rows
 from video_assets.settings import Settings
 from video_assets.systems import Systems
@@ -66,10 +65,10 @@ def test_what_is_parked_is_seen_everywhere(systems: Systems, capsys: pytest.Capt
 def test_released_it_is_sent_with_what_waited_behind_it(
     systems: Systems, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drain_outbox(systems)
+    systems.drain_outbox()
     assert told(settings) == [("8", "video.ready")]
     assert "0 events not published yet" not in asked(capsys, "events", "--release", "7")
-    drain_outbox(systems)
+    systems.drain_outbox()
     assert told(settings)[1:] == [("7", "video.ready"), ("7", "video.deleted")]
 
 
@@ -79,5 +78,5 @@ def test_given_up_it_is_never_sent_and_holds_nothing(
     asked(capsys, "events", "--give-up", "7")
     with systems.database.write() as session:  # as a replay of the event log would tell it again
         assert rows.add(session, [READY], service="python-backend") == []
-    drain_outbox(systems)
+    systems.drain_outbox()
     assert told(settings) == [("7", "video.deleted"), ("8", "video.ready")]

@@ -123,14 +123,14 @@ def test_an_audit_is_no_run_of_any_video(studio: Studio, ready: int) -> None:
 
 
 def test_what_was_altered_is_removed_and_just_that_is_made_again(studio: Studio, ready: int, tmp_path: Path) -> None:
-    from video_assets.defs import operations
+    from video_assets.defs.operations.reconcile import reconcile_thoroughly
 
     storage, before = studio.systems.storage, studio.made(ready)
     file = before[Stage.VARIANTS].file("144p.mp4")
     good = storage.get_bytes(file.key)
     storage.put_bytes(file.key, good[:-1] + bytes([good[-1] ^ 1]))
-    assert operations.reconcile_thoroughly(studio.systems, studio.instance).trouble == [], "sizes alone do not tell"
-    found = operations.reconcile_thoroughly(studio.systems, studio.instance, hashes=True)
+    assert reconcile_thoroughly(studio.systems, studio.instance).trouble == [], "sizes alone do not tell"
+    found = reconcile_thoroughly(studio.systems, studio.instance, hashes=True)
     assert found.trouble == [
         f"video {ready}, variants: 144p.mp4 was altered and is removed; "
         f"`video-assets process --video {ready}` makes it again"
@@ -143,4 +143,4 @@ def test_what_was_altered_is_removed_and_just_that_is_made_again(studio: Studio,
     kept = {each.name for each in before[Stage.VARIANTS].files} - {"144p.mp4", "144p.m3u8"}
     assert {after[Stage.VARIANTS].file(name) for name in kept} == {before[Stage.VARIANTS].file(name) for name in kept}
     assert all(after[stage] == before[stage] for stage in Stage if stage is not Stage.VARIANTS)
-    assert operations.reconcile_thoroughly(studio.systems, studio.instance, hashes=True).trouble == []
+    assert reconcile_thoroughly(studio.systems, studio.instance, hashes=True).trouble == []

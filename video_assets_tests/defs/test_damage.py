@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 
 from video_assets.artifacts import Deleted, publish
 from video_assets.artifacts.pointer import pointer_key
-from video_assets.defs import operations
 from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.compare import rebuild_database
+from video_assets.defs.operations.delete import delete_video
+from video_assets.defs.operations.reconcile import reconcile_thoroughly
+from video_assets.library.rebuild_index import rebuild_index
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, Studio
@@ -69,7 +72,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         failed = studio.upload(letter)
         studio.run(failed)
         deleted = studio.video()
-        assert operations.delete_video(studio.systems, instance, deleted)
+        assert delete_video(studio.systems, instance, deleted)
         studio.systems.database.dispose()
         yield Library(folder, instance, settings, studio.tables(), whole, failed, deleted)
 
@@ -159,9 +162,9 @@ def whatever_is_damaged(library: Library, hits: list[tuple[int, int, str]]) -> N
             if not path.is_file() or path.read_bytes() != before:
                 hit[everyone[which]] = f"{path.relative_to(damaged.storage)} {way}"
 
-        found = operations.rebuild_database(studio.systems, studio.instance)
-        index = operations.rebuild_index(studio.systems)
-        compared = operations.reconcile_thoroughly(studio.systems, studio.instance, hashes=True)
+        found = rebuild_database(studio.systems, studio.instance)
+        index = rebuild_index(studio.systems)
+        compared = reconcile_thoroughly(studio.systems, studio.instance, hashes=True)
         lines = [*found.mended, *found.trouble, *index.mended, *index.trouble, *compared.repaired, *compared.trouble]
 
         assert all("\n" not in line and len(line) < 600 and "Traceback" not in line for line in lines)
@@ -205,7 +208,7 @@ def test_whatever_is_damaged_in_many_ways(library: Library, hits: list[tuple[int
 def test_a_garbage_pointer_is_deleted_over_and_nothing_brings_the_video_back(library: Library, tmp_path: Path) -> None:
     damaged = Damaged(library, tmp_path / "home")
     studio, video_id = damaged.studio, library.whole[0]
-    operations.rebuild_database(studio.systems, studio.instance)
+    rebuild_database(studio.systems, studio.instance)
     folder, made = damaged.storage / "videos" / str(video_id), studio.made(video_id)
     (folder / "variants" / "current.json").write_bytes(b"\xff garbage")
     (folder / "uploads" / "current.json").unlink()
@@ -213,7 +216,7 @@ def test_a_garbage_pointer_is_deleted_over_and_nothing_brings_the_video_back(lib
     (folder / "summaries" / "current.json").unlink()
     (folder / "summaries" / "current.json").mkdir()
     (folder / "summaries" / "current.json" / "a file below").write_bytes(b"in the way")
-    assert operations.delete_video(studio.systems, studio.instance, video_id)
+    assert delete_video(studio.systems, studio.instance, video_id)
     left = {path.relative_to(folder).as_posix() for path in damaged.objects(video_id)}
     assert left == {f"{stage.value}/current.json" for stage in Stage}
     (folder / "variants" / "current.json").write_bytes(b"\xff garbage again")  # the others still tell
@@ -227,11 +230,11 @@ def test_a_video_of_which_only_storage_knows_is_deleted_too(library: Library, tm
     for path in damaged.objects(video_id):
         if path.name in ("upload.json", "manifest.json") or path.parent.name == "source":
             path.unlink()
-    found = operations.rebuild_database(studio.systems, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     (line,) = (line for line in found.trouble if "upload.json" in line)
     assert f"`video-assets delete {video_id}`" in line
     assert found.videos == 3
-    assert operations.delete_video(studio.systems, studio.instance, video_id)
+    assert delete_video(studio.systems, studio.instance, video_id)
     assert len(damaged.objects(video_id)) == len(Stage)
     assert studio.video() > library.deleted
 
@@ -242,7 +245,7 @@ def test_a_lost_upload_record_is_told_from_what_was_made(library: Library, tmp_p
     path = damaged.storage / "videos" / str(video_id) / "upload.json"
     before = json.loads(path.read_bytes())
     path.unlink()
-    found = operations.rebuild_database(studio.systems, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     assert found.trouble == []
     (line,) = found.mended
     assert f"video {video_id}: upload.json is missing; it is written anew from the rest (title: Talk 2" in line
@@ -259,7 +262,7 @@ def test_a_pointer_that_is_lost_comes_back_byte_for_byte(
     path = damaged.storage / pointer_key(library.whole[0], stage)
     before = path.read_bytes()
     path.unlink() if data is None else path.write_bytes(data)
-    found = operations.rebuild_database(studio.systems, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     assert path.read_bytes() == before
     assert (len(found.mended), found.trouble) == (1, [])
     assert rows_of(studio.tables(), library.whole) == rows_of(library.tables, library.whole)
@@ -273,7 +276,7 @@ def test_a_bad_event_is_set_aside_and_holds_no_other_up(library: Library, tmp_pa
     held = json.loads(path.read_bytes())
     held["files"][0]["bytes"] = 10**30
     path.write_text(json.dumps(held))
-    found = operations.rebuild_database(studio.systems, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     assert any(line.startswith(f"video {video_id}, summaries") for line in found.trouble)
     others = [each for each in library.whole if each != video_id]
     assert rows_of(studio.tables(), others) == rows_of(library.tables, others)

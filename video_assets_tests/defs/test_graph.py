@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import inspect, select
 
 from video_assets.database.models import ArtifactRow, AttemptRow, Base, SummaryRow, VideoRow
-from video_assets.defs import operations
 from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
 from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.compare import rebuild_database
+from video_assets.defs.operations.delete import delete_video
 from video_assets.intake.uploads import take_in
 from video_assets.library.rebuild import Rebuilt
+from video_assets.library.rebuild_index import rebuild_index
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
 from video_assets.videos import Stage
@@ -145,7 +147,7 @@ def test_a_bad_file_fails_with_one_line_and_leaves_nothing_current(studio: Studi
 
 def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, ready: int) -> None:
     gone = studio.video()
-    assert operations.delete_video(studio.systems, studio.instance, gone)
+    assert delete_video(studio.systems, studio.instance, gone)
     before = studio.tables()
     assert len(before["videos"]) > 2
     assert any(row[6] == "failed" or "failed" in row for row in before["videos"])
@@ -155,7 +157,7 @@ def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, r
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
     assert studio.tables()["videos"] == []
-    rebuilt = operations.rebuild_database(studio.systems, studio.instance)
+    rebuilt = rebuild_database(studio.systems, studio.instance)
 
     assert (rebuilt.mended, rebuilt.trouble) == ([], [])
     after = studio.tables()
@@ -178,7 +180,7 @@ def test_the_index_is_rebuilt_from_the_documents_in_storage(studio: Studio, read
     search.rebuild([])
     assert search.count() == 0
 
-    assert operations.rebuild_index(studio.systems) == Rebuilt(videos=len(ids))
+    assert rebuild_index(studio.systems) == Rebuilt(videos=len(ids))
 
     assert {video_id: search.read(video_id) for video_id in ids} == before
     assert [(hit.video_id, hit.start, hit.snippet) for hit in search.search("herons")] == [

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from video_assets.database.models import Base
-from video_assets.defs import operations
 from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.compare import rebuild_database
+from video_assets.defs.operations.delete import delete_video
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.conftest import bucket_on
@@ -85,7 +86,7 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
 ) -> None:
     gone = studio.video()
     studio.run(gone)
-    assert operations.delete_video(studio.systems, studio.instance, gone)
+    assert delete_video(studio.systems, studio.instance, gone)
     left = {key for key in objects(studio) if key.startswith(f"videos/{gone}/")}
     assert left == {f"videos/{gone}/{stage.value}/current.json" for stage in Stage}
 
@@ -93,7 +94,7 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
     with studio.systems.database.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
-    assert operations.rebuild_database(studio.systems, studio.instance).trouble == []
+    assert rebuild_database(studio.systems, studio.instance).trouble == []
 
     after = studio.tables()
     for name in REBUILT:

@@ -12,10 +12,13 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from sqlalchemy import select
 
 from video_assets.database.models import AttemptRow, LaunchRow
-from video_assets.defs import operations
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.jobs import PROCESS_VIDEO
+from video_assets.defs.operations.cancel import cancel_video
+from video_assets.defs.operations.delete import delete_video
+from video_assets.defs.operations.reconcile import reconcile
+from video_assets.defs.operations.unfinished import end_dead_runs
 from video_assets.defs.partitions import VIDEOS
 from video_assets.defs.sensors import uploads as uploads_sensor
 from video_assets.intake.uploads import take_in
@@ -52,7 +55,7 @@ def project(studio: Studio) -> None:
 
 def test_cancelling_a_waiting_video_cancels_it(studio: Studio) -> None:
     video_id, other = waiting(studio), waiting(studio)
-    assert operations.cancel_video(studio.systems, studio.instance, video_id) == 1
+    assert cancel_video(studio.systems, studio.instance, video_id) == 1
     project(studio)
     assert studio.status(video_id) == ("failed", "canceled")
     assert look(studio) == [other], "a canceled video is launched all the same"
@@ -60,7 +63,7 @@ def test_cancelling_a_waiting_video_cancels_it(studio: Studio) -> None:
 
 def test_a_canceled_video_is_launched_again_when_somebody_asks_for_it(studio: Studio) -> None:
     video_id = waiting(studio)
-    operations.cancel_video(studio.systems, studio.instance, video_id)
+    cancel_video(studio.systems, studio.instance, video_id)
     project(studio)
     with studio.systems.database.write() as session:
         assert launches.request(session, video_id, reason="retry", now=utc_now())
@@ -68,11 +71,11 @@ def test_a_canceled_video_is_launched_again_when_somebody_asks_for_it(studio: St
 
 
 def test_cancelling_what_is_not_there_or_has_ended_does_nothing(studio: Studio) -> None:
-    assert operations.cancel_video(studio.systems, studio.instance, 999) == 0
+    assert cancel_video(studio.systems, studio.instance, 999) == 0
     video_id = waiting(studio)
-    operations.cancel_video(studio.systems, studio.instance, video_id)
+    cancel_video(studio.systems, studio.instance, video_id)
     project(studio)
-    assert operations.cancel_video(studio.systems, studio.instance, video_id) == 0
+    assert cancel_video(studio.systems, studio.instance, video_id) == 0
 
 
 def created(studio: Studio, video_id: int, **tags: str) -> dg.DagsterRun:
@@ -90,9 +93,9 @@ def test_a_run_that_never_came_into_the_queue_is_found_and_its_video_launched_ag
 
     moment = 0.0
     silences = Silences(lambda: moment)
-    assert operations.end_dead_runs(studio.systems, studio.instance, silences) == []
+    assert end_dead_runs(studio.systems, studio.instance, silences) == []
     moment = CREATED_SECONDS + 1
-    (line,) = operations.end_dead_runs(studio.systems, studio.instance, silences)
+    (line,) = end_dead_runs(studio.systems, studio.instance, silences)
     assert "did not come into the queue" in line
     project(studio)
     found = studio.instance.get_run_by_id(run.run_id)
@@ -118,13 +121,13 @@ def test_deleting_a_video_leaves_the_backfill_it_is_in_its_keys(studio: Studio) 
     )
     studio.instance.add_backfill(backfill)
 
-    assert operations.delete_video(studio.systems, studio.instance, video_id)
+    assert delete_video(studio.systems, studio.instance, video_id)
     assert studio.instance.has_dynamic_partition(VIDEOS, str(video_id)), "a key gone ends the whole backfill"
-    assert not any("partition removed" in line for line in operations.reconcile(studio.systems, studio.instance))
+    assert not any("partition removed" in line for line in reconcile(studio.systems, studio.instance))
 
     done = backfill.with_status(BulkActionStatus.COMPLETED)  # type: ignore[no-untyped-call]  # Dagster leaves it untyped
     studio.instance.update_backfill(done)
-    assert any("partition removed" in line for line in operations.reconcile(studio.systems, studio.instance))
+    assert any("partition removed" in line for line in reconcile(studio.systems, studio.instance))
     assert not studio.instance.has_dynamic_partition(VIDEOS, str(video_id))
 
 

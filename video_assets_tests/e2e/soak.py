@@ -26,7 +26,7 @@ from video_assets.artifacts import current
 from video_assets.artifacts.pointer import pointer_key
 from video_assets.cli.up.alone import who
 from video_assets.database.models import LaunchRow, VideoRow
-from video_assets.defs.operations import UNFINISHED
+from video_assets.defs.operations.unfinished import UNFINISHED
 from video_assets.defs.partitions import VIDEOS
 from video_assets.footprint import Footprint, footprint
 from video_assets.settings import Settings

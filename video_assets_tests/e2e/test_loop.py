@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 
 from video_assets.database.models import ArtifactRow, AttemptRow, OutboxRow, VariantRow, VideoRow
 from video_assets.defs.instance.opening import open_instance
-from video_assets.defs.operations import delete_video, unfinished_runs
+from video_assets.defs.operations.delete import delete_video
+from video_assets.defs.operations.unfinished import unfinished_runs
 from video_assets.settings import Settings
 from video_assets_tests.e2e.conftest import CAPTIONS, profile
 from video_assets_tests.e2e.house import House, ffmpeg_processes, house, wait_for

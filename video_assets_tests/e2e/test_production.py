@@ -19,7 +19,8 @@ from sqlalchemy import select
 from video_assets.database.models import AttemptRow, OutboxOrderRow, OutboxRow
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.instance.queues import RUNS
-from video_assets.defs.operations import cancel_video, unfinished_runs
+from video_assets.defs.operations.cancel import cancel_video
+from video_assets.defs.operations.unfinished import unfinished_runs
 from video_assets.outbox import messages
 from video_assets.outbox.messages import TOPICS
 from video_assets.settings import Settings

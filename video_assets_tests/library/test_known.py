@@ -10,8 +10,8 @@ from sqlalchemy import delete, select, update
 from video_assets.artifacts.captions import captions_key
 from video_assets.artifacts.upload import upload_key
 from video_assets.database.models import ArtifactRow, UploadRecordRow
-from video_assets.defs import operations
 from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.reconcile import reconcile_thoroughly
 from video_assets.library.known import known
 from video_assets.library.recorded import record_missing
 from video_assets.recipes import Wanted, wanted
@@ -100,7 +100,7 @@ def test_what_storage_cannot_tell_is_unknown_and_asked_for_once(studio: Studio, 
     assert told(studio.systems, studio.settings, ready) == {}
     assert record_missing(database, storage) == []
     storage.put_bytes(upload_key(ready), record)
-    operations.reconcile_thoroughly(studio.systems, studio.instance)
+    reconcile_thoroughly(studio.systems, studio.instance)
     assert told(studio.systems, studio.settings, ready) == before
 
 
@@ -109,7 +109,7 @@ def test_a_thorough_look_finds_captions_that_were_replaced_in_storage(studio: St
     before, kept = told(studio.systems, studio.settings, ready), storage.get_bytes(captions_key(ready))
     storage.delete(captions_key(ready))
     storage.delete_prefix(captions_key(ready).rpartition("/")[0] + "/")
-    operations.reconcile_thoroughly(studio.systems, studio.instance)
+    reconcile_thoroughly(studio.systems, studio.instance)
     now = told(studio.systems, studio.settings, ready)
     assert {stage for stage in now if now[stage] != before[stage]} == {Stage.TRANSCRIPTS}
     assert b"sha256" in kept

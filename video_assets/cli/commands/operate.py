@@ -26,7 +26,7 @@ def cancel(output: Output, video_id: int) -> None:
     from video_assets.defs.event_log.projector import Projector
     from video_assets.defs.event_log.records import newest_storage_id
     from video_assets.defs.instance.opening import open_instance
-    from video_assets.defs.operations import cancel_video
+    from video_assets.defs.operations.cancel import cancel_video
     from video_assets.errors import PermanentError
 
     systems = _systems()
@@ -69,7 +69,7 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
         click.confirm(f"Delete video {video_id} ({title}) and everything made of it?", abort=True, err=True)
 
     from video_assets.defs.instance.opening import open_instance
-    from video_assets.defs.operations import delete_video, drain_outbox
+    from video_assets.defs.operations.delete import delete_video
     from video_assets.intake.identity import must_match
 
     must_match(systems.database, systems.storage)
@@ -78,7 +78,7 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
         found = delete_video(systems, instance, video_id)
     if not found:
         raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
-    drain_outbox(systems)
+    systems.drain_outbox()
     output.say(f"video {video_id} is deleted")
 
 
@@ -97,13 +97,13 @@ def reconcile(output: Output, thorough: bool) -> None:
                                             nothing, and made again by the next run of its video
     """
     from video_assets.defs.instance.opening import open_instance
-    from video_assets.defs.operations import drain_outbox, reconcile_thoroughly
+    from video_assets.defs.operations.reconcile import reconcile_thoroughly
     from video_assets.errors import PermanentError
 
     systems = _systems()
     with open_instance(systems.settings) as instance:
         found = reconcile_thoroughly(systems, instance, hashes=thorough)
-    drain_outbox(systems)
+    systems.drain_outbox()
     for line in found.repaired:
         output.say(line)
     output.say(f"{len(found.repaired)} repairs" if len(found.repaired) != 1 else "1 repair")
@@ -132,11 +132,12 @@ def rebuild(output: Output, database: bool, index: bool, storage_lost: bool) -> 
     if not database and not index:
         raise click.UsageError("say what to rebuild: --database, --index, or both")
     from video_assets.defs.instance.opening import open_instance
-    from video_assets.defs.operations import rebuild_database, rebuild_index
+    from video_assets.defs.operations.compare import rebuild_database
     from video_assets.errors import PermanentError
     from video_assets.intake.identity import may_rebuild
     from video_assets.library import queries
     from video_assets.library.rebuild import Rebuilt
+    from video_assets.library.rebuild_index import rebuild_index
 
     systems, done = _systems(), list[Rebuilt]()
     if database:

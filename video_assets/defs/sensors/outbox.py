@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from video_assets.defs.operations import drain_outbox
 from video_assets.defs.sensors.poll_within_tick import looks
 from video_assets.systems import Systems
 
@@ -17,7 +16,7 @@ def build_outbox_sensor(systems: Systems) -> dg.SensorDefinition:
         description="Publishes waiting events in order, at least once. Starts no runs.",
     )
     def outbox_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        published = sum(drain_outbox(systems) for _ in looks(systems.settings.sensor_seconds))
+        published = sum(systems.drain_outbox() for _ in looks(systems.settings.sensor_seconds))
         return dg.SkipReason(f"{published} events published")
 
     return outbox_sensor

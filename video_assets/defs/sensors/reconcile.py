@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from video_assets.defs.operations import reconcile
+from video_assets.defs.operations.reconcile import reconcile
 from video_assets.runs.liveness import Silences
 from video_assets.systems import Systems
 
