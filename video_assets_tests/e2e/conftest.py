@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def house_settings(home: Path, **changes: object) -> Settings:
     """Settings of a house for tests: everything soon."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "home": home,
         "reconcile_seconds": 2,
         "heartbeat_seconds": 1,
@@ -41,7 +42,7 @@ def house_settings(home: Path, **changes: object) -> Settings:
         "max_concurrent_runs": 2,
         "ladder": "360,240",
     }
-    return Settings(**(values | changes))  # type: ignore[arg-type]
+    return Settings(**(values | changes))
 
 
 @pytest.fixture(scope="module", params=["embedded", "production"])

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "graphql.md").read_text(encoding="utf-8")
 QUERIES = {
-    re.search(r"(?:mutation|query) (\w+)", text)[1]: text  # type: ignore[index]
+    re.findall(r"(?:mutation|query) (\w+)", text)[0]: text
     for text in re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)
 }
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")

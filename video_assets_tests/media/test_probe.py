@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,14 +108,14 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, content: bytes)
 
 
 def test_limits_are_enforced(clip: Path) -> None:
-    limits = {"max_streams": 64, "max_pixels": 10**8, "max_duration": 3600.0}
+    limits: dict[str, Any] = {"max_streams": 64, "max_pixels": 10**8, "max_duration": 3600.0}
     for changed, words in (
         ({"max_streams": 2}, "tracks"),
         ({"max_pixels": 1000}, "640x360"),
         ({"max_duration": 5.0}, "longer"),
     ):
         with pytest.raises(PermanentError, match=words):
-            probing.probe(clip, **{**limits, **changed})  # type: ignore[arg-type]
+            probing.probe(clip, **{**limits, **changed})
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,15 @@ NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
 def at_once(url: str, work: Sequence[Callable[[Database], object]]) -> list[Any]:
     """Does each with a database of its own, all from the same moment on; returns what each returned."""
-    start, results = threading.Barrier(len(work)), [None] * len(work)
+    start = threading.Barrier(len(work))
+    results: list[Any] = [None] * len(work)
     errors: list[BaseException] = []
 
     def go(number: int) -> None:
         database = Database(url)
         try:
             start.wait(timeout=30)
-            results[number] = work[number](database)  # type: ignore[call-overload]
+            results[number] = work[number](database)
         except BaseException as error:
             errors.append(error)
         finally:

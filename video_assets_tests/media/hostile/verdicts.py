@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -55,7 +56,7 @@ MODEL = Path(__file__).parents[2] / "fixtures" / "tiny-whisper" / "model"
 HONEST = Hostile("honest.mp4", lambda kit: kit.clip("mp4"), "ready")
 """Goes through after all the others."""
 BESIDE = [
-    Hostile(f"honest.{ending}", lambda kit, ending=ending: kit.clip(ending), "ready")  # type: ignore[misc]
+    Hostile(f"honest.{ending}", partial(Kit.clip, ending=ending), "ready")
     for ending in ("mkv", "webm", "ts", "mov", "avi")
 ]
 """Go through beside them."""
