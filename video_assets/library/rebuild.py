@@ -6,11 +6,10 @@ back (one garbage `upload.json` once ended the rebuild of a whole library).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from video_assets.artifacts import Manifest, Pointer
 from video_assets.artifacts.upload import UploadRecord
 from video_assets.database.engine import Database, NoSchema
 from video_assets.errors import TransientError, one_line
@@ -20,13 +19,12 @@ from video_assets.library import deletion_rows, queries
 from video_assets.library.recorded import note_record
 from video_assets.library.survey import Seen, survey
 from video_assets.projection import apply
-from video_assets.projection.events import Event, Made
+from video_assets.projection.events import Event
 from video_assets.projection.failure_record import read_failure
+from video_assets.projection.made import made_from_manifest
 from video_assets.settings import Settings
 from video_assets.storage import Storage
 
-AS_EVENT = Callable[[Manifest, Pointer], Made]
-"""A manifest and its pointer, as the event that told of it."""
 HIGHEST = 2**31 - 1
 """The highest id that the tables can hold."""
 
@@ -56,9 +54,7 @@ def strange_folders(storage: Storage) -> Iterator[str]:
         yield one_line(f"{VIDEOS}{name}/ in storage is no video's folder, and was left out; move it elsewhere")
 
 
-def restore(
-    video_id: int, *, database: Database, storage: Storage, settings: Settings, as_event: AS_EVENT
-) -> Seen | None:
+def restore(video_id: int, *, database: Database, storage: Storage, settings: Settings) -> Seen | None:
     """Puts one video's rows back: descriptive columns from its upload record, everything else by the projection, from
     its manifests and failure.json. Returns what was found, None where there is nothing to restore."""
     seen = survey(storage, video_id, lambda: known_upload(database, video_id))
@@ -79,13 +75,11 @@ def restore(
                 upload_rows.restore(session, seen.record, size_bytes=seen.record.size_bytes)
             note_record(database, storage, video_id)
             # Quietly: other services heard of it all when it happened.
-            _apply(seen, database, storage, settings, as_event, announce=False)
+            _apply(seen, database, storage, settings, announce=False)
     return seen
 
 
-def reapply(
-    video_id: int, *, database: Database, storage: Storage, settings: Settings, as_event: AS_EVENT, hashes: bool = False
-) -> Seen:
+def reapply(video_id: int, *, database: Database, storage: Storage, settings: Settings, hashes: bool = False) -> Seen:
     """Applies what the pointers say, for a video whose events were missed; announces what was never told."""
     seen = survey(storage, video_id, lambda: known_upload(database, video_id), hashes=hashes)
     if seen.deleted_at is None and seen.record is not None and known_upload(database, video_id) is not None:
@@ -93,7 +87,7 @@ def reapply(
             note_record(database, storage, video_id)
     if seen.deleted_at is None and seen.made:
         with _told(seen):
-            _apply(seen, database, storage, settings, as_event, announce=True)
+            _apply(seen, database, storage, settings, announce=True)
     return seen
 
 
@@ -103,13 +97,11 @@ def known_upload(database: Database, video_id: int) -> UploadRecord | None:
         return queries.upload(session, video_id)
 
 
-def _apply(
-    seen: Seen, database: Database, storage: Storage, settings: Settings, as_event: AS_EVENT, *, announce: bool
-) -> None:
+def _apply(seen: Seen, database: Database, storage: Storage, settings: Settings, *, announce: bool) -> None:
     events: list[Event] = []
     for stage, (manifest, pointer) in seen.made.items():
         with _told(seen, f", {stage.value}"):
-            events.append(as_event(manifest, pointer))
+            events.append(made_from_manifest(manifest, storage, pointer=pointer))
     if not announce:
         with _told(seen, ", failure.json"):
             failure = read_failure(storage, seen.video_id)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from video_assets.artifacts.audit import whole
 from video_assets.artifacts.pointer import deleted_at
-from video_assets.defs.event_log.translate import whole
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.library.rebuild import Rebuilt, stored_ids
 from video_assets.library.survey import look_at

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, EventLogRecord
 
-from video_assets.artifacts import Manifest, ManifestFile, Pointer
 from video_assets.artifacts.pointer import read_manifest
 from video_assets.defs.bulk_remake import REMAKE_LIGHT, video_ids_of
 from video_assets.defs.ends import given_up
 from video_assets.defs.partitions import video_id_of
 from video_assets.errors import PermanentError, one_line
-from video_assets.projection.events import (
-    ArtefactResult,
-    Event,
-    Made,
-    RunChanged,
-    SummaryResult,
-    TranscriptResult,
-    Unusable,
-    VariantsResult,
-)
+from video_assets.projection.events import Event, RunChanged, Unusable
 from video_assets.projection.fold import HANDED_BACK, IN_BULK
-from video_assets.recipes import DECIDING, summaries, transcripts
+from video_assets.projection.made import made_from_manifest
 from video_assets.storage import NotFound, Storage
 from video_assets.videos import RunState, Stage, from_timestamp
 
@@ -48,9 +37,6 @@ DIED = "marked as failed from outside the execution context"
 INTERRUPTED = "Execution was interrupted unexpectedly"
 # What a run says that broke off between its steps: its storage, or its machine, gave way under it.
 BROKE_OFF = "An exception was thrown during execution"
-
-_TOLD = ("source", "language", "speech_seconds")
-"""Facts of a transcript that its table keeps beside the model's own."""
 
 StepFailures = Callable[[str], Sequence[Mapping[str, Any]]]
 """Run id → the metadata of its step failures, each with `kind`, `stage`, `message` where we raised it."""
@@ -93,65 +79,6 @@ def made(record: EventLogRecord, storage: Storage) -> Event:
 
 class Gone(Unusable):
     """A making whose manifest is no longer in storage: the video was deleted, or the files were collected."""
-
-
-def made_from_manifest(
-    manifest: Manifest, storage: Storage, *, reused: bool = False, pointer: Pointer | None = None
-) -> Made:
-    """The projection's event for a manifest, whether an event told of it or the pointer did."""
-    return Made(
-        video_id=manifest.video_id,
-        artefact=manifest.artefact,
-        run_id=manifest.run_id,
-        fence=manifest.fence,
-        fingerprint=manifest.fingerprint,
-        content_hash=manifest.content_hash,
-        manifest_key=manifest.key,
-        made_at=manifest.made_at,
-        reused=reused,
-        bytes=manifest.bytes,
-        cost=manifest.cost.model_dump(),
-        code_version=manifest.code_version,
-        inputs=manifest.inputs,
-        params=manifest.params,
-        facts=manifest.facts if manifest.artefact in DECIDING else {},
-        result=_result(manifest, storage),
-        first_made_at=pointer.first_made_at if pointer else None,
-        first_fence=pointer.first_fence if pointer else "",
-    )
-
-
-def _result(manifest: Manifest, storage: Storage) -> ArtefactResult | None:
-    facts = manifest.facts
-    if manifest.artefact is Stage.VARIANTS:
-        rungs = [rung["name"] for rung in facts["rungs"]]
-        files = [manifest.file(f"{name}.mp4") for name in rungs]
-        return VariantsResult(tuple((name, file.key, file.bytes) for name, file in zip(rungs, files, strict=True)))
-    if manifest.artefact is Stage.TRANSCRIPTS:
-        text = whole(storage, manifest.file(transcripts.TEXT)).decode()
-        return TranscriptResult(
-            text=text,
-            path=manifest.file(transcripts.JSON).key,
-            duration_seconds=facts["duration_seconds"],
-            model_info={**facts["model_info"], **{name: facts[name] for name in _TOLD}},
-            segments=facts["segments"],
-        )
-    if manifest.artefact is Stage.SUMMARIES:
-        return SummaryResult(
-            text=facts["text"],
-            path=manifest.file(summaries.JSON).key,
-            model_info={**facts["model_info"], "chapters": facts["chapters"], "tags": facts["tags"]},
-            quality_score=facts["quality_score"],
-        )
-    return None
-
-
-def whole(storage: Storage, file: ManifestFile) -> bytes:
-    """A file's bytes; PermanentError where they are not those that were made."""
-    data = storage.get_bytes(file.key)
-    if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise PermanentError(f"{file.name} was altered")
-    return data
 
 
 def run_changed(

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import dagster as dg
 
-from video_assets.artifacts import Manifest, Pointer
 from video_assets.defs.event_log.projector import Projector
-from video_assets.defs.event_log.translate import made_from_manifest
 from video_assets.intake.identity import put_together
 from video_assets.library import queries, rebuild
 from video_assets.library.rebuild import Rebuilt
 from video_assets.library.survey import Seen
-from video_assets.projection.events import Made
 from video_assets.projection.failure_record import mirror_failures
 from video_assets.systems import Systems
 from video_assets.videos import Stage
@@ -51,7 +47,6 @@ def compare(systems: Systems, instance: dg.DagsterInstance, projector: Projector
             database=systems.database,
             storage=systems.storage,
             settings=systems.settings,
-            as_event=partial(as_event, systems),
             hashes=hashes,
         )
         repaired += seen.mended
@@ -84,10 +79,6 @@ def _is_known(systems: Systems, video_id: int) -> bool:
         return queries.video(session, video_id) is not None
 
 
-def as_event(systems: Systems, manifest: Manifest, pointer: Pointer) -> Made:
-    return made_from_manifest(manifest, systems.storage, pointer=pointer)
-
-
 def rebuild_database(systems: Systems, instance: dg.DagsterInstance) -> Rebuilt:
     """The tables again from storage, each video by itself, then the runs' stories from the event log. Publishes
     nothing: what was made was told when it was made."""
@@ -98,7 +89,6 @@ def rebuild_database(systems: Systems, instance: dg.DagsterInstance) -> Rebuilt:
             database=systems.database,
             storage=systems.storage,
             settings=systems.settings,
-            as_event=partial(as_event, systems),
         )
         if seen is not None:
             found.videos += seen.record is not None
