@@ -14,11 +14,11 @@ from typing import Any
 
 from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
-from video_assets.artifacts.workbench import Pulse, Silence
+from video_assets.artifacts.workbench import Heartbeat, NoHeartbeat
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError
 from video_assets.outbox.publisher import Publisher, drain, open_publisher
-from video_assets.runs.heartbeat import ProgressPulse
+from video_assets.runs.heartbeat import ProgressHeartbeat
 from video_assets.search import SearchIndex, open_index
 from video_assets.settings import Settings
 from video_assets.storage import Storage, open_storage
@@ -115,8 +115,8 @@ class Systems:
     @cached_property
     def bench(self) -> Workbench:
         """The workbench assets work on, with a heartbeat into the `progress` table."""
-        pulse = ProgressPulse(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
-        return Workbench(self.storage, self.settings.work_folder, pulse=pulse, clock=self._time_of_the_database)
+        heartbeat = ProgressHeartbeat(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
+        return Workbench(self.storage, self.settings.work_folder, heartbeat=heartbeat, clock=self._time_of_the_database)
 
     def _time_of_the_database(self) -> datetime:
         """When something was made: machines whose own clocks differ by hours work beside each other."""
@@ -129,14 +129,14 @@ class Systems:
     def rest(self, video_id: int, run_id: str, stage: Stage, seconds: float) -> None:
         """Waits, with the run's heart beating, for something that is away to come back."""
         try:
-            pulse: Pulse = self.bench.pulse
+            heartbeat: Heartbeat = self.bench.heartbeat
         except TransientError:  # the tables themselves are away
-            pulse = Silence()
-        pulse.start(video_id, run_id, stage)
+            heartbeat = NoHeartbeat()
+        heartbeat.start(video_id, run_id, stage)
         try:
             time.sleep(seconds)
         finally:
-            pulse.stop()
+            heartbeat.stop()
 
     def has_room(self) -> bool:
         """Whether there is room to go on making, where files are made and where they are kept."""

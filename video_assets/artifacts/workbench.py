@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ class RunInfo:
     """Whether this run was created after the run of this id; None where that one is not known."""
 
 
-class Pulse(Protocol):
+class Heartbeat(Protocol):
     """Says that a run lives, and how far it is. Advisory: it never raises and never blocks for long."""
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
@@ -51,8 +51,8 @@ class Pulse(Protocol):
         """The stage is over."""
 
 
-class Silence:
-    """A pulse that nobody listens to."""
+class NoHeartbeat:
+    """A heartbeat that nobody listens to."""
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
         return
@@ -82,7 +82,7 @@ class Artifact:
     """The current artefact is just what would be made: make nothing."""
     folder: Path
     """Where to write files; removed afterwards."""
-    pulse: Pulse
+    heartbeat: Heartbeat
     meter: Meter
     clock: Callable[[], datetime]
     facts: dict[str, Any] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class Artifact:
 
     def progress(self, fraction: float, speed: float | None = None, eta_seconds: float | None = None) -> None:
         """Reports how far the making is; cheap enough to call often."""
-        self.pulse.progress(fraction, speed, eta_seconds)
+        self.heartbeat.progress(fraction, speed, eta_seconds)
 
     @property
     def outcomes(self) -> list[CheckOutcome]:
@@ -197,12 +197,12 @@ class Workbench:
         storage: Storage,
         work_folder: Path,
         *,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.storage = storage
         self.work_folder = work_folder
-        self.pulse: Pulse = pulse or Silence()
+        self.heartbeat: Heartbeat = heartbeat or NoHeartbeat()
         self.clock = clock
 
     @contextmanager
@@ -237,20 +237,20 @@ class Workbench:
             previous=previous,
             reused=not run.force and is_fresh(self.storage, previous, wanted),
             folder=folder,
-            pulse=self.pulse,
+            heartbeat=self.heartbeat,
             meter=Meter(),
             clock=self.clock,
         )
-        self.pulse.start(video_id, run.run_id, artefact)
+        self.heartbeat.start(video_id, run.run_id, artefact)
         try:
             yield artifact
         except BaseException:
             self.discard(artifact)
             raise
         finally:
-            self.pulse.stop()
+            self.heartbeat.stop()
             shutil.rmtree(folder, ignore_errors=True)
-            with _ignored_unless_empty():
+            with suppress(OSError):  # another stage of the same run works beside this one
                 folder.parent.rmdir()
 
     def _previous(self, video_id: int, artefact: Stage) -> tuple[Pointer | None, Manifest | None]:
@@ -295,11 +295,3 @@ def is_fresh(storage: Storage, manifest: Manifest | None, wanted: str) -> bool:
 def _whole(storage: Storage, file: ManifestFile) -> bool:
     stat = storage.stat(file.key)
     return stat is not None and stat.bytes == file.bytes
-
-
-@contextmanager
-def _ignored_unless_empty() -> Iterator[None]:
-    try:
-        yield
-    except OSError:  # another stage of the same run works beside this one
-        return

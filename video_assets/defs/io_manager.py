@@ -47,7 +47,8 @@ class ManifestIOManager(dg.IOManager):
         def rest(seconds: float) -> None:
             self.systems.rest(video_id, context.step_context.run_id, stage, seconds)
 
-        with reported(stage, TRY_ONCE, log, rest):
+        # The step is not begun anew for its inputs: they wait in their place.
+        with reported(stage, None, log, rest):
             manifest = patiently(lambda: current(self.systems.storage, video_id, stage), rest)
         if manifest is None:
             message = f"video {video_id} has no {stage.value} yet; materialize {stage.value} first"
@@ -66,10 +67,6 @@ def publish_or_withdraw(systems: Systems, manifest: Manifest) -> None:
     except Superseded:
         systems.storage.delete_prefix(manifest.prefix)
         raise
-
-
-TRY_ONCE = 10_000
-"""A retry number past every limit: a step is not begun anew for its inputs, they wait in their place."""
 
 
 def patiently(read: Callable[[], T], rest: Rest) -> T:

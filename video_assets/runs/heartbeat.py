@@ -30,7 +30,7 @@ STOP_SECONDS = 2.0
 """How long the end of a stage waits for a beat in the act of being written."""
 
 
-class ProgressPulse:
+class ProgressHeartbeat:
     """Writes the heartbeat of the one stage that this process works on."""
 
     def __init__(
@@ -61,8 +61,8 @@ class ProgressPulse:
 
 
 class _Beat:
-    def __init__(self, pulse: ProgressPulse, identity: dict[str, Any]) -> None:
-        self.pulse = pulse
+    def __init__(self, heartbeat: ProgressHeartbeat, identity: dict[str, Any]) -> None:
+        self.heartbeat = heartbeat
         self.row: dict[str, Any] = {
             **identity,
             "fraction": 0.0,
@@ -73,7 +73,7 @@ class _Beat:
         }
         self.woken = threading.Condition()
         self.fresh = self.ended = self.complained = False
-        self.thread = threading.Thread(target=self._run, name=f"pulse-{identity['stage']}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"heartbeat-{identity['stage']}", daemon=True)
 
     def note(self, fraction: float, speed: float | None, eta_seconds: float | None) -> None:
         with self.woken:
@@ -97,14 +97,14 @@ class _Beat:
             written = time.monotonic()
             with self.woken:
                 # A beat is due after the heartbeat's pause; progress may call for one earlier, after a second.
-                self.woken.wait_for(lambda: self.ended, min(PROGRESS_SECONDS, self.pulse.heartbeat_seconds))
-                left = self.pulse.heartbeat_seconds - (time.monotonic() - written)
+                self.woken.wait_for(lambda: self.ended, min(PROGRESS_SECONDS, self.heartbeat.heartbeat_seconds))
+                left = self.heartbeat.heartbeat_seconds - (time.monotonic() - written)
                 self.woken.wait_for(lambda: self.ended or self.fresh, max(left, 0.0))
 
     def _write(self, row: Mapping[str, Any]) -> None:
         try:
-            with self.pulse.database.write() as session:
-                upsert(session, ProgressRow, ("run_id",), [{**row, "beat_at": self.pulse.clock(session)}])
+            with self.heartbeat.database.write() as session:
+                upsert(session, ProgressRow, ("run_id",), [{**row, "beat_at": self.heartbeat.clock(session)}])
             self.complained = False
         except Exception:  # advisory: a database that is away must not end an hour of encoding
             if not self.complained:

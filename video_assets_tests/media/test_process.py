@@ -19,7 +19,7 @@ import pytest
 from video_assets.errors import PermanentError, TransientError
 from video_assets.media.sandbox import confine, process
 from video_assets.media.sandbox.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
-from video_assets.media.sandbox.watchdog import Ended, Kept, ProgressWatch, waited_nanoseconds
+from video_assets.media.sandbox.watchdog import Ended, ProgressWatch, RunQueueWait, waited_nanoseconds
 from video_assets_tests.media.clips import make_clip
 
 LIMITS = Limits(address_space_bytes=4 << 30, cpu_seconds=60, file_bytes=1 << 28, wall_seconds=60, stall_seconds=30)
@@ -221,7 +221,7 @@ def test_waiting_for_the_processor_is_no_standstill(crowd: list[int]) -> None:
 @counted
 def test_what_sleeps_is_not_kept_from_the_processor(crowd: list[int]) -> None:
     with subprocess.Popen(["sleep", "60"]) as sleeper:
-        sleeping, crowded, until = Kept(), Kept(), time.monotonic() + 1.5
+        sleeping, crowded, until = RunQueueWait(), RunQueueWait(), time.monotonic() + 1.5
         while time.monotonic() < until:
             sleeping.look_at(sleeper.pid)
             crowded.look_at(crowd[0])

@@ -14,7 +14,7 @@ from video_assets.database.engine import Database
 from video_assets.database.models import ProgressRow
 from video_assets.library import queries
 from video_assets.runs import heartbeat
-from video_assets.runs.heartbeat import ProgressPulse
+from video_assets.runs.heartbeat import ProgressHeartbeat
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.projection import rows
 
@@ -32,7 +32,7 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 def test_it_beats_at_once_and_again_while_nothing_is_said(database: Database) -> None:
-    heart = ProgressPulse(database, heartbeat_seconds=0.05)
+    heart = ProgressHeartbeat(database, heartbeat_seconds=0.05)
     heart.start(7, "run0", Stage.VARIANTS)
     until(lambda: row(database) is not None)
     first = row(database)
@@ -44,7 +44,7 @@ def test_it_beats_at_once_and_again_while_nothing_is_said(database: Database) ->
 
 def test_progress_is_written_before_the_next_beat_is_due(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "PROGRESS_SECONDS", 0.05)
-    heart = ProgressPulse(database, heartbeat_seconds=600)
+    heart = ProgressHeartbeat(database, heartbeat_seconds=600)
     heart.start(7, "run0", Stage.VARIANTS)
     until(lambda: row(database) is not None)
     heart.progress(1.7, 2.5, 30)
@@ -55,7 +55,7 @@ def test_progress_is_written_before_the_next_beat_is_due(database: Database, mon
 def test_progress_told_often_is_written_seldom(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[float] = []
     monkeypatch.setattr(heartbeat._Beat, "_write", lambda self, values: written.append(values["fraction"]))
-    heart = ProgressPulse(database, heartbeat_seconds=600)
+    heart = ProgressHeartbeat(database, heartbeat_seconds=600)
     heart.start(7, "run0", Stage.VARIANTS)
     until(lambda: bool(written))
     for number in range(1000):
@@ -65,7 +65,7 @@ def test_progress_told_often_is_written_seldom(database: Database, monkeypatch: 
 
 
 def test_a_stage_that_ends_beats_no_more_and_the_next_one_takes_the_row_over(database: Database) -> None:
-    heart = ProgressPulse(database, heartbeat_seconds=0.05)
+    heart = ProgressHeartbeat(database, heartbeat_seconds=0.05)
     threads = threading.active_count()
     heart.start(7, "run0", Stage.VARIANTS)
     until(lambda: row(database) is not None)
@@ -78,7 +78,7 @@ def test_a_stage_that_ends_beats_no_more_and_the_next_one_takes_the_row_over(dat
 
 
 def test_a_database_that_is_away_does_not_disturb_the_making() -> None:
-    heart = ProgressPulse(Database("postgresql://nobody@127.0.0.1:1/none"), heartbeat_seconds=0.05)
+    heart = ProgressHeartbeat(Database("postgresql://nobody@127.0.0.1:1/none"), heartbeat_seconds=0.05)
     heart.start(7, "run0", Stage.VARIANTS)
     heart.progress(0.5)
     heart.stop()

@@ -61,7 +61,7 @@ class ProgressWatch:
         self._block: dict[str, str] = {}
         self._seen: tuple[str | None, ...] = ()
         self._moved_at = time.monotonic()
-        self._kept = Kept()
+        self._queue_wait = RunQueueWait()
 
     def feed(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -75,7 +75,7 @@ class ProgressWatch:
         block, self._block = self._block, {}
         seen = tuple(block.get(name) for name in ("frame", "out_time_us", "total_size"))
         if seen != self._seen:
-            self._seen, self._moved_at, self._kept = seen, time.monotonic(), Kept()
+            self._seen, self._moved_at, self._queue_wait = seen, time.monotonic(), RunQueueWait()
         self.seconds_done = max(self.seconds_done, _number(block.get("out_time_us")) / 1e6)
         if self.duration is not None and self.seconds_done > self.duration * _OVERTIME + 10:
             raise Ended("the file's time stamps do not fit its length; convert it and upload it again")
@@ -89,12 +89,12 @@ class ProgressWatch:
         still = time.monotonic() - self._moved_at
         if still < _SUSPECT * self.stall_seconds:
             return
-        self._kept.look_at(pid)
-        if still - self._kept.seconds > self.stall_seconds:
+        self._queue_wait.look_at(pid)
+        if still - self._queue_wait.seconds > self.stall_seconds:
             raise Ended(f"nothing came out of the file for {self.stall_seconds:.0f} s; convert it and upload it again")
 
 
-class Kept:
+class RunQueueWait:
     """How long a child was ready to run and other processes had the processor, since the first look at it.
 
     The kernel counts this for each thread (`schedstat`, Linux); of several that wait at once the one that waits
