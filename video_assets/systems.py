@@ -17,6 +17,7 @@ from video_assets.artifacts.answers import Answers
 from video_assets.artifacts.workbench import Heartbeat, NoHeartbeat
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError
+from video_assets.model_server.address import OPENAI_URL
 from video_assets.outbox.publisher import Publisher, drain, open_publisher
 from video_assets.runs.heartbeat import ProgressHeartbeat
 from video_assets.search import SearchIndex, open_index
@@ -24,7 +25,7 @@ from video_assets.settings import Settings
 from video_assets.storage import Storage, open_storage
 from video_assets.text.llm.asking import Replies
 from video_assets.text.llm.pace import Rate
-from video_assets.text.llm.server import OPENAI_URL, Server
+from video_assets.text.llm.server import Server
 from video_assets.videos import Stage, utc_now
 
 LEAST_FREE_BYTES = 64 * 2**20

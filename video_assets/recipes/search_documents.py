@@ -13,7 +13,7 @@ from video_assets.search import documents, verify
 from video_assets.search.base import Document
 from video_assets.settings import Settings
 from video_assets.speech.transcript import Transcript
-from video_assets.text import sentences
+from video_assets.text.sentences import sentences
 from video_assets.text.summary import Summary
 from video_assets.videos import Stage
 

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from video_assets.artifacts import Artifact
+from video_assets.language.names import code_of
 from video_assets.media import audio, subtitles
 from video_assets.media.probe import Probe
+from video_assets.model_server.address import OPENAI_URL
 from video_assets.recipes.base import Known, Making, Recipe, Wanted
 from video_assets.recipes.uploads import SOURCE
 from video_assets.settings import Settings
 from video_assets.speech import captions as caption_files
 from video_assets.speech import remote, transcript, verify, whisper
 from video_assets.speech.choose import CAPTIONS, EMBEDDED, OPENAI, WHISPER, choose
-from video_assets.speech.endpoint import OPENAI_URL, Endpoint
-from video_assets.speech.language import code_of
+from video_assets.speech.endpoint import Endpoint
 from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
 from video_assets.speech.transcript import Heading, Transcript
 from video_assets.speech.whisper import Recognition

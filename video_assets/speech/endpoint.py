@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from video_assets.model_server.address import OPENAI_URL as OPENAI_URL
 from video_assets.model_server.address import Address
 
 Detail = Literal["times", "text"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from video_assets.language.names import code_of as code_of
-
 
 def agreed(votes: Iterable[tuple[float, Mapping[str, float]]]) -> tuple[str, float] | None:
     """The language that excerpts agree on, and its probability; None without a single one.

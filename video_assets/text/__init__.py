@@ -3,7 +3,3 @@
 It takes a transcript of any shape that has segments, and knows neither the room that made it nor where files lie.
 Rules of language that other rooms need too are in `language`.
 """
-
-from video_assets.text.sentences import sentences
-
-__all__ = ["sentences"]

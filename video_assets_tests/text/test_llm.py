@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from video_assets.errors import PermanentError, TransientError
+from video_assets.model_server.address import OPENAI_URL
 from video_assets.model_server.connection import TimedOut
 from video_assets.text.llm.language_model import MOST_BYTES, POLICY, understood
-from video_assets.text.llm.server import OPENAI_URL, Reply, Server, request
+from video_assets.text.llm.server import Reply, Server, request
 from video_assets_tests.text.making import KEY, model
 from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
 

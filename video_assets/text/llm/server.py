@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from video_assets.model_server.address import OPENAI_URL as OPENAI_URL
-from video_assets.model_server.address import Address
+from video_assets.model_server.address import OPENAI_URL, Address
 from video_assets.text.llm.pace import Rate
 
 JsonMode = Literal["schema", "object", "prompt"]
