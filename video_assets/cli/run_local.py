@@ -18,7 +18,7 @@ from video_assets.cli.render.progress import shown
 from video_assets.cli.stopping import Interrupts
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.intake.identity import must_match
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.runs import launches
 from video_assets.settings import Settings
 from video_assets.systems import Systems
@@ -85,12 +85,11 @@ class Processing:
     def _taken_in(self, file: Path, title: str | None, captions: Path | None) -> int:
         return take_in(
             file,
+            NewVideo(title, claimed_by=self._claim),
             database=self._systems.database,
             storage=self._systems.storage,
             settings=self._settings,
-            title=title,
             captions=captions,
-            claimed_by=self._claim,
         ).id
 
     def _taken_over(self, video_id: int) -> int:

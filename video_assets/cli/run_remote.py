@@ -12,7 +12,7 @@ from video_assets.cli.render.output import Output
 from video_assets.cli.render.progress import shown
 from video_assets.database.models import AttemptRow
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.library import queries
 from video_assets.library.views import SETTLED
 from video_assets.runs import launches
@@ -61,10 +61,10 @@ class Following:
     def _taken_in(self, file: Path, title: str | None, captions: Path | None, outcome: Outcome) -> int:
         outcome.id = take_in(
             file,
+            NewVideo(title),
             database=self._systems.database,
             storage=self._systems.storage,
             settings=self._settings,
-            title=title,
             captions=captions,
         ).id
         return 0

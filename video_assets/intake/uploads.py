@@ -8,8 +8,8 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from video_assets.artifacts.captions import put_captions
@@ -92,6 +92,19 @@ class AlreadyTaken(Exception):
 
 
 @dataclass(frozen=True)
+class NewVideo:
+    """What is said of a video with its file, and who sees to its run."""
+
+    title: str | None = None
+    """None: made from the file's name."""
+    description: str | None = None
+    user_id: int | None = None
+    user_name: str | None = None
+    claimed_by: str | None = None
+    """Who starts the run himself, so that the uploads sensor does not; None: the sensor launches it."""
+
+
+@dataclass(frozen=True)
 class Arrival:
     """A file to take in, wherever it lies."""
 
@@ -107,19 +120,14 @@ class Arrival:
 
 def take_in(
     path: Path,
+    new: NewVideo | None = None,
     *,
     database: Database,
     storage: Storage,
     settings: Settings,
-    title: str | None = None,
-    description: str | None = None,
-    user_id: int | None = None,
-    user_name: str | None = None,
     captions: Path | tuple[str, bytes] | None = None,
-    claimed_by: str | None = None,
     message_id: str | None = None,
     source: Opened | None = None,
-    clock: Callable[[], datetime] = utc_now,
 ) -> Video:
     """Stores a local file, and captions given or beside it, and makes it a pending video: see `take_arrival`.
     `source`: the file, where the caller has opened it; then it alone says what captions there are."""
@@ -143,44 +151,26 @@ def take_in(
             captions=_read_captions(beside) if isinstance(beside, Path) else beside,
             message_id=message_id,
         )
-        return take_arrival(
-            arrival,
-            database=database,
-            storage=storage,
-            settings=settings,
-            title=title,
-            description=description,
-            user_id=user_id,
-            user_name=user_name,
-            claimed_by=claimed_by,
-            clock=clock,
-        )
+        return take_arrival(arrival, new or NewVideo(), database=database, storage=storage, settings=settings)
 
 
-def take_arrival(
-    arrival: Arrival,
-    *,
-    database: Database,
-    storage: Storage,
-    settings: Settings,
-    title: str | None = None,
-    description: str | None = None,
-    user_id: int | None = None,
-    user_name: str | None = None,
-    claimed_by: str | None = None,
-    clock: Callable[[], datetime] = utc_now,
-) -> Video:
+def take_arrival(arrival: Arrival, new: NewVideo, *, database: Database, storage: Storage, settings: Settings) -> Video:
     """Stores the file (and its captions) and makes it a pending video. The row is there first, as
-    `uploading`, and turns `pending` only when every byte is in storage; `claimed_by` keeps the uploads
-    sensor from launching it. Raises Refused or PermanentError where the file cannot be taken, AlreadyTaken where
-    somebody else was faster, leaving nothing; Apart where these tables and this storage do not belong together."""
+    `uploading`, and turns `pending` only when every byte is in storage. Raises Refused or PermanentError where the
+    file cannot be taken, AlreadyTaken where somebody else was faster, leaving nothing; Apart where these tables and
+    this storage do not belong together."""
     must_match(database, storage)
-    title, now = clean_title(title) if title else title_of(arrival.name), clock()
+    title, now = clean_title(new.title) if new.title else title_of(arrival.name), utc_now()
     video, claim = new_video(
         database,
         storage,
         lambda session: upload_rows.add_video(
-            session, title=title, description=description, user_id=user_id, user_name=user_name, now=now
+            session,
+            title=title,
+            description=new.description,
+            user_id=new.user_id,
+            user_name=new.user_name,
+            now=now,
         ),
     )
     filename, unsure = one_line(arrival.name, 255), False
@@ -196,9 +186,9 @@ def take_arrival(
             video_id=video.id,
             key=key,
             title=title,
-            description=description,
-            user_id=user_id,
-            user_name=user_name,
+            description=new.description,
+            user_id=new.user_id,
+            user_name=new.user_name,
             filename=filename,
             content_type=content_type,
             size_bytes=arrival.size_bytes,
@@ -207,15 +197,15 @@ def take_arrival(
         put_upload_record(storage, record)
         unsure = True
         with database.write() as session:
-            if arrival.message_id and not processed_messages.take(session, arrival.message_id, clock()):
+            if arrival.message_id and not processed_messages.take(session, arrival.message_id, utc_now()):
                 raise AlreadyTaken(arrival.name)
             upload_rows.set_source(session, video.id, key)
-            if claimed_by:
-                launches.claim(session, video.id, claimed_by=claimed_by, reason="process", now=clock())
+            if new.claimed_by:
+                launches.claim(session, video.id, claimed_by=new.claimed_by, reason="process", now=utc_now())
             upload_rows.mark_pending(
                 session,
                 video.id,
-                now=clock(),
+                now=utc_now(),
                 service=settings.outbox_service,
                 filename=filename,
                 content_type=content_type,
@@ -230,9 +220,7 @@ def take_arrival(
         claim.end()
     with suppress(TransientError, PermanentError):  # everything is in its place; what is left of it does no harm
         claim.release(storage)
-    return Video(
-        id=video.id, key=key, title=title, description=description, user_id=user_id, user_name=user_name, created_at=now
-    )
+    return replace(video, key=key)
 
 
 def _take_back(claim: Claim, message_id: str | None, database: Database, storage: Storage, *, unsure: bool) -> None:

@@ -29,7 +29,7 @@ from video_assets import peak_memory
 from video_assets.artifacts import RunInfo, publish
 from video_assets.artifacts.pointer import make_fence
 from video_assets.defs.materialize import opened
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.media import audio, encode, inspect, ladder, stills
 from video_assets.media.ladder import Ladder, Rung
 from video_assets.media.probe import Probe
@@ -280,7 +280,13 @@ def whole_stage(source: Path, folder: Path) -> dict[str, list[float]]:
     shutil.rmtree(home, ignore_errors=True)
     settings = Settings(home=home, min_free_bytes=0)
     systems = Systems(settings)
-    video = take_in(source, database=systems.database, storage=systems.storage, settings=settings, claimed_by="bench")
+    video = take_in(
+        source,
+        NewVideo(claimed_by="bench"),
+        database=systems.database,
+        storage=systems.storage,
+        settings=settings,
+    )
     run_info = RunInfo("bench-run", make_fence(utc_now(), "bench-run"))
     with opened(Stage.UPLOADS, Making(systems, video.id), run_info) as artifact:
         manifest = artifact.seal()

@@ -12,7 +12,7 @@ from video_assets.definitions import build_defs
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.runner import run_video
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.library import queries
 from video_assets.media import encode, inspect, ladder, stills, subtitles
 from video_assets.media.probe import probe
@@ -41,7 +41,11 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
 
         def through_the_graph(path: Path) -> None:
             video = take_in(
-                path, database=system.database, storage=system.storage, settings=settings, claimed_by="bench"
+                path,
+                NewVideo(claimed_by="bench"),
+                database=system.database,
+                storage=system.storage,
+                settings=settings,
             )
             run_video(definitions, instance, video.id, reason="bench")
             video_ids.append(video.id)

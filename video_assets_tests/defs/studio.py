@@ -14,7 +14,7 @@ from video_assets.database.models import Base, VideoRow
 from video_assets.definitions import build_defs
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.runner import run_video
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.library.recorded import note_record
 from video_assets.settings import Settings
 from video_assets.systems import Systems
@@ -59,15 +59,15 @@ class Studio:
             make_clip(clip, captions=CAPTIONS)
         return self.upload(clip, **more)
 
-    def upload(self, clip: Path, **more: Any) -> int:
+    def upload(self, clip: Path, captions: Path | None = None, **more: Any) -> int:
         systems = self.systems
         return take_in(
             clip,
+            NewVideo(claimed_by="test", **more),
             database=systems.database,
             storage=systems.storage,
             settings=self.settings,
-            claimed_by="test",
-            **more,
+            captions=captions,
         ).id
 
     def correct_captions(self, video_id: int, data: bytes, name: str) -> None:

@@ -14,7 +14,7 @@ from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.operations.compare import rebuild_database
 from video_assets.defs.operations.delete import delete_video
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.library.rebuild import Rebuilt
 from video_assets.library.rebuild_index import rebuild_index
 from video_assets.settings import Settings
@@ -132,7 +132,11 @@ def test_a_bad_file_fails_with_one_line_and_leaves_nothing_current(studio: Studi
     path.write_bytes(b"Dear sir or madam, " * 1000)
     systems = studio.systems
     video_id = take_in(
-        path, database=systems.database, storage=systems.storage, settings=studio.settings, claimed_by="test"
+        path,
+        NewVideo(claimed_by="test"),
+        database=systems.database,
+        storage=systems.storage,
+        settings=studio.settings,
     ).id
     studio.run(video_id)
 

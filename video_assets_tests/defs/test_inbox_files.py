@@ -215,10 +215,10 @@ def test_one_that_fails_in_a_way_nobody_expected_does_not_stop_the_others(
     for name in ("a.mp4", "b.mp4"):
         (inbox / name).write_bytes(FILM)
 
-    def odd(path: Path, **more: Any) -> Any:
+    def odd(path: Path, *given: Any, **more: Any) -> Any:
         if path.name == "a.mp4":
             raise RuntimeError("two\nlines")
-        return take_in(path, **more)
+        return take_in(path, *given, **more)
 
     monkeypatch.setattr(inboxes, "take_in", odd)
     assert "a.mp4 has to wait: unexpected RuntimeError: two lines" in tick()

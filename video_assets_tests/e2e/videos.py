@@ -8,15 +8,20 @@ from typing import Any
 from sqlalchemy import select
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow, VideoRow
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.systems import Systems
 from video_assets_tests.e2e.house import wait_for
 
 
-def add_video(systems: Systems, clip: Path, title: str = "Herons", **more: Any) -> int:
+def add_video(systems: Systems, clip: Path, title: str = "Herons", captions: Path | None = None, **more: Any) -> int:
     """A pending video; returns its id."""
     return take_in(
-        clip, database=systems.database, storage=systems.storage, settings=systems.settings, title=title, **more
+        clip,
+        NewVideo(title, **more),
+        database=systems.database,
+        storage=systems.storage,
+        settings=systems.settings,
+        captions=captions,
     ).id
 
 

@@ -69,12 +69,16 @@ def demo(output: Output, port: int | None) -> int:
 
 def _take_sample_in(output: Output, systems: Systems, settings: Settings) -> Video:
     import video_assets
-    from video_assets.intake.uploads import take_in
+    from video_assets.intake.uploads import NewVideo, take_in
 
     sample = Path(video_assets.__file__).parent / "sample" / "harbour.mp4"
     # No claim: it is for the daemon's sensor to find it and to launch the run.
     video = take_in(
-        sample, database=systems.database, storage=systems.storage, settings=settings, title="The harbour, and more"
+        sample,
+        NewVideo("The harbour, and more"),
+        database=systems.database,
+        storage=systems.storage,
+        settings=settings,
     )
     output.say(f"video {video.id} taken in: {video.title}")
     return video

@@ -42,7 +42,7 @@ from video_assets.defs.io_manager import publish_or_withdraw
 from video_assets.defs.materialize import opened
 from video_assets.defs.runner import run_video
 from video_assets.errors import PermanentError, TransientError
-from video_assets.intake.uploads import take_in
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.recipes import RECIPES, Making
 from video_assets.settings import Settings
 from video_assets.systems import Systems
@@ -170,7 +170,11 @@ class Court:
         systems = self.systems
         try:
             video_id = take_in(
-                path, database=systems.database, storage=systems.storage, settings=self.settings, claimed_by="test"
+                path,
+                NewVideo(claimed_by="test"),
+                database=systems.database,
+                storage=systems.storage,
+                settings=self.settings,
             ).id
         except PermanentError as refused:
             return "failed", f"intake: {refused}", "permanent"
