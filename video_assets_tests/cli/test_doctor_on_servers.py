@@ -169,8 +169,12 @@ def test_no_secret_is_said_by_anything(
     assert written == []
 
 
-def test_whatever_a_library_puts_into_its_message_is_hidden_and_ordinary_words_are_not() -> None:
-    Settings(database_url=f"postgresql://videos:{SECRET}%21@host/videos", search_url="http://videos:videos@host:9200")
+def test_whatever_a_library_puts_into_its_message_is_hidden_and_ordinary_words_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VIDEO_ASSETS_DATABASE_URL", f"postgresql://videos:{SECRET}%21@host/videos")
+    monkeypatch.setenv("VIDEO_ASSETS_SEARCH_URL", "http://videos:videos@host:9200")
+    Settings.load()
     told = str(PermanentError(f"cannot connect with {SECRET}! as videos"))
     from video_assets.errors import one_line
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import datetime, timezone
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from video_assets.cli.doctor.checks import Answer
 from video_assets.cli.up.alone import who
 from video_assets.errors import TransientError
-from video_assets.footprint import footprint
+from video_assets.footprint import footprint, lives
 from video_assets.settings import Settings
 
 START_SECONDS = 150.0
@@ -52,7 +51,7 @@ def _age(noted: dict[str, Any]) -> float:
 
 def _troubles(settings: Settings, noted: dict[str, Any], parts: dict[str, Any], age: float) -> list[tuple[str, str]]:
     """(part, what is wrong with it)."""
-    found = [(name, "is dead") for name, part in parts.items() if not _lives(part.get("pid"))]
+    found = [(name, "is dead") for name, part in parts.items() if not lives(part.get("pid"))]
     dead = {name for name, _ in found}
     if "webserver" not in dead and not _web_answers(noted.get("port")):
         found.append(("webserver", f"does not answer within {ANSWER_SECONDS:.0f} s"))
@@ -63,22 +62,6 @@ def _troubles(settings: Settings, noted: dict[str, Any], parts: dict[str, Any], 
         if silent > SILENT_SECONDS:
             found.append(("daemon", f"has not looked after its sensors for {silent:.0f} s"))
     return found
-
-
-def _lives(pid: int | None) -> bool:
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except (OSError, IndexError):
-        return not os.path.exists("/proc/self")  # gone meanwhile; or a system without
 
 
 def _web_answers(port: int | None) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from video_assets.errors import PermanentError, one_line
+from video_assets.footprint import lives
 
 NAME = "up.lock"
 PREFIX = "video-assets-"
@@ -94,7 +95,7 @@ def _take(held: int, home: Path) -> None:
         except BlockingIOError:
             other = _noted(held)
             # Not yet noted, or noted by one that is gone: neither takes long.
-            if _lives(other.get("pid")) or time.monotonic() > deadline:
+            if lives(other.get("pid")) or time.monotonic() > deadline:
                 raise PermanentError(one_line(_refusal(home, other))) from None
             time.sleep(0.1)
         else:
@@ -114,15 +115,3 @@ def _noted(held: int) -> dict[str, Any]:
     except (OSError, ValueError):  # just being written
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _lives(pid: int | None) -> bool:
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
