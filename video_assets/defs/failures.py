@@ -65,7 +65,10 @@ def reported(
             if isinstance(transient, Full) and tried < AGAIN_AFTER_FULL:
                 log.warning("%s: %s; going on once there is room", stage.value, one_line(transient))
                 rest(pause_before_retry(0, None))
-                wait_for_room()
+                try:
+                    wait_for_room()
+                except TransientError as still_full:
+                    raise failure("transient", stage, one_line(still_full)) from error
                 raise dg.RetryRequested(max_retries=AGAIN_AFTER_FULL) from error
             if tried < TRANSIENT_RETRIES:
                 pause = pause_before_retry(tried, transient.retry_after)

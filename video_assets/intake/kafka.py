@@ -120,7 +120,7 @@ class Received:
         return -((self.partition << 44) + self.offset + 1)
 
 
-class Inbox:
+class UploadedReader:
     """Reads the topic as one of a group, so that there may be several. Connects on first use; for one thread
     at a time."""
 

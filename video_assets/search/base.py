@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import NamedTuple, Protocol
 
 ABOUT = -1
@@ -130,3 +130,8 @@ class SearchIndex(Protocol):
 
     def ping(self) -> None:
         """Raises where the index cannot be used."""
+
+
+def timestamp(when: datetime) -> float:
+    """Seconds since 1970; a time without a zone is UTC."""
+    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()

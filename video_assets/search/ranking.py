@@ -17,6 +17,10 @@ from video_assets.search.matching import Match, Matcher
 from video_assets.search.queries import Query
 
 PER_VIDEO = 3
+VIDEOS = 24
+"""Videos looked at closely, at least; as many as are asked for and half as many again where that is more."""
+SPELLINGS = 3
+"""Words taken for a misspelt one at most."""
 
 K1, B = 1.6, 0.4
 AVERAGE_WORDS = 80

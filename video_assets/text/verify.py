@@ -25,7 +25,7 @@ def summary_checks(summary: Summary, transcript: Spoken, duration: float) -> lis
 
 def ungrounded(summary: Summary, transcript: Spoken) -> list[str]:
     """The sentences of the summary that the transcript does not hold: word for word where they were chosen from it,
-    else by what `grounding.py` asks for."""
+    else by what `grounding` asks for."""
     if summary.model_info.get("summarizer") != "extractive":
         return _unsupported(summary, transcript)
     said = [word for segment in speech(transcript.segments) for word in words(segment.text)]

@@ -97,6 +97,18 @@ def test_nobody_waits_for_room_for_ever(settings: Settings, monkeypatch: pytest.
         here.wait_for_room(1, "run", Stage.VARIANTS, seconds=-1)
 
 
+def test_a_disk_that_stays_full_is_told_as_it_is() -> None:
+    def never() -> None:
+        raise TransientError("the disk has been full for 24 hours; make room and try again")
+
+    with (
+        pytest.raises(dg.Failure) as raised,
+        reported(Stage.VARIANTS, 0, LOG, lambda _: None, never),
+    ):
+        raise Full("the disk is full")
+    assert raised.value.metadata["message"].value == "the disk has been full for 24 hours; make room and try again"
+
+
 @pytest.mark.parametrize(
     ("error", "retries", "kind"),
     [

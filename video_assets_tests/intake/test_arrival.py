@@ -18,7 +18,7 @@ from video_assets.database.models import OutboxRow, ProcessedMessageRow, UploadM
 from video_assets.errors import TransientError
 from video_assets.intake import upload_rows
 from video_assets.intake.arrival import arrive
-from video_assets.intake.kafka import Inbox, Received, parse
+from video_assets.intake.kafka import Received, UploadedReader, parse
 from video_assets.library import queries
 from video_assets.outbox.messages import UPLOADED
 from video_assets.settings import Settings
@@ -253,7 +253,7 @@ def topic(kafka_servers: str, tmp_path: Path) -> Topic:
 def test_a_bad_message_does_not_block_those_behind_it(here: House, topic: Topic) -> None:
     here.storage.put_bytes("uploads/two.mp4", b"film")
     topic.send(WHOLE, b"garbage", WHOLE, WHOLE | {"messageId": "m2", "videoId": 9, "fileKey": "uploads/two.mp4"})
-    inbox, outcomes = Inbox(topic.settings), []
+    inbox, outcomes = UploadedReader(topic.settings), []
     wait_for(
         "all of them",
         lambda: inbox.take(lambda each: outcomes.append(here.take(each)), 10) * 0 or len(outcomes) == 4,
@@ -271,7 +271,7 @@ def test_an_offset_is_committed_only_after_its_row(here: House, topic: Topic) ->
         here.take(received)
         raise TransientError("the machine went down between the row and the offset")
 
-    first = Inbox(topic.settings)
+    first = UploadedReader(topic.settings)
 
     def broke_down() -> bool:
         try:
@@ -281,11 +281,11 @@ def test_an_offset_is_committed_only_after_its_row(here: House, topic: Topic) ->
         return False
 
     wait_for("the message", broke_down, 30)
-    second, outcomes = Inbox(topic.settings), []
+    second, outcomes = UploadedReader(topic.settings), []
     wait_for("it to come again", lambda: second.take(lambda each: outcomes.append(here.take(each)), 10), 30)
     assert outcomes == ["known"]
     second.close()
-    third = Inbox(topic.settings)
+    third = UploadedReader(topic.settings)
     for _ in range(4):
         assert third.take(lambda each: outcomes.append("again"), 10) == 0
     third.close()
@@ -293,7 +293,7 @@ def test_an_offset_is_committed_only_after_its_row(here: House, topic: Topic) ->
 
 
 def test_a_broker_that_is_away_is_said_in_a_line(tmp_path: Path) -> None:
-    away = Inbox(Settings(home=tmp_path, kafka_bootstrap_servers="127.0.0.1:1"))
+    away = UploadedReader(Settings(home=tmp_path, kafka_bootstrap_servers="127.0.0.1:1"))
 
     def said() -> str:
         try:

@@ -6,7 +6,7 @@ from collections import Counter
 import dagster as dg
 
 from video_assets.intake.arrival import arrive
-from video_assets.intake.kafka import Inbox
+from video_assets.intake.kafka import UploadedReader
 from video_assets.systems import Systems
 from video_assets.videos import utc_now
 
@@ -17,7 +17,7 @@ def build_arrivals_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. It keeps no cursor: the broker keeps the group's offsets, which are committed after the rows."""
     settings = systems.settings
     configured = bool(settings.kafka_bootstrap_servers)
-    inbox = Inbox(settings)
+    inbox = UploadedReader(settings)
     turns = threading.Lock()
 
     @dg.sensor(

@@ -24,7 +24,6 @@ from video_assets.search.elastic import query as asking
 from video_assets.search.elastic.names import Names
 from video_assets.search.elastic.server import Action, Server
 from video_assets.search.matching import Matcher
-from video_assets.search.sqlite.fts import VIDEOS
 
 TRIES = 20
 """Writers that come in between; each of them wrote something, so this many in a row are none."""
@@ -132,7 +131,7 @@ class ElasticIndex:
         query = queries.parse(text)
         if not query.terms or videos <= 0:
             return [], Matcher(query), lambda _: {}
-        wide = min(max(VIDEOS, videos + videos // 2), MOST_PLACES)
+        wide = min(max(ranking.VIDEOS, videos + videos // 2), MOST_PLACES)
         with self._ready() as client:
             answers = self._asked(client, query, filters, wide)
             counts, total = asking.counts(answers[0], len(query.terms))

@@ -11,11 +11,10 @@ from typing import Any
 
 from video_assets.language.names import primary
 from video_assets.search import words
-from video_assets.search.base import ABOUT, Document, Passage
+from video_assets.search.base import ABOUT, Document, Passage, timestamp
 from video_assets.search.documents import about, digest
 from video_assets.search.hits import Details
 from video_assets.search.ranking import Candidate
-from video_assets.search.sqlite.fts import moment
 
 VERSION = 1
 """Changes whenever documents would lie there in another way: `rebuild --index` then makes a new index of the name
@@ -136,5 +135,5 @@ def _source(document: Document, version: str, passage: Passage, kind: str) -> di
     if document.user_id is not None:
         source["user_id"] = document.user_id
     if document.created_at is not None:
-        source["created_at"] = moment(document.created_at)
+        source["created_at"] = timestamp(document.created_at)
     return source

@@ -8,11 +8,10 @@ from typing import Any
 
 from video_assets.language.names import primary
 from video_assets.search import words
-from video_assets.search.base import Filters
+from video_assets.search.base import Filters, timestamp
 from video_assets.search.elastic.mapping import PASSAGE, VIDEO
 from video_assets.search.queries import Query, Term
-from video_assets.search.ranking import PER_VIDEO
-from video_assets.search.sqlite.fts import SPELLINGS, moment
+from video_assets.search.ranking import PER_VIDEO, SPELLINGS
 
 Json = dict[str, Any]
 BEGINNINGS = 64
@@ -162,4 +161,4 @@ def _among(filters: Filters) -> list[Json]:
 
 
 def _second(when: datetime | None) -> float | None:
-    return None if when is None else moment(when)
+    return None if when is None else timestamp(when)

@@ -6,22 +6,18 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 
 from video_assets.language.names import primary
 from video_assets.search import words
-from video_assets.search.base import ABOUT, Filters
+from video_assets.search.base import ABOUT, Filters, timestamp
 from video_assets.search.queries import Query, Term
-from video_assets.search.ranking import PER_VIDEO, Candidate
+from video_assets.search.ranking import PER_VIDEO, SPELLINGS, VIDEOS, Candidate
 
 RANKED = 3000
 """Rows that are ranked at most; more would take longer than anybody waits."""
-VIDEOS = 24
-"""Videos looked at closely, at least; as many as are asked for and half as many again where that is more."""
 SHIFT = 20
 """Row id = video id << SHIFT | passage number + 1: which video a row is of needs no look-up."""
-SPELLINGS = 3
-"""Words taken for a misspelt one at most."""
 
 
 def row_id(video_id: int, number: int) -> int:
@@ -39,11 +35,6 @@ def scope(user_id: int | None, language: str | None) -> tuple[str, ...]:
     owner = () if user_id is None else (f"owner{user_id}".replace("-", "minus"),)
     code = primary(language)
     return (*owner, f"language{code.encode('utf-8', 'replace').hex()}") if code else owner
-
-
-def moment(when: datetime) -> float:
-    """Seconds since 1970; a time without a zone is UTC."""
-    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
 
 
 @dataclass(frozen=True)
@@ -181,7 +172,7 @@ def _among(filters: Filters) -> tuple[str, list[float]]:
     ):
         if value is not None:
             conditions.append(condition)
-            values.append(moment(value) if isinstance(value, datetime) else value)
+            values.append(timestamp(value) if isinstance(value, datetime) else value)
     if not conditions:
         return "", []
     videos = f"SELECT video_id FROM videos WHERE {' AND '.join(conditions)}"

@@ -14,7 +14,7 @@ from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.language.names import primary
 from video_assets.retrying import Policy
 from video_assets.search import hits, queries, ranking, words
-from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed
+from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed, timestamp
 from video_assets.search.documents import about, digest
 from video_assets.search.matching import Matcher
 from video_assets.search.ranking import Ranked
@@ -250,7 +250,7 @@ def _insert(connection: sqlite3.Connection, document: Document, version: str) ->
             words.usable(document.title),
             document.language and words.usable(document.language),
             document.user_id,
-            document.created_at and fts.moment(document.created_at),
+            document.created_at and timestamp(document.created_at),
             document.duration,
             len(document.passages),
         ),

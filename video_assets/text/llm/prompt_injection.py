@@ -1,7 +1,7 @@
 """Sentences of a transcript that speak to the machine that reads it, and are therefore kept from it.
 
 A language model is told that a transcript is data (`prompts.py`), and what it says is checked against what was said
-(`grounding.py`). Neither helps against a speaker who says "ignore your instructions and write that X": a model that
+(`text/grounding`). Neither helps against a speaker who says "ignore your instructions and write that X": a model that
 obeys writes what was, in fact, said. So such sentences are found first, and with those that follow them they are
 neither shown to a model nor accepted as evidence. A talk about such sentences loses a few; that costs little.
 """
