@@ -21,7 +21,7 @@ class VideoStatus(str, Enum):
 
 
 class Stage(str, Enum):
-    """The per-video artefacts, named as their Dagster assets, in the order in which they are made."""
+    """The per-video artifacts, named as their Dagster assets, in the order in which they are made."""
 
     UPLOADS = "uploads"
     VARIANTS = "variants"
@@ -31,7 +31,7 @@ class Stage(str, Enum):
 
     @property
     def status(self) -> VideoStatus:
-        """What the video's status says while this artefact is the first one missing."""
+        """What the video's status says while this artifact is the first one missing."""
         return _STATUS_WHILE_MAKING[self]
 
 

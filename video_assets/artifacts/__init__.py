@@ -1,4 +1,4 @@
-"""What every artefact knows of itself: its manifest, its fingerprint, the pointer that makes it current."""
+"""What every artifact knows of itself: its manifest, its fingerprint, the pointer that makes it current."""
 
 from video_assets.artifacts.fingerprint import content_hash, digest, fingerprint
 from video_assets.artifacts.manifest import CheckOutcome, Cost, Manifest, ManifestFile

@@ -31,7 +31,7 @@ class Damage:
 def damaged_files(
     storage: Storage, manifest: Manifest, *, hashes: bool = True, sizes: Mapping[str, int] | None = None
 ) -> list[Damage]:
-    """The artefact's files that are missing or altered. With `hashes` every byte is read. `sizes`: of objects whose
+    """The artifact's files that are missing or altered. With `hashes` every byte is read. `sizes`: of objects whose
     size is known already, by key."""
     found: list[Damage] = []
     for file in manifest.files:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from video_assets.artifacts.fingerprint import content_hash, file_sha256, fingerprint
-from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artefact_prefix
+from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artifact_prefix
 from video_assets.artifacts.meter import Meter
 from video_assets.artifacts.pointer import Pointer, Unreadable, fence_over, manifest_of, read_pointer
 from video_assets.errors import PermanentError
@@ -66,7 +66,7 @@ class NoHeartbeat:
 
 @dataclass
 class Artifact:
-    """One artefact in the making (or found fresh: `reused`)."""
+    """One artifact in the making (or found fresh: `reused`)."""
 
     storage: Storage
     artefact: Stage
@@ -79,7 +79,7 @@ class Artifact:
     previous: Manifest | None
     """What is current now; None on the first making."""
     reused: bool
-    """The current artefact is just what would be made: make nothing."""
+    """The current artifact is just what would be made: make nothing."""
     folder: Path
     """Where to write files; removed afterwards."""
     heartbeat: Heartbeat
@@ -141,7 +141,7 @@ class Artifact:
 
     @property
     def outcomes(self) -> list[CheckOutcome]:
-        """What the checks found, now or when the reused artefact was made."""
+        """What the checks found, now or when the reused artifact was made."""
         if self.reused and self.previous is not None:
             return list(self.previous.checks)
         if self._checks is None:
@@ -149,7 +149,7 @@ class Artifact:
         return self._checks
 
     def seal(self) -> Manifest:
-        """Uploads the files and returns the manifest; a reused artefact's own. Refuses what failed a check."""
+        """Uploads the files and returns the manifest; a reused artifact's own. Refuses what failed a check."""
         if self.reused and self.previous is not None:
             self.manifest = self.previous
             return self.previous
@@ -178,7 +178,7 @@ class Artifact:
     @property
     def prefix(self) -> str:
         """Where the files of this making go."""
-        return artefact_prefix(self.video_id, self.artefact, self.fingerprint, self.run.run_id)
+        return artifact_prefix(self.video_id, self.artefact, self.fingerprint, self.run.run_id)
 
     def _stored(self, name: str, file: ManifestFile | Path) -> ManifestFile:
         if isinstance(file, ManifestFile):
@@ -190,7 +190,7 @@ class Artifact:
 
 
 class Workbench:
-    """Opens artefacts for making. One a process; holds no state of any making."""
+    """Opens artifacts for making. One a process; holds no state of any making."""
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class Workbench:
         code_version: str,
         params: Mapping[str, Any],
     ) -> Iterator[Artifact]:
-        """One artefact to make, or to find fresh. `inputs`: name → content hash.
+        """One artifact to make, or to find fresh. `inputs`: name → content hash.
 
         An exception inside removes what was uploaded for it; the work folder goes in any case.
         """

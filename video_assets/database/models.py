@@ -172,7 +172,7 @@ class AttemptRow(Base):
 
 
 class ArtifactRow(Base):
-    """The ledger: which making of an artefact is current."""
+    """The ledger: which making of an artifact is current."""
 
     __tablename__ = "artifacts"
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class RemakeLight(dg.Config):
-    """Which videos, and which of their light artefacts."""
+    """Which videos, and which of their light artifacts."""
 
     video_ids: list[int]
     stages: list[str] = [stage.value for stage in LIGHT]  # noqa: RUF012  (Dagster reads it as a field's default)

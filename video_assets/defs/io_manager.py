@@ -1,4 +1,4 @@
-"""Publishing and reading artefacts: the IO manager moves manifests and pointers, never media bytes."""
+"""Publishing and reading artifacts: the IO manager moves manifests and pointers, never media bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ManifestIOManager(dg.IOManager):
         self.systems = systems
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Makes the artefact current. One that was reused is already."""
+        """Makes the artifact current. One that was reused is already."""
         if not isinstance(obj, Manifest) or obj.run_id != context.run_id:
             return
 
@@ -57,7 +57,7 @@ class ManifestIOManager(dg.IOManager):
 
 
 def publish_or_withdraw(systems: Systems, manifest: Manifest) -> None:
-    """Makes the artefact current, or removes what this making left where it may not become current."""
+    """Makes the artifact current, or removes what this making left where it may not become current."""
     try:
         publish(systems.storage, manifest)
     except Deleted:

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of an artefact: small tables, a poster, a line of transcript, in markdown.
+"""What the Dagster UI shows of an artifact: small tables, a poster, a line of transcript, in markdown.
 
 Everything shown came out of a video, so it is text to escape, never markup.
 """

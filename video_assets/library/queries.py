@@ -114,7 +114,7 @@ def adopted_ready(session: Session, video_ids: Sequence[int]) -> set[int]:
 
 
 def ledger_versions(session: Session) -> dict[tuple[int, str], tuple[str, str]]:
-    """(video id, artefact) → (run, fingerprint) of everything current: enough to see what changed."""
+    """(video id, artifact) → (run, fingerprint) of everything current: enough to see what changed."""
     rows = session.execute(
         select(ArtifactRow.video_id, ArtifactRow.artefact, ArtifactRow.run_id, ArtifactRow.fingerprint)
     )
@@ -127,7 +127,7 @@ def runs_in_ledger(session: Session, run_ids: Sequence[str]) -> set[str]:
 
 
 def sample_of_ledger(session: Session, stage: Stage, limit: int) -> list[int]:
-    """Videos chosen at random among those that have this artefact."""
+    """Videos chosen at random among those that have this artifact."""
     query = select(ArtifactRow.video_id).where(ArtifactRow.artefact == stage.value)
     return list(session.scalars(query.order_by(func.random()).limit(limit)))
 

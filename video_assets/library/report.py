@@ -26,7 +26,7 @@ class LibraryFigures:
     videos: pd.DataFrame
     """One row a video; `seconds` and `speech_seconds` are missing until there is a transcript."""
     made: pd.DataFrame
-    """One row an artefact that is current, with what making it cost."""
+    """One row an artifact that is current, with what making it cost."""
     failures: pd.DataFrame
     """Failed runs by kind and stage, most frequent first."""
 

@@ -1,4 +1,4 @@
-"""Why an artefact is not what today's settings and code would make. A pure comparison."""
+"""Why an artifact is not what today's settings and code would make. A pure comparison."""
 
 from __future__ import annotations
 

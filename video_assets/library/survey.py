@@ -75,7 +75,7 @@ def survey(
 
 
 def look_at(storage: Storage, video_id: int, stage: Stage) -> Seen:
-    """One artefact of a video that was not deleted: its pointer, put back where it was lost, and its manifest."""
+    """One artifact of a video that was not deleted: its pointer, put back where it was lost, and its manifest."""
     seen = Seen(video_id)
     prefix = f"{video_prefix(video_id)}{stage.value}/"
     if found := _current(seen, storage, stage, {stat.key: stat.bytes for stat in storage.list(prefix)}):
@@ -150,7 +150,7 @@ def _put_back(seen: Seen, storage: Storage, stage: Stage, sizes: Mapping[str, in
 
 
 def _makings(storage: Storage, video_id: int, stage: Stage, sizes: Mapping[str, int]) -> list[Manifest]:
-    """Every making of the artefact whose manifest can be read and says that its checks passed."""
+    """Every making of the artifact whose manifest can be read and says that its checks passed."""
     prefix, found = f"{video_prefix(video_id)}{stage.value}/", list[Manifest]()
     for key in sizes:
         if key.startswith(prefix) and key.endswith("/manifest.json"):

@@ -106,7 +106,7 @@ class Ladder:
         raise KeyError(name)
 
     def to_params(self) -> dict[str, Any]:
-        """All that matters to the artefact's fingerprint beside the source and `VERSION`."""
+        """All that matters to the artifact's fingerprint beside the source and `VERSION`."""
         return {"rungs": [asdict(rung) for rung in self.rungs], **self._shared()}
 
     def part(self, rung: Rung, source_hash: str) -> str:

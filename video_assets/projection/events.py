@@ -41,12 +41,12 @@ class SummaryResult:
     quality_score: float | None
 
 
-ArtefactResult = VariantsResult | TranscriptResult | SummaryResult
+ArtifactResult = VariantsResult | TranscriptResult | SummaryResult
 
 
 @dataclass(frozen=True)
 class Made:
-    """An artefact was made, or found fresh (`reused`). Run, fence and `made_at` are the manifest's own, so
+    """An artifact was made, or found fresh (`reused`). Run, fence and `made_at` are the manifest's own, so
     those of the run that made it, also when a later run reused it."""
 
     video_id: int
@@ -65,10 +65,10 @@ class Made:
     params: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Of `uploads`, as the other stages are decided by it; empty of the others."""
-    result: ArtefactResult | None = None
+    result: ArtifactResult | None = None
     """Of variants, transcripts and summaries; None for the others."""
     first_made_at: datetime | None = None
-    """When this artefact was first current, where the teller knows (a pointer does)."""
+    """When this artifact was first current, where the teller knows (a pointer does)."""
     first_fence: str = ""
     """The fence of the earliest run that made it, where the teller knows."""
 

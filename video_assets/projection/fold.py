@@ -31,7 +31,7 @@ fall into its encode: such a run is launched again as often as it takes, and cou
 CANCELED = "canceled"
 
 IN_BULK = "remake_light"
-"""The reason of a run that makes some light artefacts of many videos anew. It is told among a video's attempts, but
+"""The reason of a run that makes some light artifacts of many videos anew. It is told among a video's attempts, but
 says nothing of whether the video can be made: neither its going nor its end moves a status, and the reason why a video
 has failed stays what it was."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from video_assets.artifacts import Manifest, Pointer
 from video_assets.artifacts.audit import whole
-from video_assets.projection.events import ArtefactResult, Made, SummaryResult, TranscriptResult, VariantsResult
+from video_assets.projection.events import ArtifactResult, Made, SummaryResult, TranscriptResult, VariantsResult
 from video_assets.recipes import DECIDING, summaries, transcripts
 from video_assets.storage import Storage
 from video_assets.videos import Stage
@@ -39,7 +39,7 @@ def made_from_manifest(
     )
 
 
-def _result(manifest: Manifest, storage: Storage) -> ArtefactResult | None:
+def _result(manifest: Manifest, storage: Storage) -> ArtifactResult | None:
     facts = manifest.facts
     if manifest.artefact is Stage.VARIANTS:
         rungs = [rung["name"] for rung in facts["rungs"]]

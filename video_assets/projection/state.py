@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from video_assets.outbox.messages import OutboxEvent
-from video_assets.projection.events import ArtefactResult
+from video_assets.projection.events import ArtifactResult
 from video_assets.videos import RunState, Stage, VideoStatus
 
 
 @dataclass(frozen=True)
 class Current:
-    """The making of an artefact that is current: one row of the ledger."""
+    """The making of an artifact that is current: one row of the ledger."""
 
     artefact: Stage
     run_id: str
@@ -25,7 +25,7 @@ class Current:
     manifest_key: str
     made_at: datetime
     first_made_at: datetime
-    """When the artefact was first current, in whatever making."""
+    """When the artifact was first current, in whatever making."""
     first_fence: str = ""
     """The fence of the earliest run that made it; where nobody noted it, that of this making."""
     code_version: str = ""
@@ -35,7 +35,7 @@ class Current:
     cost: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Of `uploads`; empty of the others."""
-    result: ArtefactResult | None = field(default=None, compare=False)
+    result: ArtifactResult | None = field(default=None, compare=False)
     """None also where the row was loaded: its result stands in the tables already."""
 
     @property

@@ -1,4 +1,4 @@
-"""Makes manifests and artefacts for these tests."""
+"""Makes manifests and artifacts for these tests."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def open_variants(on: Workbench, by: RunInfo, **changes: Any) -> Any:
 
 
 def write(artifact: Artifact, name: str, data: bytes = b"data", part: str | None = None) -> None:
-    """Makes one file of the artefact."""
+    """Makes one file of the artifact."""
     (artifact.folder / name).write_bytes(data)
     artifact.add(artifact.folder / name, "video/mp4", part=part)

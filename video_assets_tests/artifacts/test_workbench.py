@@ -1,4 +1,4 @@
-"""When an artefact is made again, what is taken over, and what is left behind when it goes wrong."""
+"""When an artifact is made again, what is taken over, and what is left behind when it goes wrong."""
 
 from __future__ import annotations
 

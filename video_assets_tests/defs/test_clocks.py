@@ -40,7 +40,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @contextmanager
 def clock_ahead(studio: Studio) -> Iterator[None]:
-    """For the block, runs are created and artefacts made by a clock that is two hours ahead."""
+    """For the block, runs are created and artifacts made by a clock that is two hours ahead."""
     runs = create_engine(f"sqlite:///{studio.settings.dagster_home / 'history' / 'runs.db'}")
     ahead = (
         "CREATE TRIGGER ahead AFTER INSERT ON runs BEGIN UPDATE runs SET "

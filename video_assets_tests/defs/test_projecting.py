@@ -43,7 +43,7 @@ def make_video(systems: Systems, folder: Path) -> int:
 
 
 def materialized(systems: Systems, video_id: int, stage: Stage, making: int = 0) -> dg.AssetMaterialization:
-    """Publishes an artefact, and gives the event that a run would have logged."""
+    """Publishes an artifact, and gives the event that a run would have logged."""
     now, run_id = utc_now(), f"{making:08d}-0000-4000-8000-000000000000"
     manifest = Manifest(
         artefact=stage,

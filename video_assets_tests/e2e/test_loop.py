@@ -191,7 +191,7 @@ def unpublished(running: House) -> int:
 
 
 def made_once(running: House, video_id: int) -> None:
-    """Each artefact is current once, each rung is one row, and no other making's files are left."""
+    """Each artifact is current once, each rung is one row, and no other making's files are left."""
     with running.systems.database.read() as session:
         keys = list(session.scalars(select(ArtifactRow.manifest_key).where(ArtifactRow.video_id == video_id)))
         rungs = list(session.scalars(select(VariantRow.quality).where(VariantRow.video_id == video_id)))

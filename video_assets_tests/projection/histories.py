@@ -1,7 +1,7 @@
 """Made-up histories of videos and runs, and an account of what they should come to.
 
 A history is what an event log would hold: runs over one video or several, whole or of some stages, that
-queue, start, make or reuse artefacts, fail, are canceled, lose their worker, and come back as zombies after
+queue, start, make or reuse artifacts, fail, are canceled, lose their worker, and come back as zombies after
 they had been failed. `account` tells the end from the whole history by plain rules, written apart from the
 projection: no folding, no order.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from video_assets.projection.events import (
-    ArtefactResult,
+    ArtifactResult,
     Made,
     RunChanged,
     SummaryResult,
@@ -41,7 +41,7 @@ def fence_of(created: float, run_id: str) -> str:
     return f"{at(created).timestamp():017.6f}/{run_id}"
 
 
-def result_of(stage: Stage, mark: str) -> ArtefactResult | None:
+def result_of(stage: Stage, mark: str) -> ArtifactResult | None:
     """A result that can be told from any other making's."""
     key = f"videos/x/{mark}"
     if stage is Stage.VARIANTS:

@@ -136,7 +136,7 @@ def _forget_status(database: Database) -> None:
 
 
 def _pointers(history: History) -> list[Made]:
-    """What storage keeps of a history: each artefact's highest fence, with the first moment and fence of all."""
+    """What storage keeps of a history: each artifact's highest fence, with the first moment and fence of all."""
     kept: dict[tuple[int, Stage], Made] = {}
     first: dict[tuple[int, Stage], datetime] = {}
     earliest: dict[tuple[int, Stage], str] = {}

@@ -161,7 +161,7 @@ def test_ready_is_for_ever(history: History) -> None:
 
 @given(histories())
 def test_rows_come_back_from_manifests_alone(history: History) -> None:
-    """What the pointers keep: the current making, and when the artefact was first current."""
+    """What the pointers keep: the current making, and when the artifact was first current."""
     for video_id in history.video_ids:
         table, rebuilt = Table(video_id), Table(video_id)
         before = table.hear(history.events)

@@ -1,4 +1,4 @@
-"""Files there and unaltered: of a sample of videos, every byte of every artefact."""
+"""Files there and unaltered: of a sample of videos, every byte of every artifact."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +34,7 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
 
 
 def _damage(systems: Systems, video_id: int, stage: Stage) -> Iterator[tuple[str, str]]:
-    """What is wrong with a video's artefact, and what puts it right; nothing where it is whole."""
+    """What is wrong with a video's artifact, and what puts it right; nothing where it is whole."""
     again, look = f"video-assets process --video {video_id}", "video-assets reconcile"
     try:
         manifest = current(systems.storage, video_id, stage)

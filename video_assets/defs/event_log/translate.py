@@ -68,7 +68,7 @@ def made(record: EventLogRecord, storage: Storage) -> Event:
     except PermanentError as error:
         return unusable(one_line(error))
     if (manifest.video_id, manifest.artefact.value) != (video_id, asset):
-        return unusable(f"{named.value} is the manifest of another artefact")
+        return unusable(f"{named.value} is the manifest of another artifact")
     try:
         return made_from_manifest(manifest, storage, reused=manifest.run_id != record.run_id)
     except NotFound as error:

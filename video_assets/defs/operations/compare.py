@@ -65,7 +65,7 @@ def compare(systems: Systems, instance: dg.DagsterInstance, projector: Projector
 
 
 def _vanished(seen: Seen, ledger: Sequence[Stage]) -> Iterator[str]:
-    """A line about each artefact that the tables have and storage does not, unless something was said of it."""
+    """A line about each artifact that the tables have and storage does not, unless something was said of it."""
     if seen.record is None or seen.deleted_at is not None:
         return
     for stage in ledger:

@@ -4,7 +4,7 @@
 
 A program of its own, so that strace can watch it from its first breath. Prints a JSON object a line. HOW: `graph` is a
 Dagster run for each file; `side-by-side` is two such programs at once in one deployment, one for the hostile files and
-one for the honest ones; `recipes` makes the same artefacts by the same recipes on the same workbench, but without the
+one for the honest ones; `recipes` makes the same artifacts by the same recipes on the same workbench, but without the
 seconds that a run's own bookkeeping takes; `whole-ladder` is the same with the rungs of everyday, not two small ones.
 """
 
