@@ -15,6 +15,7 @@ from video_assets.artifacts import Artifact, Manifest, fingerprint
 from video_assets.artifacts.captions import Captions, current_captions
 from video_assets.artifacts.upload import UploadRecord, read_upload_record
 from video_assets.errors import PermanentError
+from video_assets.media.probe import Probe
 from video_assets.media.sandbox.process import Progress
 from video_assets.settings import Settings
 from video_assets.systems import Systems
@@ -44,6 +45,11 @@ class Ingredient:
     content_hash: str
     facts: Mapping[str, Any]
     """As its manifest has them. Of rows: those of `uploads` alone, as no `wanted` looks at others."""
+
+    @cached_property
+    def probe(self) -> Probe:
+        """The facts of an upload, as what they were noted from."""
+        return Probe.from_facts(self.facts)
 
 
 @dataclass(frozen=True)

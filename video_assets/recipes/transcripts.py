@@ -31,7 +31,7 @@ JSON, VTT, TEXT = "transcript.json", "transcript.vtt", "transcript.txt"
 def wanted(known: Known, settings: Settings) -> Wanted:
     """Captions are an input of their own: correcting them re-makes the words and no video byte."""
     upload = known.made[Stage.UPLOADS]
-    how = _how(Probe.from_facts(upload.facts), known.captions_sha256 is not None, settings)
+    how = _how(upload.probe, known.captions_sha256 is not None, settings)
     captions = {"captions": known.captions_sha256} if known.captions_sha256 else {}
     inputs = {Stage.UPLOADS.value: upload.content_hash} | captions
     return Wanted(inputs, {"source": how} | _params(how, settings), VERSION)

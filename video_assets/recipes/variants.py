@@ -21,7 +21,7 @@ TYPES = {".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".jpg": 
 def wanted(known: Known, settings: Settings) -> Wanted:
     """The rungs that the ladder plans for this source."""
     upload = known.made[Stage.UPLOADS]
-    plan = ladder.plan(Probe.from_facts(upload.facts), settings.heights)
+    plan = ladder.plan(upload.probe, settings.heights)
     return Wanted({Stage.UPLOADS.value: upload.content_hash}, plan.to_params(), VERSION)
 
 

@@ -20,12 +20,13 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, search, speech, text
+from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, search, speech, text, wanted
 
 RESULTS = Path(__file__).with_name("results.json")
 ALONE = {
     "overhead": overhead.run,
     "projection": projection.run,
+    "wanted": wanted.run,
     "text": text.run,
     "media": media.run,
     "speech": speech.run,
