@@ -13,7 +13,8 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from video_assets.media.sandbox import confine, process
+import video_assets
+from video_assets.media.sandbox import confine
 
 OPENING = (
     "open",
@@ -112,7 +113,7 @@ def door_children(tasks: dict[int, Task]) -> Iterator[Task]:
 
 def is_system(path: str) -> bool:
     """Libraries, the interpreter, the package, and what tells of the machine."""
-    package = Path(process.__file__).resolve().parents[1]
+    package = Path(video_assets.__file__).resolve().parent
     roots = [*confine.SYSTEM, *sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, str(package), "/dev/null"]
     roots += [imageio_ffmpeg.get_ffmpeg_exe(), "/proc/self", "/etc/localtime", "/usr/share/locale"]
     # Finding the package means listing the folder it lies in.
