@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests wait half of their time, so a file of them runs on every core. TEST_JOBS=0: one after the other, in this process.
-TEST_JOBS ?= logical
+# Tests wait half of their time, so there is one file of them more under way than cores. TEST_JOBS=0: one after the
+# other, in this process.
+TEST_JOBS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 SERVICES := video_assets_tests/services/services
 
 .DEFAULT_GOAL := help

@@ -60,6 +60,10 @@ setup(
         "pandas>=2.2",
         "matplotlib>=3.9",
         "snowballstemmer>=3.0",
+        # Counts slips of the pen.
+        "rapidfuzz>=3.12",
+        # Makes calls again.
+        "tenacity>=9.1",
         "rich>=13.9",
         "click>=8.1",
         "psutil>=6.1",

@@ -39,3 +39,13 @@ def footprint(pid: int) -> Footprint | None:
             return Footprint(process.num_fds(), limit, process.memory_info().rss, process.num_threads())
     except (psutil.Error, OSError, AttributeError, ValueError):  # a dying one raises what it likes
         return None
+
+
+def lives(pid: int | None) -> bool:
+    """Whether a process of this id is there and has not ended; one that nobody has taken leave of yet has."""
+    try:
+        return pid is not None and psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # somebody else's, of whom we learn no more
+        return True

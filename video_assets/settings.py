@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,9 +88,17 @@ class Settings(BaseSettings):
     )
     whisper_device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="What the model runs on.")
     whisper_compute_type: Literal[
-        "default", "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16",
+        "default",
+        "auto",
+        "int8",
+        "int8_float32",
+        "int8_float16",
+        "int8_bfloat16",
+        "int16",
+        "float16",
+        "bfloat16",
         "float32",
-    ] = Field(default="default", description="Numbers the model computes in; default: as it was saved.")  # fmt: skip
+    ] = Field(default="default", description="Numbers the model computes in; default: as it was saved.")
     whisper_language: str = Field(
         default="", pattern="^([a-z]{2,3})?$", description="Language spoken (en, de, …); empty: heard from excerpts."
     )
@@ -242,10 +251,6 @@ class Settings(BaseSettings):
         for name, value in super().__repr_args__():
             yield name, without_passwords(value) if isinstance(value, str) else value
 
-    def model_post_init(self, _: object) -> None:
-        """Whoever has made settings shows none of their secrets."""
-        hide(self.secrets())
-
     def secrets(self) -> Iterator[str]:
         """What must be shown to nobody: keys, and passwords within URLs, as written and as meant."""
         plain: set[str] = set()
@@ -265,13 +270,16 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Settings:
-        """The settings of this process's environment; a bad one is a PermanentError that names it."""
+        """The settings of this process's environment, whose secrets no message shows from then on. A bad one is a
+        PermanentError that names it."""
         try:
-            return cls()
+            loaded = cls()
         except ValidationError as error:
             first = error.errors()[0]
             name = "VIDEO_ASSETS_" + "_".join(str(part) for part in first["loc"]).upper()
             raise PermanentError(one_line(f"{name}: {first['msg']}")) from None
+        hide(loaded.secrets())
+        return loaded
 
     @property
     def heights(self) -> tuple[int, ...]:
@@ -348,14 +356,48 @@ class Settings(BaseSettings):
 
     @contextmanager
     def exported(self) -> Iterator[None]:
-        """Puts these settings into this process's environment for a while, for libraries that look there."""
-        before = dict(os.environ)
-        os.environ.update(self.environment())
+        """Puts these settings into this process's environment for a while, for libraries that look there.
+
+        Threads may do so at once: the settings exported last are seen until they are taken back, then those before
+        them. A variable that has the same value before and after is never missing in between."""
+        layer = self.environment({})
+        _exports.add(layer)
         try:
             yield
         finally:
-            os.environ.clear()
-            os.environ.update(before)
+            _exports.remove(layer)
+
+
+class _Exports:
+    """The settings that are exported now, and what the environment said before them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._before: dict[str, str | None] = {}
+        self._layers: list[dict[str, str]] = []
+
+    def add(self, layer: dict[str, str]) -> None:
+        with self._lock:
+            for name, value in layer.items():
+                self._before.setdefault(name, os.environ.get(name))
+                os.environ[name] = value
+            self._layers.append(layer)
+
+    def remove(self, layer: dict[str, str]) -> None:
+        with self._lock:
+            self._layers = [each for each in self._layers if each is not layer]
+            for name in layer:
+                below = next((each[name] for each in reversed(self._layers) if name in each), None)
+                value = self._before[name] if below is None else below
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+                if below is None:
+                    del self._before[name]
+
+
+_exports = _Exports()
 
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]*(@)")

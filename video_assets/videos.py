@@ -21,7 +21,7 @@ class VideoStatus(str, Enum):
 
 
 class Stage(str, Enum):
-    """The per-video artefacts, named as their Dagster assets, in the order in which they are made."""
+    """The per-video artifacts, named as their Dagster assets, in the order in which they are made."""
 
     UPLOADS = "uploads"
     VARIANTS = "variants"
@@ -31,13 +31,8 @@ class Stage(str, Enum):
 
     @property
     def status(self) -> VideoStatus:
-        """What the video's status says while this artefact is the first one missing."""
+        """What the video's status says while this artifact is the first one missing."""
         return _STATUS_WHILE_MAKING[self]
-
-    @property
-    def made_from(self) -> tuple[Stage, ...]:
-        """The artefacts this one is made from (its captions, a side input, are no artefact)."""
-        return _MADE_FROM[self]
 
 
 _STATUS_WHILE_MAKING = {
@@ -48,16 +43,23 @@ _STATUS_WHILE_MAKING = {
     Stage.SEARCH_DOCUMENTS: VideoStatus.INDEXING,
 }
 
-_MADE_FROM: dict[Stage, tuple[Stage, ...]] = {
-    Stage.UPLOADS: (),
-    Stage.VARIANTS: (Stage.UPLOADS,),
-    Stage.TRANSCRIPTS: (Stage.UPLOADS,),
-    Stage.SUMMARIES: (Stage.TRANSCRIPTS,),
-    Stage.SEARCH_DOCUMENTS: (Stage.SUMMARIES, Stage.TRANSCRIPTS),
-}
-
 READY_WHEN_CURRENT = (Stage.VARIANTS, Stage.TRANSCRIPTS, Stage.SUMMARIES, Stage.SEARCH_DOCUMENTS)
 """A video is ready once each of these has been current."""
+
+
+class RunState(str, Enum):
+    """Where a run can stand. It only moves forward: queued, started, ended."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come of the run."""
+        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED)
 
 
 @dataclass(frozen=True)

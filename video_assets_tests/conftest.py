@@ -20,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, make_url, text
 
 from video_assets import errors
+from video_assets.database.engine import Database
 from video_assets.settings import Settings
 
 SERVICES = Path(__file__).parent / "services" / "services"
@@ -52,13 +53,35 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "_secrets", set())
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tables.db'}"
+    url: str = request.getfixturevalue("postgres_database")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with all tables in it."""
+    opened = Database(database_url)
+    opened.ensure_schema()
+    yield opened
+    opened.dispose()
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Embedded defaults in a temporary HOME, with short pauses; a tick of a sensor is one look."""
     return Settings(
-        home=tmp_path / "home", sensor_seconds=5, reconcile_seconds=1, heartbeat_seconds=0.5, inbox_settle_seconds=0.2,
+        home=tmp_path / "home",
+        sensor_seconds=5,
+        reconcile_seconds=1,
+        heartbeat_seconds=0.5,
+        inbox_settle_seconds=0.2,
         min_free_bytes=0,
-    )  # fmt: skip
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def dotted(path: Path) -> str:
-    """`media/process.py`: how the rules below name modules."""
+    """`media/probe.py`: how the rules below name modules."""
     return path.relative_to(PACKAGE).as_posix()
 
 
@@ -79,7 +79,7 @@ def test_only_the_command_uses_the_graphql_client() -> None:
 def test_other_programs_run_through_one_door() -> None:
     """Whoever starts FFmpeg elsewhere starts it without limits. The command may start Dagster, and the script
     that made the sample is part of nothing."""
-    doors = {"media/process.py", "sample/make_sample.py"}
+    doors = {"media/sandbox/process.py", "sample/make_sample.py"}
     modules = {"subprocess", "multiprocessing", "pty"}
     calls = {"os.system", "os.popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.posix_spawnp", "os.spawnv"}
     offenders = [

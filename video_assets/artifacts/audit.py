@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Damage:
 def damaged_files(
     storage: Storage, manifest: Manifest, *, hashes: bool = True, sizes: Mapping[str, int] | None = None
 ) -> list[Damage]:
-    """The artefact's files that are missing or altered. With `hashes` every byte is read. `sizes`: of objects whose
+    """The artifact's files that are missing or altered. With `hashes` every byte is read. `sizes`: of objects whose
     size is known already, by key."""
     found: list[Damage] = []
     for file in manifest.files:
@@ -61,3 +62,11 @@ def _what_is_wrong(storage: Storage, file: ManifestFile) -> str:
         except (OSError, PermanentError) as error:
             return f"cannot be read: {one_line(error, 200)}"
     return ALTERED
+
+
+def whole(storage: Storage, file: ManifestFile) -> bytes:
+    """A file's bytes; PermanentError where they are not those that were made."""
+    data = storage.get_bytes(file.key)
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise PermanentError(f"{file.name} was altered")
+    return data

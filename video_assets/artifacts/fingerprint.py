@@ -1,4 +1,4 @@
-"""Fingerprints: what an artefact was made from, as one hash.
+"""Fingerprints: what an artifact was made from, as one hash.
 
 Content, not recipe: an input re-made with the same bytes leaves everything made from it fresh.
 """
@@ -30,7 +30,7 @@ def fingerprint(inputs: Mapping[str, str], code_version: str, params: Mapping[st
 
 
 def content_hash(files: Iterable[ManifestFile], facts: Mapping[str, Any]) -> str:
-    """What the artefact holds, wherever it lies and however it came about: names, bytes and facts."""
+    """What the artifact holds, wherever it lies and however it came about: names, bytes and facts."""
     return digest({"files": {file.name: file.sha256 for file in files}, "facts": dict(facts)})
 
 

@@ -1,4 +1,4 @@
-"""The manifest: the small record that stands for an artefact everywhere else."""
+"""The manifest: the small record that stands for an artifact everywhere else."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class _Record(BaseModel):
 
 
 class ManifestFile(_Record):
-    """One file of an artefact."""
+    """One file of an artifact."""
 
     name: str
-    """What the artefact calls it: `720p.mp4`; unique within the manifest."""
+    """What the artifact calls it: `720p.mp4`; unique within the manifest."""
     key: str
     """Where it lies, from the storage's root. May be below an earlier run's prefix (an unchanged rung)."""
     bytes: int
@@ -39,7 +39,7 @@ class CheckOutcome(_Record):
 
 
 class Cost(_Record):
-    """What making the artefact took. `wall_seconds` and `cpu_seconds` include child processes."""
+    """What making the artifact took. `wall_seconds` and `cpu_seconds` include child processes."""
 
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -52,7 +52,7 @@ class Cost(_Record):
 
 
 class Manifest(_Record):
-    """What an artefact is, was made from, holds and cost. The value of every per-video asset."""
+    """What an artifact is, was made from, holds and cost. The value of every per-video asset."""
 
     artefact: Stage
     video_id: int
@@ -65,7 +65,7 @@ class Manifest(_Record):
     files: tuple[ManifestFile, ...]
     checks: tuple[CheckOutcome, ...]
     facts: dict[str, Any]
-    """What the artefact says of itself that others read: probe facts, the table of rungs, the language."""
+    """What the artifact says of itself that others read: probe facts, the table of rungs, the language."""
     cost: Cost
     run_id: str
     fence: str
@@ -74,7 +74,7 @@ class Manifest(_Record):
     @property
     def prefix(self) -> str:
         """The folder of this making: run-unique, never written to again."""
-        return artefact_prefix(self.video_id, self.artefact, self.fingerprint, self.run_id)
+        return artifact_prefix(self.video_id, self.artefact, self.fingerprint, self.run_id)
 
     @property
     def key(self) -> str:
@@ -94,8 +94,8 @@ class Manifest(_Record):
         return sum(file.bytes for file in self.files)
 
 
-def artefact_prefix(video_id: int, artefact: Stage, fingerprint: str, run_id: str) -> str:
-    """`videos/{id}/{artefact}/{fingerprint[:16]}-{run_id[:8]}/`."""
+def artifact_prefix(video_id: int, artefact: Stage, fingerprint: str, run_id: str) -> str:
+    """`videos/{id}/{artifact}/{fingerprint[:16]}-{run_id[:8]}/`."""
     return f"{video_prefix(video_id)}{artefact.value}/{fingerprint[:16]}-{run_id[:8]}/"
 
 

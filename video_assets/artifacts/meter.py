@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 
-from video_assets import peaks
+from video_assets import peak_memory
 from video_assets.artifacts.manifest import Cost
 
 
@@ -15,15 +15,15 @@ class Meter:
     def __init__(self) -> None:
         self._wall = time.monotonic()
         self._cpu = _cpu_seconds()
-        peaks.start()
+        peak_memory.start()
 
     def cost(self, *, tokens: int = 0, usd: float = 0.0) -> Cost:
         """What it took since the start. Of several makings at once in one process, each sees the others' too."""
         return Cost(
             wall_seconds=round(time.monotonic() - self._wall, 3),
             cpu_seconds=round(_cpu_seconds() - self._cpu, 3),
-            peak_bytes=peaks.own(),
-            child_peak_bytes=peaks.largest_child(),
+            peak_bytes=peak_memory.own(),
+            child_peak_bytes=peak_memory.largest_child(),
             tokens=tokens,
             usd=usd,
         )

@@ -1,6 +1,6 @@
-"""The pointer: which making of an artefact is current.
+"""The pointer: which making of an artifact is current.
 
-One small object an artefact, moved conditionally (one winner in every race) and fenced: a run created
+One small object an artifact, moved conditionally (one winner in every race) and fenced: a run created
 earlier never replaces what a later one published, however late it wakes up. A tombstone in its place
 outlasts every publish, so that a run still going cannot bring a deleted video back.
 """
@@ -39,7 +39,7 @@ class Lost(PermanentError):
 
 
 class Superseded(PermanentError):
-    """A later run has already published this artefact; ours must not replace it."""
+    """A later run has already published this artifact; ours must not replace it."""
 
 
 class Deleted(PermanentError):
@@ -57,7 +57,7 @@ class Pointer(BaseModel):
     fence: str = ""
     made_at: datetime | None = None
     first_made_at: datetime | None = None
-    """When this artefact was first current. A video is ready from the latest of these on, so that
+    """When this artifact was first current. A video is ready from the latest of these on, so that
     `processed_at` can be told from the pointers alone."""
     first_fence: str = ""
     """The fence of the earliest run that made it; empty where a release wrote this that did not note it."""
@@ -74,7 +74,7 @@ class Pointer(BaseModel):
 
 
 def pointer_key(video_id: int, artefact: Stage) -> str:
-    """`videos/{id}/{artefact}/current.json`."""
+    """`videos/{id}/{artifact}/current.json`."""
     return f"{video_prefix(video_id)}{artefact.value}/current.json"
 
 
@@ -108,7 +108,7 @@ def fence_over(fence: str, run_id: str, replaced: Pointer | None, after: bool | 
 
 
 def read_pointer(storage: Storage, video_id: int, artefact: Stage) -> Pointer | None:
-    """The artefact's pointer (perhaps a tombstone); None where it never was current."""
+    """The artifact's pointer (perhaps a tombstone); None where it never was current."""
     found = _read(storage, video_id, artefact)
     return found[0] if found else None
 
@@ -139,7 +139,7 @@ def read_manifest(storage: Storage, key: str) -> Manifest:
     except ValidationError as error:
         raise PermanentError(f"{key} is no manifest of this release: {error.error_count()} fields differ") from None
     if manifest.key != key:
-        raise PermanentError(f"{key} is the manifest of another artefact")
+        raise PermanentError(f"{key} is the manifest of another artifact")
     return manifest
 
 
@@ -176,7 +176,7 @@ def publish(storage: Storage, manifest: Manifest) -> None:
 
 
 def put_back(storage: Storage, makings: Sequence[Manifest], etag: str | None) -> bool:
-    """Makes the newest of an artefact's makings current again whose pointer is lost, or unreadable under this etag.
+    """Makes the newest of an artifact's makings current again whose pointer is lost, or unreadable under this etag.
     False where somebody published meanwhile."""
     newest = max(makings, key=lambda each: (each.fence, each.fingerprint, each.made_at, each.key))
     moved = _to(newest, min(each.made_at for each in makings), min(each.fence for each in makings))
@@ -211,14 +211,19 @@ def tombstone(storage: Storage, video_id: int, deleted_at: datetime) -> None:
 
 def _to(manifest: Manifest, first_made_at: datetime, first_fence: str) -> Pointer:
     return Pointer(
-        manifest_key=manifest.key, fingerprint=manifest.fingerprint, run_id=manifest.run_id, fence=manifest.fence,
-        made_at=manifest.made_at, first_made_at=first_made_at, first_fence=first_fence,
-    )  # fmt: skip
+        manifest_key=manifest.key,
+        fingerprint=manifest.fingerprint,
+        run_id=manifest.run_id,
+        fence=manifest.fence,
+        made_at=manifest.made_at,
+        first_made_at=first_made_at,
+        first_fence=first_fence,
+    )
 
 
 def _replaceable(storage: Storage, video_id: int, artefact: Stage) -> tuple[Pointer | None, str | None]:
     """The pointer, and the etag under which it may be replaced. One that says nothing holds nobody up: no fence is
-    known that would be higher, and making the artefact again is what puts it right."""
+    known that would be higher, and making the artifact again is what puts it right."""
     try:
         return _read(storage, video_id, artefact) or (None, None)
     except Unreadable as error:

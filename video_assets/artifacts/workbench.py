@@ -9,14 +9,14 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from video_assets.artifacts.fingerprint import content_hash, file_sha256, fingerprint
-from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artefact_prefix
+from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artifact_prefix
 from video_assets.artifacts.meter import Meter
 from video_assets.artifacts.pointer import Pointer, Unreadable, fence_over, manifest_of, read_pointer
 from video_assets.errors import PermanentError
@@ -38,7 +38,7 @@ class RunInfo:
     """Whether this run was created after the run of this id; None where that one is not known."""
 
 
-class Pulse(Protocol):
+class Heartbeat(Protocol):
     """Says that a run lives, and how far it is. Advisory: it never raises and never blocks for long."""
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
@@ -51,8 +51,8 @@ class Pulse(Protocol):
         """The stage is over."""
 
 
-class Silence:
-    """A pulse that nobody listens to."""
+class NoHeartbeat:
+    """A heartbeat that nobody listens to."""
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
         return
@@ -66,7 +66,7 @@ class Silence:
 
 @dataclass
 class Artifact:
-    """One artefact in the making (or found fresh: `reused`)."""
+    """One artifact in the making (or found fresh: `reused`)."""
 
     storage: Storage
     artefact: Stage
@@ -79,10 +79,10 @@ class Artifact:
     previous: Manifest | None
     """What is current now; None on the first making."""
     reused: bool
-    """The current artefact is just what would be made: make nothing."""
+    """The current artifact is just what would be made: make nothing."""
     folder: Path
     """Where to write files; removed afterwards."""
-    pulse: Pulse
+    heartbeat: Heartbeat
     meter: Meter
     clock: Callable[[], datetime]
     facts: dict[str, Any] = field(default_factory=dict)
@@ -137,11 +137,11 @@ class Artifact:
 
     def progress(self, fraction: float, speed: float | None = None, eta_seconds: float | None = None) -> None:
         """Reports how far the making is; cheap enough to call often."""
-        self.pulse.progress(fraction, speed, eta_seconds)
+        self.heartbeat.progress(fraction, speed, eta_seconds)
 
     @property
     def outcomes(self) -> list[CheckOutcome]:
-        """What the checks found, now or when the reused artefact was made."""
+        """What the checks found, now or when the reused artifact was made."""
         if self.reused and self.previous is not None:
             return list(self.previous.checks)
         if self._checks is None:
@@ -149,7 +149,7 @@ class Artifact:
         return self._checks
 
     def seal(self) -> Manifest:
-        """Uploads the files and returns the manifest; a reused artefact's own. Refuses what failed a check."""
+        """Uploads the files and returns the manifest; a reused artifact's own. Refuses what failed a check."""
         if self.reused and self.previous is not None:
             self.manifest = self.previous
             return self.previous
@@ -158,18 +158,27 @@ class Artifact:
             raise PermanentError(f"{failed[0].name}: {failed[0].summary}")
         files = tuple(self._stored(name, file) for name, file in sorted(self._files.items()))
         self.manifest = Manifest(
-            artefact=self.artefact, video_id=self.video_id, fingerprint=self.fingerprint,
-            content_hash=content_hash(files, self.facts), inputs=self.inputs, code_version=self.code_version,
-            params=self.params, files=files, checks=tuple(self.outcomes), facts=self.facts,
+            artefact=self.artefact,
+            video_id=self.video_id,
+            fingerprint=self.fingerprint,
+            content_hash=content_hash(files, self.facts),
+            inputs=self.inputs,
+            code_version=self.code_version,
+            params=self.params,
+            files=files,
+            checks=tuple(self.outcomes),
+            facts=self.facts,
             cost=self.meter.cost(tokens=self.tokens, usd=self.usd),
-            run_id=self.run.run_id, fence=self.run.fence, made_at=self.clock(),
-        )  # fmt: skip
+            run_id=self.run.run_id,
+            fence=self.run.fence,
+            made_at=self.clock(),
+        )
         return self.manifest
 
     @property
     def prefix(self) -> str:
         """Where the files of this making go."""
-        return artefact_prefix(self.video_id, self.artefact, self.fingerprint, self.run.run_id)
+        return artifact_prefix(self.video_id, self.artefact, self.fingerprint, self.run.run_id)
 
     def _stored(self, name: str, file: ManifestFile | Path) -> ManifestFile:
         if isinstance(file, ManifestFile):
@@ -181,19 +190,19 @@ class Artifact:
 
 
 class Workbench:
-    """Opens artefacts for making. One a process; holds no state of any making."""
+    """Opens artifacts for making. One a process; holds no state of any making."""
 
     def __init__(
         self,
         storage: Storage,
         work_folder: Path,
         *,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.storage = storage
         self.work_folder = work_folder
-        self.pulse: Pulse = pulse or Silence()
+        self.heartbeat: Heartbeat = heartbeat or NoHeartbeat()
         self.clock = clock
 
     @contextmanager
@@ -207,7 +216,7 @@ class Workbench:
         code_version: str,
         params: Mapping[str, Any],
     ) -> Iterator[Artifact]:
-        """One artefact to make, or to find fresh. `inputs`: name → content hash.
+        """One artifact to make, or to find fresh. `inputs`: name → content hash.
 
         An exception inside removes what was uploaded for it; the work folder goes in any case.
         """
@@ -217,22 +226,31 @@ class Workbench:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         artifact = Artifact(
-            storage=self.storage, artefact=artefact, video_id=video_id,
-            run=self._in_turn(run, pointer), fingerprint=wanted,
-            code_version=code_version, params=dict(params), inputs=dict(inputs), previous=previous,
+            storage=self.storage,
+            artefact=artefact,
+            video_id=video_id,
+            run=self._in_turn(run, pointer),
+            fingerprint=wanted,
+            code_version=code_version,
+            params=dict(params),
+            inputs=dict(inputs),
+            previous=previous,
             reused=not run.force and is_fresh(self.storage, previous, wanted),
-            folder=folder, pulse=self.pulse, meter=Meter(), clock=self.clock,
-        )  # fmt: skip
-        self.pulse.start(video_id, run.run_id, artefact)
+            folder=folder,
+            heartbeat=self.heartbeat,
+            meter=Meter(),
+            clock=self.clock,
+        )
+        self.heartbeat.start(video_id, run.run_id, artefact)
         try:
             yield artifact
         except BaseException:
             self.discard(artifact)
             raise
         finally:
-            self.pulse.stop()
+            self.heartbeat.stop()
             shutil.rmtree(folder, ignore_errors=True)
-            with _ignored_unless_empty():
+            with suppress(OSError):  # another stage of the same run works beside this one
                 folder.parent.rmdir()
 
     def _previous(self, video_id: int, artefact: Stage) -> tuple[Pointer | None, Manifest | None]:
@@ -277,11 +295,3 @@ def is_fresh(storage: Storage, manifest: Manifest | None, wanted: str) -> bool:
 def _whole(storage: Storage, file: ManifestFile) -> bool:
     stat = storage.stat(file.key)
     return stat is not None and stat.bytes == file.bytes
-
-
-@contextmanager
-def _ignored_unless_empty() -> Iterator[None]:
-    try:
-        yield
-    except OSError:  # another stage of the same run works beside this one
-        return

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from video_assets import __version__
-from video_assets.cli import (
+from video_assets.cli.commands import (
     demo,
     doctor,
     events,
@@ -26,10 +26,10 @@ from video_assets.cli import (
     status,
     up,
     worker,
-)  # fmt: skip
-from video_assets.cli.output import Output
-from video_assets.cli.private import private_files
+)
+from video_assets.cli.render.output import Output
 from video_assets.cli.stopping import INTERRUPTED, stop_when_told
+from video_assets.cli.up.private import private_files
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.settings import Settings
 from video_assets.storage import NotFound
@@ -57,10 +57,23 @@ def cli(context: click.Context, debug: bool) -> None:
 
 
 for _command in (
-    up.up, demo.demo, process.process, status.status, search.search, operate.cancel, operate.delete,
-    operate.reconcile, operate.rebuild, events.events, doctor.doctor, report.report,
-    worker.worker, migrate.migrate, healthy.healthy, metrics.metrics,
-):  # fmt: skip
+    up.up,
+    demo.demo,
+    process.process,
+    status.status,
+    search.search,
+    operate.cancel,
+    operate.delete,
+    operate.reconcile,
+    operate.rebuild,
+    events.events,
+    doctor.doctor,
+    report.report,
+    worker.worker,
+    migrate.migrate,
+    healthy.healthy,
+    metrics.metrics,
+):
     cli.add_command(_command)
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from video_assets.cli.words import plain
-from video_assets.database import reading
+from video_assets.cli.render.format import plain
 from video_assets.database.models import VideoRow
 from video_assets.errors import PermanentError
-from video_assets.lifecycle.events import RunState
-from video_assets.videos import VideoStatus
+from video_assets.library import queries
+from video_assets.videos import RunState, VideoStatus
 
 
 @dataclass
@@ -33,9 +32,13 @@ class Outcome:
     def document(self) -> Mapping[str, Any]:
         """For `--json`."""
         return {
-            "file": self.file, "id": self.id, "status": self.status, "status_message": self.status_message,
-            "seconds": self.seconds, "artifacts": self.artifacts,
-        }  # fmt: skip
+            "file": self.file,
+            "id": self.id,
+            "status": self.status,
+            "status_message": self.status_message,
+            "seconds": self.seconds,
+            "artifacts": self.artifacts,
+        }
 
     def line(self) -> str:
         """For people."""
@@ -51,8 +54,8 @@ class Outcome:
     def read(self, session: Session, run_id: str | None) -> None:
         """Takes from the tables how the video stands after this run; None where there was none."""
         video_id = self.id or 0
-        video, artifacts = reading.video(session, video_id), reading.artifacts(session, video_id)
-        attempt = next((each for each in reading.attempts(session, video_id) if each.run_id == run_id), None)
+        video, artifacts = queries.video(session, video_id), queries.artifacts(session, video_id)
+        attempt = next((each for each in queries.attempts(session, video_id) if each.run_id == run_id), None)
         if video is None:
             self.status_message = "deleted meanwhile"
             return
@@ -72,7 +75,7 @@ class Outcome:
 
 def uploaded(session: Session, video_id: int) -> VideoRow:
     """The row of a video that can be worked on; PermanentError where there is none, or its file is not whole."""
-    video = reading.video(session, video_id)
+    video = queries.video(session, video_id)
     if video is None:
         raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
     if video.status == VideoStatus.UPLOADING.value:

@@ -1,1 +1,1 @@
-"""The tables: what they are, and one module for each owner of rows."""
+"""The tables as such: engine, models, types, upsert, migrations. Who owns which rows is said in the other rooms."""

@@ -172,7 +172,7 @@ class AttemptRow(Base):
 
 
 class ArtifactRow(Base):
-    """The ledger: which making of an artefact is current."""
+    """The ledger: which making of an artifact is current."""
 
     __tablename__ = "artifacts"
 
@@ -192,6 +192,27 @@ class ArtifactRow(Base):
     params: Mapped[dict[str, Any]]
     bytes: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[dict[str, Any]]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
+    """Of `uploads` what its manifest has, as the other stages are decided by it; of the others nothing. Empty also in
+    rows of a release that did not note it, until `reconcile` has read them from storage."""
+
+
+class UploadRecordRow(Base):
+    """What recipes look at beside artifacts: the uploaded object, what its uploader said, the captions in force. As
+    storage has it, not as `videos` shows it: a run goes by storage. Intake owns it."""
+
+    __tablename__ = "upload_records"
+
+    video_id: Mapped[int] = mapped_column(
+        ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    key: Mapped[str]
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the uploaded object; NULL where storage could not tell, and nothing of the row is known then."""
+    title: Mapped[str]
+    description: Mapped[str | None]
+    captions_sha256: Mapped[str | None] = mapped_column(String(64))
+    """NULL where none are in force."""
 
 
 class ProgressRow(Base):
@@ -218,11 +239,14 @@ class LaunchRow(Base):
     __table_args__ = (
         # At most one open launch a video, whoever asks.
         Index(
-            "ix_launches_open", "video_id", unique=True,
-            sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL"),
+            "ix_launches_open",
+            "video_id",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
         ),
         Index("ix_launches_video_id_number", "video_id", "number", unique=True),
-    )  # fmt: skip
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"))

@@ -17,10 +17,12 @@ class Bucket(S3Resource):
         """A boto3 client of S3."""
         return make_client(
             S3Options(
-                endpoint_url=self.endpoint_url, region=self.region_name, path_style=self.path_style,
+                endpoint_url=self.endpoint_url,
+                region=self.region_name,
+                path_style=self.path_style,
                 max_attempts=self.max_attempts,
             )
-        )  # fmt: skip
+        )
 
 
 def bucket_of(settings: Settings) -> Bucket:

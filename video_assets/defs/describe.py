@@ -1,58 +1,85 @@
-"""What the Dagster UI shows of an artefact: small tables, a poster, a line of transcript, in markdown.
-
-Everything shown came out of a video, so it is text to escape, never markup.
-"""
+"""What the Dagster UI shows of each artifact beside its size and cost."""
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import dagster as dg
-
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>&~])")
-
-
-def plain(text: object, limit: int = 300) -> str:
-    """Text as markdown that shows just that text, on one line."""
-    line = " ".join(str(text).split())
-    clipped = line if len(line) <= limit else line[: limit - 1] + "…"
-    return _MARKUP.sub(r"\\\1", clipped)
+from video_assets.artifacts import Manifest
+from video_assets.defs.metadata import clock, image, markdown, megabytes, pairs, plain, table
+from video_assets.media.probe import Probe
+from video_assets.recipes import Making
+from video_assets.recipes.variants import POSTER
+from video_assets.videos import Stage
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A markdown table; cells are escaped."""
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    lines += ["| " + " | ".join(plain(cell, 80) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
+def describe(making: Making, manifest: Manifest) -> Mapping[str, Any]:
+    """Metadata for people: names in plain words, values as markdown where they are tables or pictures."""
+    return _DESCRIBED[manifest.artefact](making, manifest)
 
 
-def clock(seconds: float) -> str:
-    """`1:02:03` or `2:03`."""
-    whole = int(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+def _uploads(making: Making, manifest: Manifest) -> Mapping[str, Any]:
+    probed = Probe.from_facts(manifest.facts)
+    video, sound = probed.video, probed.sound
+    facts = {
+        "container": probed.container.split(",")[0],
+        "length": clock(probed.duration),
+        "size": megabytes(probed.size),
+        "picture": f"{video.codec} {video.width}x{video.height}, {video.avg_fps:.2f} fps" if video else "none",
+        "sound": f"{sound.codec}, {sound.channels} channels, {sound.rate} Hz" if sound else "none",
+        "text tracks": len(probed.subtitles),
+        "plays as it is": "yes" if probed.playable_progressively else "no",
+    }
+    return {"title": making.title, "source": markdown(pairs(facts))}
 
 
-def megabytes(count: float) -> str:
-    """Bytes for people."""
-    return f"{count / 1e6:.1f} MB"
+def _variants(making: Making, manifest: Manifest) -> Mapping[str, Any]:
+    rows = [
+        (
+            rung["name"],
+            f"{rung['width']}x{rung['height']}",
+            megabytes(rung["bytes"]),
+            f"{rung['average_bandwidth'] / 1000:.0f} kbit/s",
+            "copied" if rung["copied"] else "encoded",
+        )
+        for rung in manifest.facts["rungs"]
+    ]
+    poster = next((file for file in manifest.files if file.name == POSTER), None)
+    shown = image(making.systems.storage.get_bytes(poster.key), limit=64_000) if poster else None
+    rungs = markdown(table(("rung", "size", "bytes", "average", "how"), rows))
+    return {"rungs": rungs, **({"poster": shown} if shown else {})}
 
 
-def markdown(text: str) -> dg.MarkdownMetadataValue:
-    """Markdown as Dagster metadata."""
-    return dg.MetadataValue.md(text)
+def _transcripts(making: Making, manifest: Manifest) -> Mapping[str, Any]:
+    facts = manifest.facts
+    return {
+        "language": facts["language"] or "unknown",
+        "source": facts["source"],
+        "speech": f"{clock(facts['speech_seconds'])} of {clock(facts['duration_seconds'])}",
+        "opening": markdown("> " + plain(facts["opening"] or "(no speech)")),
+    }
 
 
-def image(picture: bytes, content_type: str = "image/jpeg", limit: int = 24_000) -> dg.MarkdownMetadataValue | None:
-    """A picture inside the metadata itself; None where it is too large to keep in every event."""
-    if len(picture) > limit:
-        return None
-    return markdown(f"![picture](data:{content_type};base64,{base64.b64encode(picture).decode()})")
+def _summaries(making: Making, manifest: Manifest) -> Mapping[str, Any]:
+    facts = manifest.facts
+    chapters = table(("starts", "chapter"), ((clock(each["start"]), each["title"]) for each in facts["chapters"]))
+    return {
+        "summary": markdown(plain(facts["text"], 1200) or "(no speech)"),
+        "chapters": markdown(chapters),
+        "tags": ", ".join(facts["tags"]),
+    }
 
 
-def pairs(values: Mapping[str, Any]) -> str:
-    """A two-column table of named values."""
-    return table(("what", "value"), ((key, value) for key, value in values.items()))
+def _search_documents(making: Making, manifest: Manifest) -> Mapping[str, Any]:
+    facts = manifest.facts
+    first = table(("starts", "passage"), ((clock(each["start"]), each["text"]) for each in facts["first"]))
+    return {"passages": facts["passages"], "first passages": markdown(first)}
+
+
+_DESCRIBED: Mapping[Stage, Callable[[Making, Manifest], Mapping[str, Any]]] = {
+    Stage.UPLOADS: _uploads,
+    Stage.VARIANTS: _variants,
+    Stage.TRANSCRIPTS: _transcripts,
+    Stage.SUMMARIES: _summaries,
+    Stage.SEARCH_DOCUMENTS: _search_documents,
+}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
 from video_assets.errors import Full, PermanentError, TransientError, one_line
+from video_assets.retrying import growing
 from video_assets.videos import Stage
 
 TRANSIENT_RETRIES = 4
@@ -23,6 +25,7 @@ GROWTH = 4.0
 video is to fail for that."""
 AGAIN_AFTER_FULL = 1_000
 """Tries of a stage that found no room: it waits for room before each, so they are days."""
+_NEVER_AGAIN = sys.maxsize
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 STORAGE_ERRORS = frozenset({"OperationalError", "InterfaceError", "DagsterPostgresException"})
 """Names of what Dagster raises where its storage is away; by name, as a failure that was kept has only that."""
@@ -35,15 +38,22 @@ whoever is silent for long is taken for dead."""
 
 def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
     """Seconds until the next try: growing, or what the other side asked for (five minutes at most)."""
-    return min(max(FIRST_PAUSE_SECONDS * GROWTH**retry_number, retry_after or 0.0), 300.0)
+    pause = growing(retry_number, first=FIRST_PAUSE_SECONDS, growth=GROWTH)
+    return min(max(pause, retry_after or 0.0), 300.0)
 
 
 @contextmanager
 def reported(
-    stage: Stage, retry_number: int, log: logging.Logger, rest: Rest, wait_for_room: Callable[[], None] = lambda: None
+    stage: Stage,
+    retry_number: int | None,
+    log: logging.Logger,
+    rest: Rest,
+    wait_for_room: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Turns whatever is raised inside into a Failure or a RetryRequested that says kind, stage and message. Before
-    it asks for a retry it rests; where a disk is full, until there is room."""
+    it asks for a retry it rests; where a disk is full, until there is room. `retry_number`: how often the step was
+    tried again already; None where it must not be."""
+    tried = _NEVER_AGAIN if retry_number is None else retry_number
     try:
         yield
     except (dg.Failure, dg.RetryRequested, dg.DagsterExecutionInterruptedError):
@@ -52,20 +62,23 @@ def reported(
         raise failure("permanent", stage, one_line(error)) from error
     except Exception as error:
         if (transient := as_transient(error)) is not None:
-            if isinstance(transient, Full) and retry_number < AGAIN_AFTER_FULL:
+            if isinstance(transient, Full) and tried < AGAIN_AFTER_FULL:
                 log.warning("%s: %s; going on once there is room", stage.value, one_line(transient))
                 rest(pause_before_retry(0, None))
-                wait_for_room()
+                try:
+                    wait_for_room()
+                except TransientError as still_full:
+                    raise failure("transient", stage, one_line(still_full)) from error
                 raise dg.RetryRequested(max_retries=AGAIN_AFTER_FULL) from error
-            if retry_number < TRANSIENT_RETRIES:
-                pause = pause_before_retry(retry_number, transient.retry_after)
+            if tried < TRANSIENT_RETRIES:
+                pause = pause_before_retry(tried, transient.retry_after)
                 log.warning("%s: %s; trying again in %g s", stage.value, one_line(transient), pause)
                 rest(pause)
                 raise dg.RetryRequested(max_retries=TRANSIENT_RETRIES) from error
             raise failure("transient", stage, one_line(transient)) from error
         log.exception("%s: unexpected", stage.value)
-        if retry_number < UNKNOWN_RETRIES:
-            rest(pause_before_retry(retry_number, None))
+        if tried < UNKNOWN_RETRIES:
+            rest(pause_before_retry(tried, None))
             raise dg.RetryRequested(max_retries=UNKNOWN_RETRIES) from error
         raise failure("unknown", stage, plain_words(error)) from error
 

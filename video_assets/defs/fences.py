@@ -36,8 +36,10 @@ def fence_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> str:
     if partition is not None:
         before = instance.get_run_records(
             dg.RunsFilter(tags={"dagster/partition": partition}, created_after=created),
-            cursor=run.run_id, order_by="create_timestamp", limit=1,
-        )  # fmt: skip
+            cursor=run.run_id,
+            order_by="create_timestamp",
+            limit=1,
+        )
         for ahead in before:
             created = max(created, ahead.create_timestamp + (record.storage_id - ahead.storage_id) * _A_MOMENT)
     return make_fence(created, run.run_id)

@@ -1,4 +1,4 @@
-"""Publishing and reading artefacts: the IO manager moves manifests and pointers, never media bytes."""
+"""Publishing and reading artifacts: the IO manager moves manifests and pointers, never media bytes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import dagster as dg
 from video_assets.artifacts import Deleted, Manifest, Superseded, current, publish
 from video_assets.defs.failures import TRANSIENT_RETRIES, Rest, failure, pause_before_retry, reported
 from video_assets.defs.partitions import video_id_of
-from video_assets.defs.platform import Platform
 from video_assets.errors import TransientError, one_line
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 T = TypeVar("T")
@@ -22,22 +22,22 @@ log = logging.getLogger(__name__)
 class ManifestIOManager(dg.IOManager):
     """Output: manifest.json, then the current pointer. Input: the manifest that the pointer names."""
 
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
+    def __init__(self, systems: Systems) -> None:
+        self.systems = systems
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Makes the artefact current. One that was reused is already."""
+        """Makes the artifact current. One that was reused is already."""
         if not isinstance(obj, Manifest) or obj.run_id != context.run_id:
             return
 
         def rest(seconds: float) -> None:
-            self.platform.rest(obj.video_id, obj.run_id, obj.artefact, seconds)
+            self.systems.rest(obj.video_id, obj.run_id, obj.artefact, seconds)
 
         def wait_for_room() -> None:
-            self.platform.wait_for_room(obj.video_id, obj.run_id, obj.artefact)
+            self.systems.wait_for_room(obj.video_id, obj.run_id, obj.artefact)
 
         with reported(obj.artefact, _retry_number(context), log, rest, wait_for_room):
-            publish_or_withdraw(self.platform, obj)
+            publish_or_withdraw(self.systems, obj)
 
     def load_input(self, context: dg.InputContext) -> Manifest:
         """The current manifest of the upstream asset, for this video."""
@@ -45,31 +45,28 @@ class ManifestIOManager(dg.IOManager):
         video_id = video_id_of(context.partition_key)
 
         def rest(seconds: float) -> None:
-            self.platform.rest(video_id, context.step_context.run_id, stage, seconds)
+            self.systems.rest(video_id, context.step_context.run_id, stage, seconds)
 
-        with reported(stage, TRY_ONCE, log, rest):
-            manifest = patiently(lambda: current(self.platform.storage, video_id, stage), rest)
+        # The step is not begun anew for its inputs: they wait in their place.
+        with reported(stage, None, log, rest):
+            manifest = patiently(lambda: current(self.systems.storage, video_id, stage), rest)
         if manifest is None:
             message = f"video {video_id} has no {stage.value} yet; materialize {stage.value} first"
             raise failure("permanent", stage, message)
         return manifest
 
 
-def publish_or_withdraw(platform: Platform, manifest: Manifest) -> None:
-    """Makes the artefact current, or removes what this making left where it may not become current."""
+def publish_or_withdraw(systems: Systems, manifest: Manifest) -> None:
+    """Makes the artifact current, or removes what this making left where it may not become current."""
     try:
-        publish(platform.storage, manifest)
+        publish(systems.storage, manifest)
     except Deleted:
-        platform.storage.delete_prefix(manifest.prefix)
-        platform.search.remove(manifest.video_id, forever=True)
+        systems.storage.delete_prefix(manifest.prefix)
+        systems.search.remove(manifest.video_id, forever=True)
         raise
     except Superseded:
-        platform.storage.delete_prefix(manifest.prefix)
+        systems.storage.delete_prefix(manifest.prefix)
         raise
-
-
-TRY_ONCE = 10_000
-"""A retry number past every limit: a step is not begun anew for its inputs, they wait in their place."""
 
 
 def patiently(read: Callable[[], T], rest: Rest) -> T:

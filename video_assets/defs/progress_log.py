@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from video_assets.defs.describe import clock
-from video_assets.media.process import Progress
+from video_assets.defs.metadata import clock
+from video_assets.media.sandbox.process import Progress
 
 LOG_SECONDS = 60.0
 """Between two lines, and before the first: what is done sooner says so itself."""

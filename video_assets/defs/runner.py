@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from video_assets.defs.jobs import PROCESS_VIDEO
-from video_assets.defs.making import FORCE_TAG
+from video_assets.defs.materialize import FORCE_TAG
 from video_assets.defs.partitions import VIDEOS
 
 LAUNCH_TAG = "video_assets/launch"

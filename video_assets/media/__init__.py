@@ -1,1 +1,1 @@
-"""Pictures and sound: probing, the ladder, encoding and verification. FFmpeg runs through `process` alone."""
+"""Pictures and sound: probing, the ladder, encoding and verification. FFmpeg runs through `sandbox` alone."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from video_assets.media.probe import Probe
-from video_assets.media.process import Limits, Progress, input_args, run_ffmpeg
+from video_assets.media.sandbox.process import Limits, Progress, input_args, run_ffmpeg
 
 FILE = "speech.wav"
 RATE = 16_000
@@ -25,17 +25,37 @@ def extract_speech_audio(
         return None
     path = folder / FILE
     args = [
-        *input_args(source), "-map", f"0:{sound.index}", "-map_metadata", "-1",
-        "-af", "aresample=async=1:first_pts=0", "-ac", "1",
-        "-ar", str(RATE), "-c:a", "pcm_s16le", "-f", "wav", f"file:{path.absolute()}",
-    ]  # fmt: skip
+        *input_args(source),
+        "-map",
+        f"0:{sound.index}",
+        "-map_metadata",
+        "-1",
+        "-af",
+        "aresample=async=1:first_pts=0",
+        "-ac",
+        "1",
+        "-ar",
+        str(RATE),
+        "-c:a",
+        "pcm_s16le",
+        "-f",
+        "wav",
+        f"file:{path.absolute()}",
+    ]
     limits = Limits(
-        address_space_bytes=2 * 2**30, cpu_seconds=120 + int(probe.duration),
-        file_bytes=int((probe.duration * 1.2 + 60) * RATE * 2), wall_seconds=300 + 2 * probe.duration,
+        address_space_bytes=2 * 2**30,
+        cpu_seconds=120 + int(probe.duration),
+        file_bytes=int((probe.duration * 1.2 + 60) * RATE * 2),
+        wall_seconds=300 + 2 * probe.duration,
         stall_seconds=60,
-    )  # fmt: skip
+    )
     run_ffmpeg(
-        args, limits=limits, reads=[source], writes=folder, duration=probe.duration, on_progress=on_progress,
+        args,
+        limits=limits,
+        reads=[source],
+        writes=folder,
+        duration=probe.duration,
+        on_progress=on_progress,
         what="reading the sound",
-    )  # fmt: skip
+    )
     return path

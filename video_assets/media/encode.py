@@ -16,7 +16,7 @@ from video_assets.errors import PermanentError
 from video_assets.media import hls, stills
 from video_assets.media.ladder import Ladder, Rung, Sound
 from video_assets.media.probe import Probe, Video
-from video_assets.media.process import Limits, Progress, input_options, input_url, run_ffmpeg
+from video_assets.media.sandbox.process import Limits, Progress, input_options, input_url, run_ffmpeg
 
 _BITEXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact"}
 _NO_METADATA = {"map_metadata": -1, "map_chapters": -1}
@@ -33,9 +33,13 @@ _GROWTH = 2
 # Sound that has a place of its own: gaps are filled and a late start is padded. Of many channels the middle one, where
 # films have their speech, counts as much as left and right, and those behind half; scaled so that nothing clips.
 _SOUND = {
-    "async": 1, "first_pts": 0, "center_mix_level": 1, "surround_mix_level": 0.5, "lfe_mix_level": 0,
+    "async": 1,
+    "first_pts": 0,
+    "center_mix_level": 1,
+    "surround_mix_level": 0.5,
+    "lfe_mix_level": 0,
     "rematrix_maxval": 1,
-}  # fmt: skip
+}
 # Linear light and the primaries in one step: as two it gives the same bits, and holds 100 MB more of 4K.
 _TONE_MAP = "zscale=t=linear:npl=100:p=bt709,format=gbrpf32le,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
 
@@ -59,9 +63,14 @@ def encode(
     args = command(plan, probe, source, folder, rungs, with_stills=with_stills)
     limits = limits_for(plan, probe, rungs)
     run_ffmpeg(
-        args, limits=limits, reads=[source], writes=folder, duration=probe.duration, on_progress=on_progress,
+        args,
+        limits=limits,
+        reads=[source],
+        writes=folder,
+        duration=probe.duration,
+        on_progress=on_progress,
         what="the encoding",
-    )  # fmt: skip
+    )
     for rung in rungs:
         write_playlist(plan, rung, folder)
 
@@ -155,9 +164,12 @@ def _pictures(
         picture = picture.filter("setpts", "PTS-STARTPTS")
     if plan.pad_start or (plan.pad_end and encoded):
         picture = picture.filter(
-            "tpad", start_mode="clone", start_duration=f"{plan.pad_start:.6f}", stop_mode="clone",
+            "tpad",
+            start_mode="clone",
+            start_duration=f"{plan.pad_start:.6f}",
+            stop_mode="clone",
             stop_duration=f"{plan.pad_end:.6f}",
-        )  # fmt: skip
+        )
     taken: dict[str, Any] = {}
     poster_from = next((rung for rung in encoded if min(rung.width, rung.height) <= stills.POSTER_SIDE), None)
     for number, rung in enumerate(encoded):
@@ -215,9 +227,14 @@ def _tone_mapped(picture: Any) -> Any:
 def _output(plan: Ladder, rung: Rung, video: Video | None) -> dict[str, Any]:
     """Output options of one rung; `video` is the source's picture."""
     options: dict[str, Any] = {
-        **_BITEXACT, **_NO_METADATA, "format": "mp4", "movflags": _FRAGMENTS, "max_muxing_queue_size": 4096,
-        "sn": None, "dn": None,
-    }  # fmt: skip
+        **_BITEXACT,
+        **_NO_METADATA,
+        "format": "mp4",
+        "movflags": _FRAGMENTS,
+        "max_muxing_queue_size": 4096,
+        "sn": None,
+        "dn": None,
+    }
     if video is None:
         options |= {"movflags": "+delay_moov+default_base_moof", "frag_duration": int(plan.segment_seconds * 1e6)}
     if rung.height and rung.copy:
@@ -229,11 +246,20 @@ def _output(plan: Ladder, rung: Rung, video: Video | None) -> dict[str, Any]:
 
 def _x264(plan: Ladder, rung: Rung) -> dict[str, Any]:
     return {
-        "c:v": "libx264", "preset": "veryfast", "profile:v": "high", "crf": rung.crf, "maxrate": rung.maxrate,
-        "bufsize": rung.bufsize, "fps_mode": "vfr", "sc_threshold": 0, "forced-idr": 1,
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "profile:v": "high",
+        "crf": rung.crf,
+        "maxrate": rung.maxrate,
+        "bufsize": rung.bufsize,
+        "fps_mode": "vfr",
+        "sc_threshold": 0,
+        "forced-idr": 1,
         # Key frames come where they are forced, and nowhere else: on the same times in every rung.
-        "g": 100_000, "keyint_min": 1, "force_key_frames": key_frames(plan),
-    }  # fmt: skip
+        "g": 100_000,
+        "keyint_min": 1,
+        "force_key_frames": key_frames(plan),
+    }
 
 
 def _sparing(plan: Ladder, rung: Rung, video: Video) -> dict[str, Any]:

@@ -61,9 +61,13 @@ def write(playlist: Playlist, uri: str) -> str:
     target = max(1, math.ceil(max(segment.duration for segment in playlist.segments) - 0.5))
     quoted = _safe(uri)
     lines = [
-        "#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{target}", "#EXT-X-PLAYLIST-TYPE:VOD",
-        "#EXT-X-INDEPENDENT-SEGMENTS", f'#EXT-X-MAP:URI="{quoted}",BYTERANGE="{playlist.init_size}@0"',
-    ]  # fmt: skip
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{target}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{quoted}",BYTERANGE="{playlist.init_size}@0"',
+    ]
     for segment in playlist.segments:
         lines += [f"#EXTINF:{segment.duration:.6f},", f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}", quoted]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])

@@ -15,7 +15,7 @@ from video_assets.media import hls
 from video_assets.media.hls import Playlist
 from video_assets.media.ladder import Ladder, Rung, outlasting, padding, source_rate
 from video_assets.media.probe import Probe
-from video_assets.media.process import Limits, run_python
+from video_assets.media.sandbox.process import Limits, run_python
 
 CHECKS = ("every_segment_there", "decodes", "duration_matches", "audio_video_drift", "key_frames_aligned")
 DURATION_TOLERANCE = 0.005
@@ -61,17 +61,24 @@ def variants(
     payload = {
         "rungs": [
             {
-                "name": rung.name, "path": str(paths[rung.name].absolute()), "width": rung.width,
-                "height": rung.height, "seek": sampled(playlists[rung.name]),
+                "name": rung.name,
+                "path": str(paths[rung.name].absolute()),
+                "width": rung.width,
+                "height": rung.height,
+                "seek": sampled(playlists[rung.name]),
                 "end": playlist.duration if (playlist := playlists[rung.name]) else 0.0,
             }
-            for rung in plan.rungs if paths[rung.name].exists()
+            for rung in plan.rungs
+            if paths[rung.name].exists()
         ]
-    }  # fmt: skip
+    }
     limits = Limits(
-        address_space_bytes=3 * 2**29, cpu_seconds=300 + int(probe.duration), file_bytes=0,
-        wall_seconds=900 + 2 * probe.duration, stall_seconds=900,
-    )  # fmt: skip
+        address_space_bytes=3 * 2**29,
+        cpu_seconds=300 + int(probe.duration),
+        file_bytes=0,
+        wall_seconds=900 + 2 * probe.duration,
+        stall_seconds=900,
+    )
     reads = list(paths.values())
     found = run_python("video_assets.media.inspect_child", payload, limits=limits, reads=reads)["rungs"]
     looks = [_look(plan, rung, paths[rung.name], playlists[rung.name], found.get(rung.name)) for rung in plan.rungs]
@@ -94,11 +101,17 @@ def row(look: Look) -> dict[str, Any]:
     """One line of the table of rungs."""
     assert look.playlist is not None
     return {
-        "name": look.rung.name, "width": look.rung.width, "height": look.rung.height, "bytes": look.bytes,
-        "bandwidth": look.playlist.bandwidth, "average_bandwidth": look.playlist.average_bandwidth,
-        "codecs": look.codecs, "fps": frame_rate(look), "duration": round(look.playlist.duration, 3),
+        "name": look.rung.name,
+        "width": look.rung.width,
+        "height": look.rung.height,
+        "bytes": look.bytes,
+        "bandwidth": look.playlist.bandwidth,
+        "average_bandwidth": look.playlist.average_bandwidth,
+        "codecs": look.codecs,
+        "fps": frame_rate(look),
+        "duration": round(look.playlist.duration, 3),
         "copied": look.rung.copy,
-    }  # fmt: skip
+    }
 
 
 def frame_rate(look: Look) -> float:

@@ -64,10 +64,14 @@ class Packets:
         if not self.count:
             return None
         return {
-            "packets": self.count, "rising": self.rising, "start": self.start, "end": self.end,
-            "longest_step": self.longest_step, "keys": self.keys if kind == "video" else [],
+            "packets": self.count,
+            "rising": self.rising,
+            "start": self.start,
+            "end": self.end,
+            "longest_step": self.longest_step,
+            "keys": self.keys if kind == "video" else [],
             "rate": fastest(self.times) if kind == "video" else 0.0,
-        }  # fmt: skip
+        }
 
 
 def read_streams(path: str) -> dict[str, dict[str, Any] | None]:

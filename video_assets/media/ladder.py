@@ -6,7 +6,7 @@ Reads like a table. Nothing here touches a file; `encode` turns a plan into one 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from video_assets.artifacts import digest
@@ -106,8 +106,8 @@ class Ladder:
         raise KeyError(name)
 
     def to_params(self) -> dict[str, Any]:
-        """All that matters to the artefact's fingerprint beside the source and `VERSION`."""
-        return {"rungs": [asdict(rung) for rung in self.rungs], **self._shared()}
+        """All that matters to the artifact's fingerprint beside the source and `VERSION`."""
+        return {"rungs": [dict(vars(rung)) for rung in self.rungs], **self._shared()}
 
     def part(self, rung: Rung, source_hash: str) -> str:
         """The fingerprint of one rung alone: the same whichever other rungs are there, so that a rung added to the
@@ -118,16 +118,16 @@ class Ladder:
         No eye and no VMAF sees it (a test does), and nothing is made from a rung. To have the same bits we would
         have to scale through heights that nobody asked for.
         """
-        return digest({"version": VERSION, "source": source_hash, "rung": asdict(rung), **self._shared()})
+        return digest({"version": VERSION, "source": source_hash, "rung": dict(vars(rung)), **self._shared()})
 
     def _shared(self) -> dict[str, Any]:
         return {
-            "audio": asdict(self.audio) if self.audio else None,
+            "audio": dict(vars(self.audio)) if self.audio else None,
             "keys": "source" if self.key_times is not None else "regular",
             "segment_seconds": self.segment_seconds,
             "pad_start": self.pad_start,
             "pad_end": self.pad_end,
-            "colours": asdict(self.colours),
+            "colours": dict(vars(self.colours)),
             "deinterlace": self.deinterlace,
             "tone_map": self.tone_map,
         }
@@ -192,9 +192,14 @@ def plan_sound(sound: Audio | None) -> Sound | None:
     if sound is None or not sound.channels:
         return None
     copy = (
-        sound.codec == "aac" and sound.profile == "LC" and sound.channels <= 2 and sound.clean and sound.start <= LATE
-        and 22_050 <= sound.rate <= 48_000 and sound.bit_rate <= 288_000
-    )  # fmt: skip
+        sound.codec == "aac"
+        and sound.profile == "LC"
+        and sound.channels <= 2
+        and sound.clean
+        and sound.start <= LATE
+        and 22_050 <= sound.rate <= 48_000
+        and sound.bit_rate <= 288_000
+    )
     if copy:
         return Sound(sound.index, True, sound.bit_rate, sound.channels, sound.rate)
     channels = min(2, sound.channels)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from video_assets.errors import PermanentError
-from video_assets.media.process import FORMATS, Limits, run_python
+from video_assets.media.sandbox.process import FORMATS, Limits, run_python
 
 VERSION = "probe-3"
 SEGMENT_SECONDS = 4.0
@@ -18,9 +18,7 @@ SEGMENT_SECONDS = 4.0
 MAX_GAP = 900.0
 """Longest time without a new picture, and of pauses in the sound together, seconds."""
 
-LIMITS = Limits(
-    address_space_bytes=3 * 2**29, cpu_seconds=300, file_bytes=0, wall_seconds=600, stall_seconds=600
-)  # fmt: skip
+LIMITS = Limits(address_space_bytes=3 * 2**29, cpu_seconds=300, file_bytes=0, wall_seconds=600, stall_seconds=600)
 
 _HDR = ("smpte2084", "arib-std-b67")
 
@@ -185,14 +183,17 @@ class Probe:
         """From `to_facts`, whether or not it went through JSON; other facts beside them are left alone."""
         video = facts["video"]
         return cls(
-            container=facts["container"], duration=facts["duration"], bit_rate=facts["bit_rate"], size=facts["size"],
+            container=facts["container"],
+            duration=facts["duration"],
+            bit_rate=facts["bit_rate"],
+            size=facts["size"],
             video=Video(**{**video, "segment_starts": tuple(video["segment_starts"])}) if video else None,
             audio=tuple(Audio(**track) for track in facts["audio"]),
             subtitles=tuple(Subtitle(**track) for track in facts["subtitles"]),
             chapters=tuple(Chapter(**chapter) for chapter in facts["chapters"]),
             title=facts["title"],
             cover=Cover(**facts["cover"]) if facts.get("cover") else None,
-        )  # fmt: skip
+        )
 
 
 def probe(path: Path, *, max_streams: int, max_pixels: int, max_duration: float) -> Probe:
@@ -203,8 +204,12 @@ def probe(path: Path, *, max_streams: int, max_pixels: int, max_duration: float)
     if path.stat().st_size == 0:
         raise PermanentError("the file is empty; upload it again")
     payload = {
-        "path": str(path.absolute()), "formats": FORMATS, "segment_seconds": SEGMENT_SECONDS,
-        "max_streams": max_streams, "max_pixels": max_pixels, "max_duration": max_duration,
+        "path": str(path.absolute()),
+        "formats": FORMATS,
+        "segment_seconds": SEGMENT_SECONDS,
+        "max_streams": max_streams,
+        "max_pixels": max_pixels,
+        "max_duration": max_duration,
         "max_gap": MAX_GAP,
-    }  # fmt: skip
+    }
     return Probe.from_facts(run_python("video_assets.media.probe_child", payload, limits=LIMITS, reads=[path]))

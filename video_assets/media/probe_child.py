@@ -18,8 +18,8 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
+from video_assets.media.declared_size import promised_bytes
 from video_assets.media.packets import Keys, Track, is_idr, nal_length_size
-from video_assets.media.promised import promised_bytes
 
 TEXT_SUBTITLES = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
 TRANSFERS = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "srgb", 14: "bt2020-10", 16: "smpte2084", 18: "arib-std-b67"}

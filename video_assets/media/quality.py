@@ -8,7 +8,7 @@ from pathlib import Path
 
 from video_assets.media.ladder import Ladder, Rung
 from video_assets.media.probe import Probe
-from video_assets.media.process import Limits, input_args, run_ffmpeg
+from video_assets.media.sandbox.process import Limits, input_args, run_ffmpeg
 
 SECONDS = 2.0
 """Length of a moment that is compared."""
@@ -52,9 +52,12 @@ def vmaf(source: Path, probe: Probe, made: Path, rung: Rung, folder: Path, *, at
     args[args.index(graph)] = graph.replace(_LOG, _escaped(log))
     pixels = probe.video.width * probe.video.height
     limits = Limits(
-        address_space_bytes=3 * 2**30 + 600 * pixels, cpu_seconds=600, file_bytes=16 * 2**20, wall_seconds=900,
+        address_space_bytes=3 * 2**30 + 600 * pixels,
+        cpu_seconds=600,
+        file_bytes=16 * 2**20,
+        wall_seconds=900,
         stall_seconds=300,
-    )  # fmt: skip
+    )
     run_ffmpeg(args, limits=limits, reads=[made, source], writes=folder, what="comparing a rung with its source")
     found = json.loads(log.read_text(encoding="utf-8"))
     return float(found["pooled_metrics"]["vmaf"]["mean"])

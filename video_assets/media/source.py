@@ -11,10 +11,8 @@ from video_assets.media.probe import Probe
 CHECKS = ("readable", "within_limits")
 
 
-def verify_upload(
-    path: Path, probe: Probe, *, max_bytes: int | None = None, max_duration: float | None = None
-) -> list[CheckOutcome]:
-    """An outcome for each of `CHECKS`. Limits in bytes and seconds; what `probe` has enforced need not be given."""
+def verify_upload(path: Path, probe: Probe, *, max_bytes: float, max_duration: float) -> list[CheckOutcome]:
+    """An outcome for each of `CHECKS`. Limits in bytes and seconds."""
     size = path.stat().st_size
     return [
         CheckOutcome(name="readable", **_readable(probe, size)),
@@ -38,10 +36,10 @@ def _readable(probe: Probe, size: int) -> dict[str, Any]:
     return {"passed": True, "summary": describe(probe)}
 
 
-def _within_limits(probe: Probe, size: int, max_bytes: int | None, max_duration: float | None) -> dict[str, Any]:
-    if max_bytes is not None and size > max_bytes:
-        return {"passed": False, "summary": f"the file has {size:,} bytes; at most {max_bytes:,} are taken"}
-    if max_duration is not None and probe.duration > max_duration:
+def _within_limits(probe: Probe, size: int, max_bytes: float, max_duration: float) -> dict[str, Any]:
+    if size > max_bytes:
+        return {"passed": False, "summary": f"the file has {size:,} bytes; at most {max_bytes:,.0f} are taken"}
+    if probe.duration > max_duration:
         told = f"the video lasts {probe.duration:.0f} s; at most {max_duration:.0f} are taken"
         return {"passed": False, "summary": told}
     return {"passed": True, "summary": f"{size:,} bytes, {probe.duration:.1f} s"}

@@ -86,9 +86,13 @@ def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[An
     return [
         ffmpeg.output(candidates, pattern, **_JPEG, format="image2", **{"q:v": 4, "frames:v": _CANDIDATES}),
         ffmpeg.output(
-            sprite, str(folder.absolute() / "storyboard.jpg"), **_JPEG, **_OVERWRITTEN, **{"q:v": 5},
+            sprite,
+            str(folder.absolute() / "storyboard.jpg"),
+            **_JPEG,
+            **_OVERWRITTEN,
+            **{"q:v": 5},
         ),
-    ]  # fmt: skip
+    ]
 
 
 def cover_output(picture: Any, cover: Cover, folder: Path) -> Any:
@@ -96,17 +100,19 @@ def cover_output(picture: Any, cover: Cover, folder: Path) -> Any:
     width, height = size_for(cover.width, cover.height, POSTER_SIDE)
     poster = picture.filter("scale", width, height, **_PICTURE).filter("setsar", "1")
     return ffmpeg.output(
-        poster, str(folder.absolute() / "poster-01.jpg"), **_JPEG, format="image2", update=1,
+        poster,
+        str(folder.absolute() / "poster-01.jpg"),
+        **_JPEG,
+        format="image2",
+        update=1,
         **{"q:v": 3, "frames:v": 1},
-    )  # fmt: skip
+    )
 
 
 def waveform_output(sound: Any, folder: Path) -> Any:
     """The poster of something that is only heard: its wave form."""
     picture = _begun(sound.filter("showwavespic", s="1280x720", colors="white"), 1280, 720)
-    return ffmpeg.output(
-        picture, str(folder.absolute() / "poster-01.jpg"), **_JPEG, **_OVERWRITTEN
-    )  # fmt: skip
+    return ffmpeg.output(picture, str(folder.absolute() / "poster-01.jpg"), **_JPEG, **_OVERWRITTEN)
 
 
 def _begun(picture: Any, width: int, height: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from video_assets.media.probe import Probe, Subtitle
-from video_assets.media.process import Limits, input_args, run_ffmpeg
+from video_assets.media.sandbox.process import Limits, input_args, run_ffmpeg
 
 FILE = "embedded.vtt"
 _LARGEST = 32 * 2**20
@@ -39,9 +39,11 @@ def extract_text_track(source: Path, probe: Probe, folder: Path) -> Path | None:
     output = ["-c:s", "webvtt", "-f", "webvtt", f"file:{path.absolute()}"]
     args = [*input_args(source), "-map", f"0:{track.index}", *output]
     limits = Limits(
-        address_space_bytes=2 * 2**30, cpu_seconds=10 + int(probe.size / _READ + probe.duration / 60),
+        address_space_bytes=2 * 2**30,
+        cpu_seconds=10 + int(probe.size / _READ + probe.duration / 60),
         file_bytes=_LARGEST,
-        wall_seconds=300 + probe.duration, stall_seconds=300 + probe.duration,
-    )  # fmt: skip
+        wall_seconds=300 + probe.duration,
+        stall_seconds=300 + probe.duration,
+    )
     run_ffmpeg(args, limits=limits, reads=[source], writes=folder, what="reading the captions")
     return path

@@ -20,7 +20,7 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from video_assets.media.process import Limits, run_ffmpeg
+from video_assets.media.sandbox.process import Limits, run_ffmpeg
 
 SIZE = (1280, 720)
 FPS = 24
@@ -119,40 +119,55 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("1  The harbour", "#9fc9d9", draw_harbour, (
-        "Now we look at the harbour.",
-        "The old lighthouse is near the harbour.",
-        "Two sailors leave the harbour at dawn.",
-        "The tide rises at six.",
-        "The herons wait near the lighthouse.",
-        "We count seven boats behind the bridge.",
-        "Boats and herons rest after the tide.",
-        "The tide falls at nine.",
-        "Sailors and boats wait before the storm.",
-    )),
-    Subject("2  Baking bread", "#f3d9b1", draw_baking, (
-        "Now we look at the bread.",
-        "Mix the flour with warm water.",
-        "Add two cups of sugar and butter.",
-        "The yeast needs warm milk and sugar.",
-        "She mixes cold water with the flour.",
-        "Add four cups of flour and salt.",
-        "The dough rests for three hours.",
-        "Put the dough in the oven in the morning.",
-        "Bake the bread in a hot oven for ten minutes.",
-    )),
-    Subject("3  The workshop", "#cfd8c4", draw_workshop, (
-        "Now we look at the bench.",
-        "Put the hammer on the bench.",
-        "Sharpen the chisel on the bench.",
-        "The saw cuts the oak.",
-        "He holds the plane with two hands.",
-        "She needs a saw and five oak boards.",
-        "The plane cuts the pine.",
-        "The hammer is under the table.",
-        "Clean the bench and the saw in the morning.",
-    )),
-)  # fmt: skip
+    Subject(
+        "1  The harbour",
+        "#9fc9d9",
+        draw_harbour,
+        (
+            "Now we look at the harbour.",
+            "The old lighthouse is near the harbour.",
+            "Two sailors leave the harbour at dawn.",
+            "The tide rises at six.",
+            "The herons wait near the lighthouse.",
+            "We count seven boats behind the bridge.",
+            "Boats and herons rest after the tide.",
+            "The tide falls at nine.",
+            "Sailors and boats wait before the storm.",
+        ),
+    ),
+    Subject(
+        "2  Baking bread",
+        "#f3d9b1",
+        draw_baking,
+        (
+            "Now we look at the bread.",
+            "Mix the flour with warm water.",
+            "Add two cups of sugar and butter.",
+            "The yeast needs warm milk and sugar.",
+            "She mixes cold water with the flour.",
+            "Add four cups of flour and salt.",
+            "The dough rests for three hours.",
+            "Put the dough in the oven in the morning.",
+            "Bake the bread in a hot oven for ten minutes.",
+        ),
+    ),
+    Subject(
+        "3  The workshop",
+        "#cfd8c4",
+        draw_workshop,
+        (
+            "Now we look at the bench.",
+            "Put the hammer on the bench.",
+            "Sharpen the chisel on the bench.",
+            "The saw cuts the oak.",
+            "He holds the plane with two hands.",
+            "She needs a saw and five oak boards.",
+            "The plane cuts the pine.",
+            "The hammer is under the table.",
+            "Clean the bench and the saw in the morning.",
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -230,17 +245,70 @@ def make(path: Path = SAMPLE) -> Path:
         (folder / "captions.srt").write_text(srt(cues), encoding="utf-8")
         pictures = draw(folder, ends)
         args = [
-            "-framerate", str(FPS), "-i", pictures, "-i", str(speech), "-i", str(folder / "captions.srt"),
-            "-map", "0:v", "-map", "1:a", "-map", "2:s",
-            "-c:v", "libx264", "-preset", "slow", "-crf", "27", "-profile:v", "high", "-pix_fmt", "yuv420p",
-            "-g", str(GOP_SECONDS * FPS), "-keyint_min", str(FPS), "-x264-params", "open-gop=0", "-threads", "2",
-            "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709",
-            "-color_trc", "bt709", "-c:a", "aac", "-b:a", "48k", "-ar", "48000", "-c:s", "mov_text",
-            "-metadata:s:s:0", "language=eng", "-metadata:s:a:0", "language=eng",
-            "-metadata", "title=Harbour, bread and workshop",
-            "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-movflags", "+faststart",
+            "-framerate",
+            str(FPS),
+            "-i",
+            pictures,
+            "-i",
+            str(speech),
+            "-i",
+            str(folder / "captions.srt"),
+            "-map",
+            "0:v",
+            "-map",
+            "1:a",
+            "-map",
+            "2:s",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "slow",
+            "-crf",
+            "27",
+            "-profile:v",
+            "high",
+            "-pix_fmt",
+            "yuv420p",
+            "-g",
+            str(GOP_SECONDS * FPS),
+            "-keyint_min",
+            str(FPS),
+            "-x264-params",
+            "open-gop=0",
+            "-threads",
+            "2",
+            "-vf",
+            "scale=out_color_matrix=bt709:out_range=tv",
+            "-colorspace",
+            "bt709",
+            "-color_primaries",
+            "bt709",
+            "-color_trc",
+            "bt709",
+            "-c:a",
+            "aac",
+            "-b:a",
+            "48k",
+            "-ar",
+            "48000",
+            "-c:s",
+            "mov_text",
+            "-metadata:s:s:0",
+            "language=eng",
+            "-metadata:s:a:0",
+            "language=eng",
+            "-metadata",
+            "title=Harbour, bread and workshop",
+            "-fflags",
+            "+bitexact",
+            "-flags:v",
+            "+bitexact",
+            "-flags:a",
+            "+bitexact",
+            "-movflags",
+            "+faststart",
             f"file:{path.absolute()}",
-        ]  # fmt: skip
+        ]
         run_ffmpeg(args, limits=LIMITS, reads=[folder], writes=path.parent, duration=ends[-1], what="making the sample")
     return path
 

@@ -1,17 +1,32 @@
-"""Search down to the second something is said."""
+"""Search down to the second something is said: what goes into an index, how hits are ranked and shown, and the two
+indices.
+
+Where documents come from and when they are put is not here.
+"""
 
 from pathlib import Path
 
 from video_assets.errors import PermanentError, one_line
 from video_assets.search.base import EVERYTHING, Document, Filters, Found, Hit, Indexed, Passage, SearchIndex
 from video_assets.search.documents import Spoken, digest, passages
-from video_assets.search.embedded import EmbeddedIndex
+from video_assets.search.sqlite.index import EmbeddedIndex
 from video_assets.search.verify import search_checks
 
 __all__ = [
-    "EVERYTHING", "Document", "Filters", "Found", "Hit", "Indexed", "Passage", "SearchIndex", "Spoken", "digest",
-    "open_index", "passages", "search_checks",
-]  # fmt: skip
+    "EVERYTHING",
+    "Document",
+    "Filters",
+    "Found",
+    "Hit",
+    "Indexed",
+    "Passage",
+    "SearchIndex",
+    "Spoken",
+    "digest",
+    "open_index",
+    "passages",
+    "search_checks",
+]
 
 
 def open_index(url: str, *, ca: Path | None = None) -> SearchIndex:
@@ -21,7 +36,7 @@ def open_index(url: str, *, ca: Path | None = None) -> SearchIndex:
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return EmbeddedIndex(Path(url.removeprefix("sqlite:///")))
     if url.startswith(("http://", "https://")):
-        from video_assets.search.elastic import ElasticIndex
+        from video_assets.search.elastic.index import ElasticIndex
 
         return ElasticIndex(url, ca=ca)
     kind = one_line(url.partition(":")[0], 20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import NamedTuple, Protocol
 
 ABOUT = -1
@@ -125,11 +125,13 @@ class SearchIndex(Protocol):
         videos `kept` (looked at when all documents have been read); `removed` are gone for ever. Searches are answered
         meanwhile, and what is put meanwhile stays. Returns how many videos it holds."""
 
-    def wipe(self) -> None:
-        """Empties the index; what was removed for ever stays removed."""
-
     def count(self) -> int:
         """How many videos are held."""
 
     def ping(self) -> None:
         """Raises where the index cannot be used."""
+
+
+def timestamp(when: datetime) -> float:
+    """Seconds since 1970; a time without a zone is UTC."""
+    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()

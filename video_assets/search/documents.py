@@ -6,11 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from video_assets.language.scripts import is_wide
 from video_assets.search.base import ABOUT, Document, Passage
 
 VERSION = "search-2"
@@ -25,6 +25,7 @@ NEAR = 60
 CLOSE_ENOUGH = 0.4
 """Seconds by which a word's time may differ from what its place in the text suggests."""
 
+# Fewer marks than `language.sentence_ends` knows: one more would cut other passages, which is another `VERSION`.
 _SENTENCE_END = re.compile(r"""[.!?…。！？｡؟।]["'”’»)\]」』]*$""")
 
 
@@ -112,7 +113,7 @@ def _over(pieces: list[Spoken], piece: Spoken, target: float) -> bool:
 def _passage(number: int, pieces: list[Spoken]) -> Passage:
     text, marks = "", []
     for piece in pieces:
-        if text and not (_is_wide(text[-1]) and _is_wide(piece.text[0])):
+        if text and not (is_wide(text[-1]) and is_wide(piece.text[0])):
             text += " "
         marks.append((len(text), piece.start))
         text += piece.text
@@ -185,7 +186,3 @@ def _split(text: str, size: int) -> Iterator[str]:
         text = text[cut:]
     if text.strip():
         yield text
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"

@@ -68,6 +68,10 @@ def _hit(matcher: Matcher, place: Place, score: float, details: Details) -> Hit:
     if place[1] != ABOUT and spans:
         start = moment(spans[first][0], details.marks, start)
     return Hit(
-        video_id=place[0], title=details.title, start=round(start, 3), end=details.stop,
-        snippet=snippets.snippet(text, spans, first), score=score,
-    )  # fmt: skip
+        video_id=place[0],
+        title=details.title,
+        start=round(start, 3),
+        end=details.stop,
+        snippet=snippets.snippet(text, spans, first),
+        score=score,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from video_assets.language.names import primary
 from video_assets.search import words
 from video_assets.search.queries import Query, Term
 
@@ -63,7 +64,7 @@ class Matcher:
 
     def matches(self, said: Sequence[str], language: str | None) -> list[Match]:
         """Every place of these (folded) words that answers a term, in order."""
-        code, seen, found = words.language_of(language), self._seen, list[Match]()
+        code, seen, found = primary(language), self._seen, list[Match]()
         beginnings = self._beginnings
         for at, word in [(at, word) for at, word in enumerate(said) if word[:2] in beginnings]:
             answers = seen.get((word, code))
@@ -140,6 +141,4 @@ def _alike(word: str, other: str) -> bool:
 
 def _places(said: Sequence[str], parts: tuple[str, ...]) -> list[int]:
     size = len(parts)
-    return [
-        at for at, word in enumerate(said) if word == parts[0] and tuple(said[at : at + size]) == parts
-    ]  # fmt: skip
+    return [at for at, word in enumerate(said) if word == parts[0] and tuple(said[at : at + size]) == parts]

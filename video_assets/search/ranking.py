@@ -17,6 +17,10 @@ from video_assets.search.matching import Match, Matcher
 from video_assets.search.queries import Query
 
 PER_VIDEO = 3
+VIDEOS = 24
+"""Videos looked at closely, at least; as many as are asked for and half as many again where that is more."""
+SPELLINGS = 3
+"""Words taken for a misspelt one at most."""
 
 K1, B = 1.6, 0.4
 AVERAGE_WORDS = 80
@@ -89,7 +93,7 @@ def ranked(
 
 def _video(
     video_id: int, about: _Scored | None, spoken: Sequence[tuple[int, _Scored]], rarity: Sequence[float]
-) -> Ranked:  # fmt: skip
+) -> Ranked:
     extra = ABOUT_SHARE * about.score if about else 0.0
     known = about.terms if about else frozenset()
     # A term that only the title has counts for what is said under it, too.

@@ -23,8 +23,9 @@ def search_checks(index: SearchIndex, document: Document, version: str) -> list[
     return [
         CheckOutcome(name="index_returns_it", passed=returns, summary=summary),
         CheckOutcome(
-            name="passages_all_there", passed=there == len(document.passages),
+            name="passages_all_there",
+            passed=there == len(document.passages),
             summary=f"{there} of {len(document.passages)} passages in the index",
             metadata={"passages": there},
         ),
-    ]  # fmt: skip
+    ]

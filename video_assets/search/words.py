@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import snowballstemmer
+from rapidfuzz.distance import OSA
+
+from video_assets.language import stems
+from video_assets.language.stems import STEMMERS
 
 # Scripts written without spaces: Thai, Lao, Myanmar, Khmer, kana, Han. Each character is a word of its own.
 _ALONE = (
@@ -24,22 +27,11 @@ _WORD = re.compile(rf"[^\W_{_ALONE}]+(?:[{_MARKS}]+[^\W_{_ALONE}]*)*|[{_ALONE}]"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9]+")
 _PLAIN_LETTERS = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
 _FOLDED_MARKS = re.compile(f"[{_ACCENTS}]")
-_LETTERS = str.maketrans(
-    {"ø": "o", "œ": "oe", "æ": "ae", "đ": "d", "ł": "l", "\u0131": "i", "ð": "d", "þ": "th"}
-)  # fmt: skip
+_LETTERS = str.maketrans({"ø": "o", "œ": "oe", "æ": "ae", "đ": "d", "ł": "l", "\u0131": "i", "ð": "d", "þ": "th"})
 _IS_ALONE = re.compile(f"[{_ALONE}]+")
 
-_STEMMERS = {
-    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "es": "spanish", "et": "estonian",
-    "eu": "basque", "fi": "finnish", "fr": "french", "ga": "irish", "hu": "hungarian", "hy": "armenian",
-    "id": "indonesian", "it": "italian", "lt": "lithuanian", "nb": "norwegian", "nl": "dutch", "no": "norwegian",
-    "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish",
-    "tr": "turkish",
-}  # fmt: skip
+STEMMED = frozenset(STEMMERS) - {"en"}
 """Languages whose stems are kept beside the words. English is not among them: both indices stem it themselves."""
-STEMMED = frozenset(_STEMMERS)
-
-
 _UNUSABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 
 
@@ -80,14 +72,9 @@ def stands_alone(word: str) -> bool:
     return not word.isascii() and _IS_ALONE.fullmatch(word) is not None
 
 
-def language_of(code: str | None) -> str:
-    """The language's two letters: `de` for `de-AT`; empty where unknown."""
-    return (code or "").lower().replace("_", "-").partition("-")[0]
-
-
 def stem(word: str, language: str) -> str:
     """The word's stem in a language of `STEMMED`, or in English for any other. Folded."""
-    return _stem(word, _STEMMERS.get(language, "porter"))
+    return _stem(word, STEMMERS[language] if language in STEMMED else "porter")
 
 
 def tagged_stem(word: str, language: str) -> str:
@@ -104,28 +91,7 @@ def edits_allowed(word: str) -> int:
 
 def edits(one: str, other: str, most: int) -> int:
     """How many letters were added, left out, changed or swapped with their neighbour; `most` + 1 for more."""
-    if abs(len(one) - len(other)) > most:
-        return most + 1
-    while one and other and one[0] == other[0]:
-        one, other = one[1:], other[1:]
-    while one and other and one[-1] == other[-1]:
-        one, other = one[:-1], other[:-1]
-    if not one or not other:
-        return len(one) + len(other)
-    if min(len(one), len(other)) > most + 1 and not set(one) & set(other):
-        return most + 1
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for at, letter in enumerate(one, start=1):
-        older, before, row = before, row, [at]
-        for to, against in enumerate(other, start=1):
-            cost = min(before[to] + 1, row[-1] + 1, before[to - 1] + (letter != against))
-            if at > 1 and to > 1 and letter == other[to - 2] and one[at - 2] == against:
-                cost = min(cost, older[to - 2] + 1)
-            row.append(cost)
-        if min(row) > most:
-            return most + 1
-    return min(row[-1], most + 1)
+    return OSA.distance(one, other, score_cutoff=most)
 
 
 @lru_cache(maxsize=50_000)
@@ -138,9 +104,4 @@ def _folded(word: str) -> str:
 
 @lru_cache(maxsize=100_000)
 def _stem(word: str, name: str) -> str:
-    return fold(str(_stemmer(name).stemWord(word))) or word
-
-
-@lru_cache(maxsize=40)
-def _stemmer(name: str) -> Any:
-    return snowballstemmer.stemmer(name)
+    return fold(stems.stem(word, name)) or word

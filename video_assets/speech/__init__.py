@@ -1,11 +1,4 @@
-"""Speech to text: captions read, or audio recognised, as one kind of transcript."""
+"""Speech to text: captions read, or audio recognised on this machine or by a server, as one kind of transcript.
 
-from video_assets.speech.captions import read_captions
-from video_assets.speech.choose import choose
-from video_assets.speech.transcript import Segment, Transcript, Word, empty, to_json, to_text, to_vtt
-from video_assets.speech.verify import transcript_checks
-
-__all__ = [
-    "Segment", "Transcript", "Word", "choose", "empty", "read_captions", "to_json", "to_text", "to_vtt",
-    "transcript_checks",
-]  # fmt: skip
+How sound is taken out of a video is media's affair, what the words are about is text's.
+"""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from video_assets.errors import PermanentError, one_line
+from video_assets.language.names import code_of
 from video_assets.speech.clean import clean_text
 from video_assets.speech.encoding import decode
-from video_assets.speech.language import code_of
 from video_assets.speech.transcript import Segment, Source, Transcript, covered_seconds
 
 VERSION = "captions-3"
@@ -67,10 +67,13 @@ def read_captions(data: bytes, name: str, duration: float, *, source: Source = "
     said = _LANGUAGE.search(text[: text.find("-->")]) if "-->" in text else None
     named = _LANGUAGE_IN_NAME.search(name)
     return Transcript(
-        segments=segments, language=code_of(said[1]) if said else code_of(named[1]) if named else None, source=source,
+        segments=segments,
+        language=code_of(said[1]) if said else code_of(named[1]) if named else None,
+        source=source,
         model_info={"reader": VERSION, "cues": len(cues)},
-        duration_seconds=duration, speech_seconds=covered_seconds(segments),
-    )  # fmt: skip
+        duration_seconds=duration,
+        speech_seconds=covered_seconds(segments),
+    )
 
 
 def parse(text: str, *, srt: bool) -> Iterator[Cue]:
@@ -134,10 +137,7 @@ def put_right(cues: Sequence[Cue], duration: float) -> tuple[Segment, ...]:
 
 def is_rolling(cues: Sequence[Cue]) -> bool:
     """Whether these are captions that scroll: each cue shows again what the one before ended with."""
-    repeats = sum(
-        1 for before, cue in pairwise(cues)
-        if _touches(before, cue) and _repeated_words(before, cue) > 0
-    )  # fmt: skip
+    repeats = sum(1 for before, cue in pairwise(cues) if _touches(before, cue) and _repeated_words(before, cue) > 0)
     return repeats >= 3 and repeats >= ROLLING_SHARE * len(cues)
 
 

@@ -10,9 +10,23 @@ _LOOKED_AT = 256 * 1024
 _KANA_SHARE = 0.2
 _FOREIGN_SHARE = 0.25
 _LEGACY = [
-    "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "iso8859_2", "koi8_r",
-    "tis_620", "shift_jis", "gb18030", "big5", "cp949",
-]  # fmt: skip
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "cp1258",
+    "iso8859_2",
+    "koi8_r",
+    "tis_620",
+    "shift_jis",
+    "gb18030",
+    "big5",
+    "cp949",
+]
 
 _LATIN: dict[str, tuple[str, ...]] = {
     # French, German, Spanish, Portuguese, Italian, Nordic; Czech and Slovak, Polish, Hungarian, Romanian, South Slavic
@@ -29,9 +43,12 @@ def decode(data: bytes) -> str:
     """The file's text: by byte order mark, else UTF-8, else UTF-16 where its NULs say so, else the encoding in which
     its words look most like a language."""
     for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):  # fmt: skip
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
     head = data[:4096]

@@ -52,11 +52,6 @@ def load(model: SpeechModel) -> WhisperModel:
         return _loaded(model)
 
 
-def is_local(name: str) -> bool:
-    """Whether the model is on this machine: a folder with one, or a name in the hub's cache."""
-    return bool(name) and local_folder(name) is not None
-
-
 def local_folder(name: str) -> str | None:
     """Where the model lies, whole, on this machine; None where it does not. Asks no hub."""
     if _looks_like_path(name):
@@ -83,9 +78,7 @@ def _loaded(model: SpeechModel) -> WhisperModel:
     folder = folder or _fetched(model.name)
     memory.map_large_blocks()
     try:
-        return WhisperModel(
-            folder, device=model.device, compute_type=model.compute_type, cpu_threads=model.threads
-        )  # fmt: skip
+        return WhisperModel(folder, device=model.device, compute_type=model.compute_type, cpu_threads=model.threads)
     except Exception as error:
         raise PermanentError(
             f"speech model {shown} cannot be loaded ({one_line(error, 200)}): "

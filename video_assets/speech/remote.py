@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from video_assets.language.names import code_of
 from video_assets.speech.endpoint import Detail, Endpoint, NoTimes
-from video_assets.speech.language import agreed, code_of
-from video_assets.speech.shorten import shortened
+from video_assets.speech.language import agreed
+from video_assets.speech.shorten import SENTENCE_END, shortened
 from video_assets.speech.sound import Span, Window, opened, stretch_cut
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
 from video_assets.speech.verify import repeated
@@ -38,8 +39,7 @@ SECOND_TRY_TEMPERATURE = 0.4
 SLACK = 1.0
 """Seconds by which times may lie outside their chunk before none of them are believed."""
 _LOG_PROBABILITY_LIMIT, _NO_SPEECH_LIMIT = -1.0, 0.6
-_ENDS = ".!?…。\uff01\uff1f\u0964\u061f\u06d4"
-_SENTENCES = re.compile(f'[^{_ENDS}]+[{_ENDS}"\u201d\u2019»)]*\\s*')
+_SENTENCES = re.compile(f'[^{SENTENCE_END}]+[{SENTENCE_END}"\u201d\u2019»)]*\\s*')
 _LONGEST_PIECE = 120
 """Characters."""
 
@@ -53,9 +53,13 @@ _log = logging.getLogger(__name__)
 
 
 def transcribe(
-    audio: Path, endpoint: Endpoint, once: Ask, *, on_progress: Callable[[float], None] | None = None,
+    audio: Path,
+    endpoint: Endpoint,
+    once: Ask,
+    *,
+    on_progress: Callable[[float], None] | None = None,
     service: AudioService | None = None,
-) -> Transcript:  # fmt: skip
+) -> Transcript:
     """The transcript of a 16 kHz mono 16-bit WAV file. `on_progress` is called with the fraction done.
 
     PermanentError and TransientError say what is wrong with the server; what it has answered by then is kept by
@@ -96,13 +100,21 @@ def _transcribed(
     found = tuple(sorted(segments, key=lambda segment: segment.start))
     language, share = agreed(votes) or (None, None)
     return Transcript(
-        segments=found, source="openai", duration_seconds=total, speech_seconds=covered_seconds(found),
-        language=endpoint.language or language, language_probability=None if endpoint.language else share,
+        segments=found,
+        source="openai",
+        duration_seconds=total,
+        speech_seconds=covered_seconds(found),
+        language=endpoint.language or language,
+        language_probability=None if endpoint.language else share,
         model_info={
-            "recogniser": VERSION, "model": endpoint.model, "server": endpoint.base_url, "times": detail == "times",
-            "voice_seconds": round(voice, 3), "refused": [[round(start, 3), round(end, 3)] for start, end in refused],
+            "recogniser": VERSION,
+            "model": endpoint.model,
+            "server": endpoint.base_url,
+            "times": detail == "times",
+            "voice_seconds": round(voice, 3),
+            "refused": [[round(start, 3), round(end, 3)] for start, end in refused],
         },
-    )  # fmt: skip
+    )
 
 
 def _sizes(endpoint: Endpoint, detail: Detail) -> tuple[float, Callable[[Samples], int] | None]:
@@ -164,9 +176,14 @@ def _heard(service: AudioService, once: Ask, detail: Detail, chunk: Window) -> _
 def _question(endpoint: Endpoint, wav: bytes, detail: Detail, temperature: float) -> dict[str, Any]:
     """All that decides the answer."""
     return {
-        "asked": "transcription", "server": endpoint.base_url, "model": endpoint.model, "detail": detail,
-        "language": endpoint.language, "temperature": temperature, "sha256": hashlib.sha256(wav).hexdigest(),
-    }  # fmt: skip
+        "asked": "transcription",
+        "server": endpoint.base_url,
+        "model": endpoint.model,
+        "detail": detail,
+        "language": endpoint.language,
+        "temperature": temperature,
+        "sha256": hashlib.sha256(wav).hexdigest(),
+    }
 
 
 def as_wav(samples: Samples) -> bytes:

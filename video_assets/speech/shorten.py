@@ -6,7 +6,8 @@ from video_assets.speech.transcript import Segment, Word
 
 LONGEST_SECONDS = 15.0
 """A recogniser's segment that lasts longer is cut."""
-_SENTENCE_END = tuple(".!?…。") + tuple("\uff01\uff1f\u0964\u061f\u06d4")
+SENTENCE_END = ".!?…。\uff01\uff1f\u0964\u061f\u06d4"
+"""Fewer marks than `language.sentence_ends` knows: one more would cut other segments, which is another `VERSION`."""
 _CLAUSE_END = tuple(",:;、") + tuple("\uff0c\uff1b")
 _CLOSING = "\"')]»”」』\u2019"
 
@@ -33,7 +34,7 @@ def _goodness(words: tuple[Word, ...], at: int) -> float:
     most), and up to 2 for being near the middle."""
     before, after = words[at - 1], words[at]
     last = before.text.rstrip(_CLOSING)
-    marks = 3.0 if last.endswith(_SENTENCE_END) else 1.0 if last.endswith(_CLAUSE_END) else 0.0
+    marks = 3.0 if last.endswith(tuple(SENTENCE_END)) else 1.0 if last.endswith(_CLAUSE_END) else 0.0
     pause = min(max(after.start - before.end, 0.0), 2.0)
     span = words[-1].end - words[0].start or 1.0
     middle = 1 - abs((before.end - words[0].start) / span - 0.5) * 2

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from video_assets.language.scripts import is_wide
+
 VERSION = "transcript-2"
 """Changes whenever the same speech would give other bytes in transcript.json, .vtt or .txt."""
 
@@ -110,7 +112,7 @@ def to_text(transcript: Transcript) -> str:
     for segment in transcript.segments:
         if pieces and segment.start - reached > PARAGRAPH_PAUSE:
             pieces.append("\n\n")
-        elif pieces and not (_is_wide(pieces[-1][-1]) and _is_wide(segment.text[0])):
+        elif pieces and not (is_wide(pieces[-1][-1]) and is_wide(segment.text[0])):
             pieces.append(" ")  # scripts written without spaces get none between segments
         pieces.append(segment.text)
         reached = max(reached, segment.end)
@@ -187,11 +189,7 @@ def columns_of(text: str) -> int:
 def _columns(character: str) -> int:
     if unicodedata.combining(character):
         return 0
-    return 2 if _is_wide(character) else 1
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"
+    return 2 if is_wide(character) else 1
 
 
 def _escaped(text: str) -> str:

@@ -64,9 +64,11 @@ def _in_order(segments: tuple[Segment, ...]) -> CheckOutcome:
 def _inside(segments: tuple[Segment, ...], duration: float) -> CheckOutcome:
     end = max((segment.end for segment in segments), default=0.0)
     return CheckOutcome(
-        name="inside_duration", passed=end <= duration + TOLERANCE,
-        summary=f"last words end at {end:.2f} s of {duration:.2f} s", metadata={"end": end, "duration": duration},
-    )  # fmt: skip
+        name="inside_duration",
+        passed=end <= duration + TOLERANCE,
+        summary=f"last words end at {end:.2f} s of {duration:.2f} s",
+        metadata={"end": end, "duration": duration},
+    )
 
 
 def _not_stuck(transcript: Transcript) -> CheckOutcome:

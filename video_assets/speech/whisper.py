@@ -99,14 +99,21 @@ def transcribe(audio: Path, how: Recognition, *, on_progress: Callable[[float], 
     segments = heard.segments
     anything = heard.voice_seconds > 0
     return Transcript(
-        segments=segments, source="whisper", duration_seconds=total, speech_seconds=covered_seconds(segments),
-        language=language if anything else None, language_probability=probability if anything else None,
+        segments=segments,
+        source="whisper",
+        duration_seconds=total,
+        speech_seconds=covered_seconds(segments),
+        language=language if anything else None,
+        language_probability=probability if anything else None,
         model_info={
-            "recogniser": VERSION, "model": Path(how.model.name).name, "device": recogniser.model.device,
-            "compute_type": recogniser.model.compute_type, "voice_seconds": round(heard.voice_seconds, 3),
+            "recogniser": VERSION,
+            "model": Path(how.model.name).name,
+            "device": recogniser.model.device,
+            "compute_type": recogniser.model.compute_type,
+            "voice_seconds": round(heard.voice_seconds, 3),
             "refused": [[round(start, 3), round(end, 3)] for start, end in heard.refused],
         },
-    )  # fmt: skip
+    )
 
 
 def spoken_language(recogniser: WhisperModel, sound: Sound, wanted: str) -> tuple[str | None, float | None]:
@@ -334,9 +341,11 @@ def _words(words: Any, offset: float, start: float, end: float) -> Iterator[Word
             continue
         reached = _clamped(word.start + offset, reached, end)
         yield Word(
-            start=reached, end=_clamped(word.end + offset, reached, end), text=text,
+            start=reached,
+            end=_clamped(word.end + offset, reached, end),
+            text=text,
             probability=min(max(float(word.probability), 0.0), 1.0),
-        )  # fmt: skip
+        )
 
 
 def _clamped(value: float, low: float, high: float) -> float:

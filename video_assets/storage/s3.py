@@ -30,15 +30,22 @@ PART_BYTES = 16 * 2**20
 """The size of a part; the library raises it where a file would have more than 10,000."""
 # What is in memory at once is bounded by these: a few parts under way, a short queue before the disk.
 _TRANSFER = TransferConfig(
-    multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_request_concurrency=4,
-    max_io_queue_size=32, io_chunksize=256 * 2**10, max_request_queue_size=16,
-)  # fmt: skip
+    multipart_threshold=PART_BYTES,
+    multipart_chunksize=PART_BYTES,
+    max_request_concurrency=4,
+    max_io_queue_size=32,
+    io_chunksize=256 * 2**10,
+    max_request_queue_size=16,
+)
 _DELETED_AT_ONCE = 1000
 _TRIES = 3
 _FETCHED = ".fetched"
 _BROKEN_OFF = (
-    boto.IncompleteReadError, boto.ResponseStreamingError, boto.ReadTimeoutError, boto.FlexibleChecksumError,
-)  # fmt: skip
+    boto.IncompleteReadError,
+    boto.ResponseStreamingError,
+    boto.ReadTimeoutError,
+    boto.FlexibleChecksumError,
+)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 

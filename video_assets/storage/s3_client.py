@@ -59,18 +59,40 @@ def make_client(options: S3Options) -> Any:
 
 
 _REFUSED = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden"})
-_WRONG_KEYS = frozenset({
-    "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired",
-    "XAdminUserNotFound", "AuthFailure",
-})  # fmt: skip
-_WRONG_REGION = frozenset({
-    "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException",
-    "IncorrectEndpoint", "301", "307",
-})  # fmt: skip
-_LATER = frozenset({
-    "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "RequestTimeout",
-    "BandwidthLimitExceeded", "429",
-})  # fmt: skip
+_WRONG_KEYS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidToken",
+        "ExpiredToken",
+        "TokenRefreshRequired",
+        "XAdminUserNotFound",
+        "AuthFailure",
+    }
+)
+_WRONG_REGION = frozenset(
+    {
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "IncorrectEndpoint",
+        "301",
+        "307",
+    }
+)
+_LATER = frozenset(
+    {
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "TooManyRequests",
+        "RequestTimeout",
+        "BandwidthLimitExceeded",
+        "429",
+    }
+)
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"})
 
 

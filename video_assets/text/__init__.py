@@ -1,11 +1,5 @@
-"""From words to what they are about: sentences, summaries, chapters, tags."""
+"""From words to what they are about: sentences, summaries, chapters, tags, and whether a summary was said.
 
-from video_assets.text.extractive import summarize
-from video_assets.text.sentences import Sentence, sentences
-from video_assets.text.summary import Chapter, Summary, SummarySentence, chapters_to_vtt, to_json
-from video_assets.text.verify import summary_checks
-
-__all__ = [
-    "Chapter", "Sentence", "Summary", "SummarySentence", "chapters_to_vtt", "sentences", "summarize",
-    "summary_checks", "to_json",
-]  # fmt: skip
+It takes a transcript of any shape that has segments, and knows neither the room that made it nor where files lie.
+Rules of language that other rooms need too are in `language`.
+"""

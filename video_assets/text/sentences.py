@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from video_assets.language.scripts import is_wide
+from video_assets.language.sentence_ends import sentence_ends
 from video_assets.text.spoken import Spoken, SpokenSegment
 
 VERSION = "sentences-1"
@@ -24,17 +24,6 @@ SHORTEST_UNPUNCTUATED = 12
 
 _SOUND = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|[♪♫][^♪♫]*(?:[♪♫]|$)")
 _ASIDE = re.compile(r"^\W*[(（*][^()（）*]*[)）*]\W*$")
-_ENDS = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？｡؟۔।॥]+["'”’»)\]」』】]*""")
-_ABBREVIATED = (
-    "mr mrs ms dr prof sr jr st rev gen col sgt capt lt hon gov sen rep pres no nos vol fig figs ch sec eq ed eds pp p "
-    "vs cf al e.g i.e eg ie approx ca etc inc ltd co corp dept est min max tel ext jan feb mar apr jun jul aug sep "
-    "sept oct nov dec mon tue wed thu fri bzw z.b d.h u.a usw nr str sra mme mlle m av art ph.d a.m p.m"
-)
-_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
-_MAY_END = frozenset(("etc", "inc", "ltd", "co", "corp", "jr", "sr", "a.m", "p.m", "ph.d", "usw", "al", "no"))
-"""Abbreviations after which a capital letter does begin a sentence."""
-_BEGINNING_WORDS = "the it he she we they this that these those there but and so in on at if when i you a an"
-_STARTERS = frozenset(_BEGINNING_WORDS.split())
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
     if not spoken:
         return ()
     text = _Running(spoken)
-    cuts = set(_punctuated(text.text))
+    cuts = set(sentence_ends(text.text))
     unpunctuated = len(text.text.split()) > UNPUNCTUATED_WORDS * max(1, len(cuts))
     cuts |= set(text.pauses(0.3 if unpunctuated else PAUSE))
     if unpunctuated:
@@ -66,12 +55,6 @@ def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
                 found.append(Sentence(text.moment(first + lead), text.moment(last, ending=True), piece))
         begin = end
     return tuple(found)
-
-
-def split(text: str) -> list[str]:
-    """The sentences of a text by its punctuation."""
-    cuts = [0, *_punctuated(text), len(text)]
-    return [piece for first, last in pairwise(cuts) if (piece := text[first:last].strip())]
 
 
 def speech(segments: Iterable[SpokenSegment]) -> list[Sentence]:
@@ -97,7 +80,7 @@ class _Running:
         length, last = 0, ""
         for segment in segments:
             piece = segment.text
-            if last and not (_is_wide(last) and _is_wide(piece[0])):
+            if last and not (is_wide(last) and is_wide(piece[0])):
                 piece = " " + piece
             self.begins.append(length + len(piece) - len(segment.text))
             length += len(piece)
@@ -121,34 +104,6 @@ class _Running:
         return round(moment, 3)
 
 
-def _punctuated(text: str) -> Iterator[int]:
-    """Where punctuation ends a sentence."""
-    lower_case = not any(character.isupper() for character in text)
-    for match in _ENDS.finditer(text):
-        following = text[match.end() : match.end() + 40].lstrip(" \n\"'“‘«([¿¡—–-")
-        if not following:
-            continue
-        if match[0][0] in ".!?…" and following[0].islower() and not lower_case:
-            continue
-        if match[0] == "." and not _full_stop(text, match.start(), following, lower_case):
-            continue
-        yield match.end()
-
-
-def _full_stop(text: str, at: int, following: str, lower_case: bool) -> bool:
-    """Whether the point at `at` ends a sentence rather than an abbreviation, an initial or a number."""
-    before = re.split(r"[\s(\[\"'“‘]", text[max(0, at - 20) : at])[-1].lower()
-    next_word = re.split(r"\W", following, maxsplit=1)[0].lower()
-    if before in _ABBREVIATIONS:
-        return before in _MAY_END and (next_word in _STARTERS or following[0].isupper()) and not lower_case
-    if re.fullmatch(r"[^\W\d_]", before) and before not in ("i", "a"):
-        return next_word in _STARTERS
-    if re.fullmatch(r"(?:[^\W\d_]\.)+[^\W\d_]", before):
-        return next_word in _STARTERS
-    # "1." at the start of a line of a list belongs to what follows; "in 1999." does not.
-    return not (before.isdigit() and len(before) <= 2 and (at == len(before) or text[at - len(before) - 2] in ".!?:"))
-
-
 def _merged(text: str, cuts: Sequence[int], least: int) -> Iterator[int]:
     """The cuts, less those that would make pieces of fewer words than `least`."""
     begin = 0
@@ -168,7 +123,3 @@ def _short_enough(text: _Running, begin: int, end: int) -> Iterator[tuple[int, i
         yield begin, cut
         begin, words = cut, [word for word in words if word > cut]
     yield begin, end
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"

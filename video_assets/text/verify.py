@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from video_assets.artifacts import CheckOutcome
-from video_assets.text.extractive import MOST_SENTENCES, distinct
-from video_assets.text.grounding import Evidence
-from video_assets.text.quarantine import quarantined
+from video_assets.text.extractive.summarizer import MOST_SENTENCES, distinct
+from video_assets.text.extractive.terms import words
+from video_assets.text.grounding.support import Evidence
+from video_assets.text.llm.prompt_injection import quarantined
 from video_assets.text.sentences import sentences, speech
 from video_assets.text.spoken import Spoken
 from video_assets.text.summary import Summary
-from video_assets.text.terms import words
 
 CHECKS = ("sentence_count", "grounded", "chapters_inside")
 
@@ -25,7 +25,7 @@ def summary_checks(summary: Summary, transcript: Spoken, duration: float) -> lis
 
 def ungrounded(summary: Summary, transcript: Spoken) -> list[str]:
     """The sentences of the summary that the transcript does not hold: word for word where they were chosen from it,
-    else by what `grounding.py` asks for."""
+    else by what `grounding` asks for."""
     if summary.model_info.get("summarizer") != "extractive":
         return _unsupported(summary, transcript)
     said = [word for segment in speech(transcript.segments) for word in words(segment.text)]
@@ -45,9 +45,11 @@ def _sentence_count(summary: Summary, transcript: Spoken) -> CheckOutcome:
     available = len(distinct([sentence.text for sentence in sentences(transcript)]))
     least, count = min(LEAST_SENTENCES, available), len(summary.sentences)
     return CheckOutcome(
-        name="sentence_count", passed=least <= count <= MOST_SENTENCES and bool(summary.text) == bool(count),
-        summary=f"{count} sentences of {available}", metadata={"sentences": count, "available": available},
-    )  # fmt: skip
+        name="sentence_count",
+        passed=least <= count <= MOST_SENTENCES and bool(summary.text) == bool(count),
+        summary=f"{count} sentences of {available}",
+        metadata={"sentences": count, "available": available},
+    )
 
 
 def _grounded(summary: Summary, transcript: Spoken) -> CheckOutcome:

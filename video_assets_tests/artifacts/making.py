@@ -1,4 +1,4 @@
-"""Makes manifests and artefacts for these tests."""
+"""Makes manifests and artifacts for these tests."""
 
 from __future__ import annotations
 
@@ -30,16 +30,33 @@ def manifest(number: int = 1, *, made_at: datetime | None = None, **changes: Any
     """A manifest of the video 1's variants, by the run of this number."""
     by = run(number)
     values: dict[str, Any] = {
-        "artefact": Stage.VARIANTS, "video_id": 1, "fingerprint": f"{number:064x}", "content_hash": "c", "inputs": {},
-        "code_version": "1", "params": {}, "files": (), "checks": (PASSED,), "facts": {}, "cost": Cost(),
-        "run_id": by.run_id, "fence": by.fence, "made_at": made_at or at(number),
-    }  # fmt: skip
+        "artefact": Stage.VARIANTS,
+        "video_id": 1,
+        "fingerprint": f"{number:064x}",
+        "content_hash": "c",
+        "inputs": {},
+        "code_version": "1",
+        "params": {},
+        "files": (),
+        "checks": (PASSED,),
+        "facts": {},
+        "cost": Cost(),
+        "run_id": by.run_id,
+        "fence": by.fence,
+        "made_at": made_at or at(number),
+    }
     return Manifest(**(values | changes))
 
 
 def file(name: str = "a.mp4", sha256: str = "0" * 64, **changes: Any) -> ManifestFile:
     """A file of a manifest."""
-    values = {"name": name, "key": f"videos/1/x/{name}", "bytes": 1, "sha256": sha256, "content_type": "video/mp4"}
+    values: dict[str, Any] = {
+        "name": name,
+        "key": f"videos/1/x/{name}",
+        "bytes": 1,
+        "sha256": sha256,
+        "content_type": "video/mp4",
+    }
     return ManifestFile(**(values | changes))
 
 
@@ -55,6 +72,6 @@ def open_variants(on: Workbench, by: RunInfo, **changes: Any) -> Any:
 
 
 def write(artifact: Artifact, name: str, data: bytes = b"data", part: str | None = None) -> None:
-    """Makes one file of the artefact."""
+    """Makes one file of the artifact."""
     (artifact.folder / name).write_bytes(data)
     artifact.add(artifact.folder / name, "video/mp4", part=part)

@@ -56,7 +56,7 @@ def test_another_video_gets_the_answer_too_and_keeps_it_when_the_first_is_delete
 
 
 def test_deleting_a_video_leaves_nothing_of_its_answers(storage: Storage, tmp_path: Path) -> None:
-    from video_assets.lifecycle.deletion import sweep
+    from video_assets.library.deletion import sweep
 
     Answers(storage).once(1, {"q": "a"}, lambda: {"text": "what was said in confidence"})
     tombstone(storage, 1, at(1))

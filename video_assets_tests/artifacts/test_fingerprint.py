@@ -15,9 +15,13 @@ from video_assets.artifacts import content_hash, digest, fingerprint
 from video_assets.artifacts.fingerprint import canonical, file_sha256
 from video_assets_tests.artifacts.making import file
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(
-    st.characters(exclude_categories=["Cs"])
-)  # fmt: skip
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4))
 mappings = st.dictionaries(names, values, max_size=6)

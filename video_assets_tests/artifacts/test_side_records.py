@@ -1,4 +1,4 @@
-"""Records beside the artefacts: captions, the upload record, and what an audit finds."""
+"""Records beside the artifacts: captions, the upload record, and what an audit finds."""
 
 from __future__ import annotations
 

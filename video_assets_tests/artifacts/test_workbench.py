@@ -1,4 +1,4 @@
-"""When an artefact is made again, what is taken over, and what is left behind when it goes wrong."""
+"""When an artifact is made again, what is taken over, and what is left behind when it goes wrong."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_a_source_is_listed_where_it_lies(workbench: Workbench, tmp_path: Path) 
         assert artifact.fetch(sealed, "source").read_bytes() == b"source"
 
 
-def test_the_pulse_beats_from_start_to_end_whatever_happens(tmp_path: Path) -> None:
+def test_the_heart_beats_from_start_to_end_whatever_happens(tmp_path: Path) -> None:
     heard: list[str] = []
 
     class Recorder:
@@ -246,7 +246,7 @@ def test_the_pulse_beats_from_start_to_end_whatever_happens(tmp_path: Path) -> N
         def stop(self) -> None:
             heard.append("stop")
 
-    recording = Workbench(bench(tmp_path).storage, tmp_path / "work", pulse=Recorder())
+    recording = Workbench(bench(tmp_path).storage, tmp_path / "work", heartbeat=Recorder())
 
     def work(artifact: Artifact) -> None:
         artifact.progress(0.5)

@@ -20,17 +20,24 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, search, speech, text
+from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, search, speech, text, wanted
 
 RESULTS = Path(__file__).with_name("results.json")
 ALONE = {
-    "overhead": overhead.run, "projection": projection.run, "text": text.run, "media": media.run, "speech": speech.run,
+    "overhead": overhead.run,
+    "projection": projection.run,
+    "wanted": wanted.run,
+    "text": text.run,
+    "media": media.run,
+    "speech": speech.run,
     "search": search.run,
-}  # fmt: skip
+}
 ON_SERVERS = {
-    "outbox": outbox.run, "indexing": search.run_on_server, "launching": launching.run,
+    "outbox": outbox.run,
+    "indexing": search.run_on_server,
+    "launching": launching.run,
     "launching_media": launching.run_with_media,
-}  # fmt: skip
+}
 BENCHMARKS = ALONE | ON_SERVERS
 
 

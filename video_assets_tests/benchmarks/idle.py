@@ -23,8 +23,12 @@ def _stage(name: str, *made_from: str) -> dg.AssetsDefinition:
 
 
 STAGES = [
-    _stage("one"), _stage("two", "one"), _stage("three", "one"), _stage("four", "three"), _stage("five", "four"),
-]  # fmt: skip
+    _stage("one"),
+    _stage("two", "one"),
+    _stage("three", "one"),
+    _stage("four", "three"),
+    _stage("five", "four"),
+]
 
 defs = dg.Definitions(
     assets=STAGES, jobs=[dg.define_asset_job("idle", selection="*", executor_def=EXECUTOR)], executor=EXECUTOR

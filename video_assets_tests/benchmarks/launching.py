@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from video_assets.database import reading
+from video_assets.library import queries
 from video_assets.settings import Settings
 from video_assets_tests.benchmarks import servers
 from video_assets_tests.e2e.conftest import CAPTIONS, house_settings
@@ -111,16 +111,16 @@ def _real(folder: Path, there: Servers, way: Way, clip: Path, count: int) -> tup
         begun = time.monotonic()
         (video_id,) = _ready(running, clip, 1)
         alone = time.monotonic() - begun
-        with running.platform.database.read() as session:
-            work = sum(row.cost["wall_seconds"] for row in reading.artifacts(session, video_id))
+        with running.systems.database.read() as session:
+            work = sum(row.cost["wall_seconds"] for row in queries.artifacts(session, video_id))
         return took, alone, work
 
 
 def _ready(running: House, clip: Path, count: int) -> list[int]:
-    videos = [add_video(running.platform, clip, f"Bench {number}") for number in range(count)]
+    videos = [add_video(running.systems, clip, f"Bench {number}") for number in range(count)]
 
     def all_ready() -> bool:
-        found = {status(running.platform, video_id) for video_id in videos}
+        found = {status(running.systems, video_id) for video_id in videos}
         assert "failed" not in found
         return found == {"ready"}
 
@@ -140,14 +140,16 @@ def _housed(folder: Path, there: Servers, way: Way, graph: str) -> Iterator[Hous
         _set_up(settings, way)
         worker = [sys.executable, "-c", _WORKER.format(module=module), root] if way.workers else None
         with house(
-            settings, workspace=folder / "workspace.yaml", worker=worker,
+            settings,
+            workspace=folder / "workspace.yaml",
+            worker=worker,
             environment={"BENCH_EXECUTOR": way.executor, "PYTHONPATH": root},
-        ) as running:  # fmt: skip
+        ) as running:
             yield running
 
 
 _WORKER = """
-from video_assets.defs.worker import work
+from video_assets.defs.instance.worker import work
 from video_assets.settings import Settings
 work(Settings.load(), slots=2, grace_seconds=5, graph="{module}")
 """

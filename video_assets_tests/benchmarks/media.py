@@ -18,24 +18,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import imageio_ffmpeg
 from PIL import Image, ImageDraw
 
-from video_assets import peaks
+from video_assets import peak_memory
 from video_assets.artifacts import RunInfo, publish
 from video_assets.artifacts.pointer import make_fence
-from video_assets.defs.assets import uploads, variants
-from video_assets.defs.making import opened
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.intake import take_in
+from video_assets.defs.materialize import opened
+from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.media import audio, encode, inspect, ladder, stills
 from video_assets.media.ladder import Ladder, Rung
 from video_assets.media.probe import Probe
-from video_assets.media.process import run_ffmpeg
+from video_assets.media.sandbox.process import run_ffmpeg
+from video_assets.recipes import Making
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.benchmarks.quality import quality
 from video_assets_tests.media.clips import ffmpeg
@@ -51,7 +52,7 @@ class Spent:
 
     wall: float
     cpu: float
-    peak: int
+    peak: float
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,16 @@ def compare(source: Path, folder: Path, size: Size, parts: Parts) -> Figures:
     other = read(compatible)
     copied = ladder.plan(other, HEIGHTS)
     assert copied.rungs[0].copy, copied.encoded_because
+
+    def apart() -> None:
+        for rung in plan.rungs:
+            bare_ladder(plan, probe, source, out, [rung])
+
     works: dict[str, Callable[[], object]] = {
         "bare": lambda: bare_ladder(plan, probe, source, out, plan.rungs),
         "tuned": lambda: hand_tuned(plan, probe, source, out),
         "stage": lambda: whole_stage(source, folder),
-        "apart": lambda: [bare_ladder(plan, probe, source, out, [rung]) for rung in plan.rungs],
+        "apart": apart,
         "copied": lambda: bare_ladder(copied, other, compatible, out, copied.rungs),
     }
     if size.seconds <= 8:
@@ -198,7 +204,7 @@ def _best(size: Size, works: dict[str, Callable[[], object]], parts: Parts) -> d
     best: dict[str, list[float]] = {}
     for at in range(ROUNDS if size.seconds <= 8 else 1):
         for what, work in works.items():
-            measured = parts.taken(f"{size.name}: {what}, {at + 1}", lambda work=work, what=what: _measured(what, work))
+            measured = parts.taken(f"{size.name}: {what}, {at + 1}", partial(_measured, what, work))
             for name, (wall, cpu, peak) in measured.items():
                 before = best.setdefault(name, [wall, cpu, peak])
                 best[name] = [min(before[0], wall), min(before[1], cpu), max(before[2], peak)]
@@ -273,18 +279,23 @@ def whole_stage(source: Path, folder: Path) -> dict[str, list[float]]:
     home = folder / f"home-{source.stem}"
     shutil.rmtree(home, ignore_errors=True)
     settings = Settings(home=home, min_free_bytes=0)
-    platform = Platform(settings)
-    video = take_in(source, database=platform.database, storage=platform.storage, settings=settings, claimed_by="bench")
+    systems = Systems(settings)
+    video = take_in(
+        source,
+        NewVideo(claimed_by="bench"),
+        database=systems.database,
+        storage=systems.storage,
+        settings=settings,
+    )
     run_info = RunInfo("bench-run", make_fence(utc_now(), "bench-run"))
-    recipe = uploads.recipe(platform, video.id)
-    with opened(platform, Stage.UPLOADS, video.id, run_info, recipe) as (artifact, _):
+    with opened(Stage.UPLOADS, Making(systems, video.id), run_info) as artifact:
         manifest = artifact.seal()
-        publish(platform.storage, manifest)
+        publish(systems.storage, manifest)
 
     def make() -> None:
-        recipe = variants.recipe(platform, video.id, manifest)
-        with opened(platform, Stage.VARIANTS, video.id, run_info, recipe) as (artifact, _):
-            publish(platform.storage, artifact.seal())
+        making = Making(systems, video.id, {Stage.UPLOADS: manifest})
+        with opened(Stage.VARIANTS, making, run_info) as artifact:
+            publish(systems.storage, artifact.seal())
 
     taken: dict[str, Spent] = {}
 
@@ -345,9 +356,9 @@ def three_hours(folder: Path, *, seconds: int) -> Figures:
 def spent(work: Callable[[], object]) -> Spent:
     """Does the work. Its memory is the peak of this process and that of its largest child, together: the door notes
     them as it goes, where a watch of our own would count as work."""
-    peaks.start()
+    peak_memory.start()
     took = timed(work)
-    return replace(took, peak=peaks.own() + peaks.largest_child())
+    return replace(took, peak=peak_memory.own() + peak_memory.largest_child())
 
 
 def timed(work: Callable[[], object]) -> Spent:

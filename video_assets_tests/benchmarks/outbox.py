@@ -7,17 +7,17 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from confluent_kafka import Producer
 
-from video_assets.database import outbox, publishing
 from video_assets.database.engine import Database
-from video_assets.events import payloads
-from video_assets.events.kafka import KafkaPublisher, headers
-from video_assets.events.payloads import TOPICS, OutboxEvent
-from video_assets.events.publisher import drain
+from video_assets.outbox import messages, queue, rows
+from video_assets.outbox.kafka import KafkaPublisher, headers
+from video_assets.outbox.messages import TOPICS, OutboxEvent
+from video_assets.outbox.publisher import drain
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
 from video_assets_tests.benchmarks import servers
@@ -36,22 +36,20 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
     with databases(there.postgres, f"bench{uuid4().hex[:12]}") as (url,):
         database = Database(url)
         database.ensure_schema()
-        settings = Settings(
-            home=folder, kafka_bootstrap_servers=there.kafka, kafka_topic_prefix=f"b{uuid4().hex[:8]}."
-        )  # fmt: skip
+        settings = Settings(home=folder, kafka_bootstrap_servers=there.kafka, kafka_topic_prefix=f"b{uuid4().hex[:8]}.")
         publisher = KafkaPublisher(settings)
         publisher.ping()
         producer = _bare_producer(settings)
         for number in range(rounds + 1):  # in turns, so that the machine's moods hit all; the first warms up
             _fill(database, 2 * number * count, count)
             with database.read() as session:
-                waiting = publishing.unpublished(session, count)
-            took["producer"].append(_seconds(lambda waiting=waiting: _send(producer, settings, waiting)))
+                waiting = queue.unpublished(session, count)
+            took["producer"].append(_seconds(partial(_send, producer, settings, waiting)))
             took["script"].append(_seconds(lambda: _script(database, producer, settings)))
             _fill(database, (2 * number + 1) * count, count)
             took["ours"].append(_seconds(lambda: drain(database, publisher)))
             with database.read() as session:
-                assert not publishing.unpublished(session, 1)
+                assert not queue.unpublished(session, 1)
         publisher.close()
         database.dispose()
     producer_s, script_s, ours_s = (statistics.median(took[who][1:]) for who in ("producer", "script", "ours"))
@@ -76,36 +74,51 @@ def _fill(database: Database, first: int, count: int) -> None:
         now = utc_now()
         key = f"videos/{video_id}/variants/0123456789abcdef-01234567"
         events += [
-            payloads.uploaded(
-                video_id, user_id=1, file_key=f"videos/{video_id}/source/original.mp4", filename="talk.mp4",
-                content_type="video/mp4", upload_id=None, location=None, correlation_id=None, at=now,
+            messages.uploaded(
+                video_id,
+                user_id=1,
+                file_key=f"videos/{video_id}/source/original.mp4",
+                filename="talk.mp4",
+                content_type="video/mp4",
+                upload_id=None,
+                location=None,
+                correlation_id=None,
+                at=now,
             ),
-            payloads.transcoded(
+            messages.transcoded(
                 video_id, "r", "f", variants=[(f"{h}p", f"{key}/{h}p.mp4", 10**6) for h in (720, 480, 240)], at=now
             ),
-            payloads.transcribed(video_id, "r", "f", file_key=f"{key}/transcript.json", snippets=40, at=now),
-            payloads.summarized(video_id, "r", "f", file_key=f"{key}/summary.json", text="Words. " * 60, at=now),
-            payloads.ready(video_id, at=now),
-        ]  # fmt: skip
+            messages.transcribed(video_id, "r", "f", file_key=f"{key}/transcript.json", snippets=40, at=now),
+            messages.summarized(video_id, "r", "f", file_key=f"{key}/summary.json", text="Words. " * 60, at=now),
+            messages.ready(video_id, at=now),
+        ]
     with database.write() as session:
         for start in range(0, len(events), 1_000):
-            outbox.add(session, events[start : start + 1_000], service="python-backend")
+            rows.add(session, events[start : start + 1_000], service="python-backend")
 
 
 def _bare_producer(settings: Settings) -> Producer:
-    return Producer({
-        "bootstrap.servers": settings.kafka_bootstrap_servers, "enable.idempotence": True, "acks": "all",
-        "linger.ms": 2, "compression.type": "lz4", "queue.buffering.max.messages": 100_000,
-    })  # fmt: skip
+    return Producer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 2,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 100_000,
+        }
+    )
 
 
-def _send(producer: Producer, settings: Settings, waiting: list[publishing.Outgoing]) -> None:
+def _send(producer: Producer, settings: Settings, waiting: list[queue.Outgoing]) -> None:
     assert {event.topic for event in waiting} <= set(TOPICS)
     for event in waiting:
         producer.produce(
-            settings.kafka_topic_prefix + event.topic, event.body.encode(), str(event.video_id),
+            settings.kafka_topic_prefix + event.topic,
+            event.body.encode(),
+            str(event.video_id),
             headers=headers(event),
-        )  # fmt: skip
+        )
         producer.poll(0)
     assert producer.flush(60) == 0
 
@@ -122,9 +135,11 @@ def _script(database: Database, producer: Producer, settings: Settings) -> None:
         rows = cursor.fetchall()
         for identity, video_id, topic, payload in rows:
             producer.produce(
-                settings.kafka_topic_prefix + topic, json.dumps(payload, ensure_ascii=False).encode(), str(video_id),
+                settings.kafka_topic_prefix + topic,
+                json.dumps(payload, ensure_ascii=False).encode(),
+                str(video_id),
                 headers=[("messageId", identity), ("correlationId", payload.get("correlationId") or identity)],
-            )  # fmt: skip
+            )
             producer.poll(0)
         assert producer.flush(60) == 0
         cursor.execute(

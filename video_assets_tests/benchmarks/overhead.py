@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from video_assets.artifacts.fingerprint import file_sha256
-from video_assets.database import reading
 from video_assets.definitions import build_defs
-from video_assets.defs.instance import open_instance
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
+from video_assets.defs.event_log.projector import Projector
+from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.runner import run_video
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import NewVideo, take_in
+from video_assets.library import queries
 from video_assets.media import encode, inspect, ladder, stills, subtitles
 from video_assets.media.probe import probe
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets_tests.media.clips import make_clip
 
 CAPTIONS = "WEBVTT\n\n" + "\n".join(
@@ -31,7 +31,7 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
     """Seconds and CPU seconds a run beyond the bare script, the ratios, and each stage's peak memory."""
     folder.mkdir(parents=True)
     settings = Settings(home=folder / "home", min_free_bytes=0, ladder=HEIGHTS)
-    system = Platform(settings)
+    system = Systems(settings)
     short = [make_clip(folder / f"clip-{n}.mp4", seconds=10, captions=CAPTIONS) for n in range(3 if quick else 20)]
     long = make_clip(folder / "long.mp4", seconds=30 if quick else 300, captions=CAPTIONS)
     figures: dict[str, float | str] = {}
@@ -41,28 +41,32 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
 
         def through_the_graph(path: Path) -> None:
             video = take_in(
-                path, database=system.database, storage=system.storage, settings=settings, claimed_by="bench"
+                path,
+                NewVideo(claimed_by="bench"),
+                database=system.database,
+                storage=system.storage,
+                settings=settings,
             )
             run_video(definitions, instance, video.id, reason="bench")
             video_ids.append(video.id)
 
         through_the_graph(short[0])  # warms the process up
         for title, paths in ((f"{len(short)} clips of 10 s", short), ("one long clip", [long])):
-            bare = _measured(lambda paths=paths: [_bare(path, folder / "bare", settings) for path in paths])
-            ours = _measured(lambda paths=paths: [through_the_graph(path) for path in paths])
+            bare = _measured(lambda path: _bare(path, folder / "bare", settings), paths)
+            ours = _measured(through_the_graph, paths)
             figures[f"{title}: wall, ours over bare"] = round(ours[0] / bare[0], 3)
             figures[f"{title}: CPU, ours over bare"] = round(ours[1] / bare[1], 3)
             figures[f"{title}: seconds a run beyond bare"] = round((ours[0] - bare[0]) / len(paths), 3)
             figures[f"{title}: CPU seconds a run beyond bare"] = round((ours[1] - bare[1]) / len(paths), 3)
         Projector(system).advance(instance, 0)
     with system.database.read() as session:
-        for artifact in reading.artifacts(session, video_ids[-1]):
+        for artifact in queries.artifacts(session, video_ids[-1]):
             cost = artifact.cost
             figures[f"{artifact.artefact}: peak memory of the worker, MB"] = round(cost["peak_bytes"] / 1e6)
             figures[f"{artifact.artefact}: peak memory of its largest child, MB"] = round(
                 cost["child_peak_bytes"] / 1e6
             )
-        statuses = reading.counts(session)
+        statuses = queries.counts(session)
     figures["statuses at the end"] = ", ".join(f"{status}: {count}" for status, count in statuses.items())
     return figures
 
@@ -83,9 +87,10 @@ def _bare(path: Path, folder: Path, settings: Settings) -> None:
         made.unlink()
 
 
-def _measured(work: Callable[[], object]) -> tuple[float, float]:
+def _measured(work: Callable[[Path], object], paths: Sequence[Path]) -> tuple[float, float]:
     wall, cpu = time.monotonic(), _cpu()
-    work()
+    for path in paths:
+        work(path)
     return time.monotonic() - wall, _cpu() - cpu
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from video_assets.database import projected
 from video_assets.database.engine import Database
 from video_assets.database.models import ArtifactRow, VideoRow
-from video_assets.lifecycle.events import Event, Made
+from video_assets.projection import apply
+from video_assets.projection.events import Event, Made
 from video_assets.settings import Settings
 from video_assets.videos import Stage, utc_now
 
@@ -28,7 +28,7 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
     for tick in range(TICKS):  # in turns, so that the machine's moods hit both alike
         for count, database in databases.items():
             started = time.perf_counter()
-            projected.apply(database, _tick(count, tick), Settings())
+            apply.apply(database, _tick(count, tick), Settings())
             took[count].append(time.perf_counter() - started)
     medians = {count: statistics.median(times) for count, times in took.items()}
     return {
@@ -44,13 +44,18 @@ def _tick(count: int, tick: int) -> list[tuple[int, Event]]:
         (
             tick * EVENTS + number + 1,
             Made(
-                video_id=(tick * 7919 + number * 104_729) % count + 1, artefact=Stage.UPLOADS, run_id=f"run-{tick}",
-                fence=f"{now.timestamp():017.6f}/run-{tick}", fingerprint=f"{tick}-{number}", content_hash="c",
-                manifest_key="m", made_at=now,
+                video_id=(tick * 7919 + number * 104_729) % count + 1,
+                artefact=Stage.UPLOADS,
+                run_id=f"run-{tick}",
+                fence=f"{now.timestamp():017.6f}/run-{tick}",
+                fingerprint=f"{tick}-{number}",
+                content_hash="c",
+                manifest_key="m",
+                made_at=now,
             ),
         )
         for number in range(EVENTS)
-    ]  # fmt: skip
+    ]
 
 
 def _filled(path: Path, count: int) -> Database:
@@ -63,19 +68,39 @@ def _filled(path: Path, count: int) -> Database:
             session.execute(
                 insert(VideoRow),
                 [
-                    {"id": i, "title": "v", "key": "k", "status": "ready", "processed_at": then, "created_at": then,
-                     "updated_at": then}
+                    {
+                        "id": i,
+                        "title": "v",
+                        "key": "k",
+                        "status": "ready",
+                        "processed_at": then,
+                        "created_at": then,
+                        "updated_at": then,
+                    }
                     for i in ids
                 ],
-            )  # fmt: skip
+            )
             session.execute(
                 insert(ArtifactRow),
                 [
-                    {"video_id": i, "artefact": stage.value, "fingerprint": "f", "content_hash": "c",
-                     "manifest_key": "m", "run_id": "r", "fence": "0", "made_at": then, "first_made_at": then,
-                     "code_version": "1", "inputs": {}, "params": {}, "bytes": 1, "cost": {}}
+                    {
+                        "video_id": i,
+                        "artefact": stage.value,
+                        "fingerprint": "f",
+                        "content_hash": "c",
+                        "manifest_key": "m",
+                        "run_id": "r",
+                        "fence": "0",
+                        "made_at": then,
+                        "first_made_at": then,
+                        "code_version": "1",
+                        "inputs": {},
+                        "params": {},
+                        "bytes": 1,
+                        "cost": {},
+                    }
                     for i in ids
                     for stage in Stage
                 ],
-            )  # fmt: skip
+            )
     return database

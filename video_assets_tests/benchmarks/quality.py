@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from video_assets.media import encode, ladder
-from video_assets.media.ladder import Ladder, Rung
+from video_assets.media.ladder import Rung
 from video_assets.settings import Settings
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import read
@@ -26,10 +26,15 @@ def quality(source: Path, folder: Path) -> dict[str, float | str]:
     plan = ladder.plan(probe, Settings().heights)
     out = folder / f"quality-{source.stem}"
     out.mkdir(exist_ok=True)
-    makers = {
+
+    def peers(options: Callable[[Rung], Sequence[str]]) -> None:
+        for rung in plan.rungs:
+            _peer(source, out, rung, options(rung))
+
+    makers: dict[str, Callable[[], object]] = {
         "ours": lambda: encode.encode(plan, probe, source, out, plan.rungs, with_stills=False),
-        "veryfast with maxrate": lambda: [_peer(source, out, rung, _veryfast(plan, rung)) for rung in plan.rungs],
-        "medium crf 23": lambda: [_peer(source, out, rung, ["-preset", "medium", "-crf", "23"]) for rung in plan.rungs],
+        "veryfast with maxrate": lambda: peers(_veryfast),
+        "medium crf 23": lambda: peers(lambda _: ["-preset", "medium", "-crf", "23"]),
     }
     figures: dict[str, float | str] = {}
     curves: dict[str, list[tuple[float, float]]] = {}
@@ -66,7 +71,7 @@ def bd_rate(theirs: Sequence[tuple[float, float]], ours: Sequence[tuple[float, f
     return float(100 * (np.exp(np.mean(logs[1] - logs[0])) - 1))
 
 
-def _veryfast(plan: Ladder, rung: Rung) -> list[str]:
+def _veryfast(rung: Rung) -> list[str]:
     nearest = min(BITS_PER_PIXEL, key=lambda height: abs(height - rung.height))
     rate = int(rung.width * rung.height * rung.fps * BITS_PER_PIXEL[nearest])
     return ["-preset", "veryfast", "-crf", "23", "-maxrate", str(rate), "-bufsize", str(2 * rate)]

@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import parallel_bulk
 
 from video_assets.search import Document, Passage, open_index, words
-from video_assets.search.elastic import ElasticIndex
-from video_assets.search.elastic_mapping import MAPPINGS, SETTINGS
-from video_assets.search.elastic_names import FRESH
-from video_assets.search.elastic_server import CHUNK, CHUNK_BYTES, THREADS
+from video_assets.search.elastic.index import ElasticIndex
+from video_assets.search.elastic.mapping import MAPPINGS, SETTINGS
+from video_assets.search.elastic.names import FRESH
+from video_assets.search.elastic.server import CHUNK, CHUNK_BYTES, THREADS
 from video_assets_tests.benchmarks import servers
 
 PASSAGES_A_VIDEO = 40
@@ -88,7 +89,7 @@ def elastic(url: str, documents: Sequence[Document], queries: Sequence[str]) -> 
             for rates, way in ways if turn % 2 else reversed(ways):
                 rates.append(rate(len(actions), way))
         index.videos(queries[0])
-        took = [timed(lambda query=query: index.search(query)) for query in queries]
+        took = [timed(partial(index.search, query)) for query in queries]
     finally:
         for name in client.indices.get(index=f"{index.server.alias}*", allow_no_indices=True):
             client.indices.delete(index=name)
@@ -133,10 +134,15 @@ def library(videos: int) -> list[Document]:
         )
         documents.append(
             Document(
-                video_id=video_id, title=said(4), summary=said(60), language="en", duration=1200.0, passages=passages,
+                video_id=video_id,
+                title=said(4),
+                summary=said(60),
+                language="en",
+                duration=1200.0,
+                passages=passages,
                 user_id=video_id % 50,
             )
-        )  # fmt: skip
+        )
     return documents
 
 
@@ -164,8 +170,9 @@ def side_by_side(
     """Seconds of each query both ways, by turns, after one round that warms both up; the better of two tries."""
     for query in queries:
         one(query), other(query)
-    rounds = [[(timed(lambda q=q: one(q)), timed(lambda q=q: other(q))) for q in queries] for _ in range(2)]
-    return tuple([min(each) for each in zip(*(column(r, at) for r in rounds), strict=True)] for at in (0, 1))  # type: ignore[return-value]
+    rounds = [[(timed(partial(one, query)), timed(partial(other, query))) for query in queries] for _ in range(2)]
+    ones, others = ([min(each) for each in zip(*(column(r, at) for r in rounds), strict=True)] for at in (0, 1))
+    return ones, others
 
 
 def column(rows: Sequence[tuple[float, float]], at: int) -> list[float]:

@@ -23,7 +23,9 @@ def started() -> Servers:
     """Starts what is not up yet, and says where all of it is."""
     where = variables(*NEEDED)
     return Servers(
-        postgres=where["TEST_DATABASE_URL"], redis=where["TEST_REDIS_URL"],
-        kafka=where["TEST_KAFKA_BOOTSTRAP_SERVERS"], s3=where["TEST_S3_ENDPOINT_URL"],
+        postgres=where["TEST_DATABASE_URL"],
+        redis=where["TEST_REDIS_URL"],
+        kafka=where["TEST_KAFKA_BOOTSTRAP_SERVERS"],
+        s3=where["TEST_S3_ENDPOINT_URL"],
         elasticsearch=where["TEST_ELASTICSEARCH_URL"],
-    )  # fmt: skip
+    )

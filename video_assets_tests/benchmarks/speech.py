@@ -24,7 +24,8 @@ import json, sys, time
 from pathlib import Path
 from video_assets.media.audio import extract_speech_audio
 from video_assets.media.probe import probe
-from video_assets.speech import to_json, to_text, to_vtt, whisper
+from video_assets.speech import whisper
+from video_assets.speech.transcript import to_json, to_text, to_vtt
 from video_assets.speech.model import SpeechModel
 source, folder, model = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 probed = probe(source, max_streams=8, max_pixels=1, max_duration=1e6)
@@ -47,8 +48,12 @@ def heard(seconds: float, folder: Path, *, timeout: float = 880) -> dict[str, An
     ffmpeg("-stream_loop", "-1", "-i", str(TALK), "-t", str(seconds), "-c", "copy", str(source), timeout=300)
     ran = subprocess.run(
         [sys.executable, "-c", _CHILD, str(source), str(folder), str(MODEL)],
-        capture_output=True, text=True, timeout=timeout, env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        check=False,
+    )
     if ran.returncode:
         raise RuntimeError(ran.stderr[-2000:])
     report: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])

@@ -6,12 +6,12 @@ import json
 import time
 from pathlib import Path
 
-from video_assets.text import extractive
-from video_assets.text.grounding import GROUNDED, Evidence
-from video_assets.text.mapreduce import summarize
-from video_assets.text.pace import Pace, Rate
+from video_assets.text.extractive import summarizer
+from video_assets.text.grounding.support import GROUNDED, Evidence
+from video_assets.text.llm.mapreduce import summarize
+from video_assets.text.llm.pace import Pace, Rate
+from video_assets.text.llm.tokens import count_tokens, most_tokens
 from video_assets.text.sentences import sentences
-from video_assets.text.tokens import count_tokens, most_tokens
 from video_assets_tests.text.making import GROUNDING, UNSEEN, asker, lecture, model
 from video_assets_tests.text.standin import StandIn
 from video_assets_tests.text.talks import boundary_f1, talk
@@ -70,7 +70,7 @@ def _chapters(quick: bool) -> dict[str, float | str]:
     scores = []
     for seed in seeds:
         spoken = talk(seed)
-        starts = [chapter.start for chapter in extractive.summarize(spoken).chapters][1:]
+        starts = [chapter.start for chapter in summarizer.summarize(spoken).chapters][1:]
         scores.append(boundary_f1(starts, spoken.boundaries))
     return {
         f"chapters of {len(seeds)} held-out talks, boundary F1 within 15 s (goal 0.8)": round(
@@ -95,7 +95,7 @@ def _grounding() -> dict[str, float | str]:
     verbatim = [
         sentence.text in {each.text for each in sentences(spoken)}
         for spoken in chosen
-        for sentence in extractive.summarize(spoken).sentences
+        for sentence in summarizer.summarize(spoken).sentences
     ]
     return {
         f"honest paraphrases kept, of {len(honest)}": round(

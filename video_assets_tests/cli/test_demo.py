@@ -48,6 +48,6 @@ def test_the_sample_goes_all_the_way_round(home: Path) -> None:
 
 def _command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.cli.demo_folder import demo_settings, own_folder
+from video_assets.cli.up.demo_folder import demo_settings, own_folder
 from video_assets.errors import PermanentError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.media import process
+from video_assets.media.sandbox import process
 from video_assets_tests.cli.conftest import Said
 from video_assets_tests.text.standin import StandIn
 
@@ -62,9 +62,14 @@ def test_the_table_says_it_too(command: Callable[..., Said], home: Path, monkeyp
     ],
 )
 def test_the_model_that_summarises_is_asked_for_and_nothing_is_paid(
-    models: list[str] | None, key: str, ok: bool, found: str, command: Callable[..., Said], home: Path,
+    models: list[str] | None,
+    key: str,
+    ok: bool,
+    found: str,
+    command: Callable[..., Said],
+    home: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     standin = StandIn()
     standin.models, standin.key = models, "right"
     monkeypatch.setenv("VIDEO_ASSETS_SUMMARIZER", "openai")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from video_assets.cli import examining_servers
+from video_assets.cli.doctor import servers as checks_of_servers
 from video_assets.errors import PermanentError
 from video_assets.settings import Settings
 from video_assets.storage.s3 import S3Storage
@@ -22,16 +22,26 @@ SECRET = "Planted-4711-secret"
 
 @pytest.fixture
 def servers(
-    home: Path, monkeypatch: pytest.MonkeyPatch, postgres_database: str, s3_url: str, s3_endpoint: str,
-    kafka_servers: str, redis_url: str, elasticsearch_url: str,
-) -> None:  # fmt: skip
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_database: str,
+    s3_url: str,
+    s3_endpoint: str,
+    kafka_servers: str,
+    redis_url: str,
+    elasticsearch_url: str,
+) -> None:
     """An environment that names a server for everything."""
     for name, value in {
-        "DATABASE_URL": postgres_database, "STORAGE_URL": s3_url, "S3_ENDPOINT_URL": s3_endpoint,
+        "DATABASE_URL": postgres_database,
+        "STORAGE_URL": s3_url,
+        "S3_ENDPOINT_URL": s3_endpoint,
         "SEARCH_URL": elasticsearch_url,
-        "KAFKA_BOOTSTRAP_SERVERS": kafka_servers, "KAFKA_TOPIC_PREFIX": f"doctor-{os.getpid()}.",
-        "CELERY_BROKER_URL": redis_url, "INBOX": s3_url + "/inbox/",
-    }.items():  # fmt: skip
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_servers,
+        "KAFKA_TOPIC_PREFIX": f"doctor-{os.getpid()}.",
+        "CELERY_BROKER_URL": redis_url,
+        "INBOX": s3_url + "/inbox/",
+    }.items():
         monkeypatch.setenv(f"VIDEO_ASSETS_{name}", value)
 
 
@@ -116,14 +126,16 @@ def test_no_secret_is_said_by_anything(
     planted = {
         "DATABASE_URL": refused.render_as_string(hide_password=False),
         "DAGSTER_DATABASE_URL": f"postgresql://dagster:{SECRET}@127.0.0.1:1/dagster",
-        "STORAGE_URL": "s3://some-bucket/x", "S3_ENDPOINT_URL": s3_endpoint,
+        "STORAGE_URL": "s3://some-bucket/x",
+        "S3_ENDPOINT_URL": s3_endpoint,
         "SEARCH_URL": f"http://elastic:{SECRET}@127.0.0.1:1",
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "KAFKA_OPTIONS": f'{{"sasl.password": "{SECRET}", "sasl.username": "me", "sasl.mechanism": "PLAIN",'
-                         f' "security.protocol": "SASL_PLAINTEXT"}}',
+        f' "security.protocol": "SASL_PLAINTEXT"}}',
         "CELERY_BROKER_URL": f"redis://me:{SECRET}@127.0.0.1:1/0",
-        "OPENAI_API_KEY": SECRET, "INBOX": f"s3://key:{SECRET}@bucket/inbox",
-    }  # fmt: skip
+        "OPENAI_API_KEY": SECRET,
+        "INBOX": f"s3://key:{SECRET}@bucket/inbox",
+    }
     for name, value in planted.items():
         monkeypatch.setenv(f"VIDEO_ASSETS_{name}", value)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "some-key")
@@ -131,10 +143,20 @@ def test_no_secret_is_said_by_anything(
     settings = Settings.load()
     shown = [repr(settings), str(settings)]
     for words in (
-        ("doctor",), ("doctor", "--json"), ("status",), ("status", "--json"), ("search", "x"), ("reconcile",),
-        ("cancel", "1"), ("delete", "1", "--yes"), ("rebuild", "--index"), ("report",), ("up", "--port", "1"),
-        ("worker",), ("events",),
-    ):  # fmt: skip
+        ("doctor",),
+        ("doctor", "--json"),
+        ("status",),
+        ("status", "--json"),
+        ("search", "x"),
+        ("reconcile",),
+        ("cancel", "1"),
+        ("delete", "1", "--yes"),
+        ("rebuild", "--index"),
+        ("report",),
+        ("up", "--port", "1"),
+        ("worker",),
+        ("events",),
+    ):
         said = say(*words)
         assert said.code != 0, words
         shown += [said.out, said.err]
@@ -147,8 +169,12 @@ def test_no_secret_is_said_by_anything(
     assert written == []
 
 
-def test_whatever_a_library_puts_into_its_message_is_hidden_and_ordinary_words_are_not() -> None:
-    Settings(database_url=f"postgresql://videos:{SECRET}%21@host/videos", search_url="http://videos:videos@host:9200")
+def test_whatever_a_library_puts_into_its_message_is_hidden_and_ordinary_words_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VIDEO_ASSETS_DATABASE_URL", f"postgresql://videos:{SECRET}%21@host/videos")
+    monkeypatch.setenv("VIDEO_ASSETS_SEARCH_URL", "http://videos:videos@host:9200")
+    Settings.load()
     told = str(PermanentError(f"cannot connect with {SECRET}! as videos"))
     from video_assets.errors import one_line
 
@@ -163,17 +189,17 @@ def test_a_secret_that_begins_another_leaves_nothing_of_it() -> None:
 
 
 def test_must_answer_asks_every_server(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from video_assets.cli.examining import must_answer
-    from video_assets.defs.platform import Platform
+    from video_assets.cli.doctor.checks import must_answer
+    from video_assets.systems import Systems
 
     asked: list[str] = []
-    real = examining_servers.of_servers
+    real = checks_of_servers.of_servers
 
-    def noted(platform: Platform) -> Any:
-        for name, examination in real(platform):
+    def noted(systems: Systems) -> Any:
+        for name, examination in real(systems):
             asked.append(name)
             yield name, examination
 
-    monkeypatch.setattr(examining_servers, "of_servers", noted)
-    must_answer(Platform(Settings.load()))
+    monkeypatch.setattr(checks_of_servers, "of_servers", noted)
+    must_answer(Systems(Settings.load()))
     assert asked == ["database", "storage", "library", "search", "events", "redis"]

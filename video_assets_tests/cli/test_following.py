@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from video_assets.cli.following import is_over
-from video_assets.defs.platform import Platform
+from video_assets.cli.run_remote import is_over
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets_tests.cli.conftest import Said, say
 
 CLI = [sys.executable, "-m", "video_assets.cli"]
@@ -122,6 +122,6 @@ def _asked_for(video_id: int) -> bool:
 
     from video_assets.database.models import LaunchRow
 
-    with Platform(Settings.load()).database.read() as session:
+    with Systems(Settings.load()).database.read() as session:
         open_ones = select(LaunchRow.id).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None))
         return session.scalar(open_ones) is not None

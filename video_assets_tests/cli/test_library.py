@@ -44,8 +44,15 @@ def test_processing_again_reuses_everything_and_force_nothing(library: Path) -> 
     forced = say("process", "--video", "1", "--force", "--json").json["videos"][0]
     assert {artifact["reused"] for artifact in forced["artifacts"].values()} == {False}
     assert _events(1) == [
-        "uploaded", "transcoded", "transcribed", "summarized", "ready", "transcoded", "transcribed", "summarized",
-    ]  # fmt: skip
+        "uploaded",
+        "transcoded",
+        "transcribed",
+        "summarized",
+        "ready",
+        "transcoded",
+        "transcribed",
+        "summarized",
+    ]
 
 
 def test_a_ready_video_stays_ready_when_a_later_run_fails_and_the_exit_status_tells(library: Path) -> None:
@@ -186,8 +193,10 @@ def test_report_counts_and_draws(library: Path, tmp_path: Path) -> None:
 def test_json_is_all_of_stdout_in_a_process_of_its_own(library: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "video_assets.cli", "process", "--video", "1", "--json"],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert ran.returncode == 0, ran.stderr
     assert Said(0, ran.stdout, "").json["videos"][0]["status"] == "ready"
     assert "DEBUG" not in ran.stderr

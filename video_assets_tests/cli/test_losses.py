@@ -18,10 +18,10 @@ from sqlalchemy import select
 from video_assets.artifacts.upload import read_upload_record
 from video_assets.database.engine import Database
 from video_assets.database.models import Base
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
+from video_assets.systems import Systems
 from video_assets_tests.cli.conftest import CAPTIONS, Said, say
 from video_assets_tests.defs.studio import REBUILT
 
@@ -275,12 +275,13 @@ LOST: dict[str, tuple[Callable[[House], None], Callable[[House], None]]] = {
     "`dagster/`": (lambda house: house.remove("dagster"), nothing_differs_and_nothing_is_made),
     "everything but `storage/`": (
         lambda house: house.remove("video-assets.db*", "search.db*", "dagster", "work", "logs", "events.jsonl"),
-        lambda house: [without_attempts(house)].clear(),
+        lambda house: without_attempts(house),
     ),
     "`upload.json`": (lose("upload.json"), nothing_differs),
     "`upload.json` is garbage": (garble("upload.json"), nothing_differs),
     "`upload.json` and the database file": (
-        both(lose("upload.json"), lambda house: house.remove("video-assets.db*")), told_from_the_rest
+        both(lose("upload.json"), lambda house: house.remove("video-assets.db*")),
+        told_from_the_rest,
     ),
     "the uploaded file": (lose("source/original.mp4"), upload_again),
     "the uploaded file is altered": (alter("source/original.mp4"), upload_again),
@@ -296,11 +297,9 @@ LOST: dict[str, tuple[Callable[[House], None], Callable[[House], None]]] = {
     "`failure.json` is garbage": (garble("failure.json", FAILED), nothing_differs),
     "a tombstone": (lose("uploads/current.json", DELETED), lambda house: stays_deleted(house)),
     "`library.json`": (lambda house: (house.storage / "library.json").unlink(), lambda house: other_identity(house)),
-    "a video's whole folder": (
-        lambda house: house.remove(f"storage/videos/{READY}"), gone_for_good
-    ),
+    "a video's whole folder": (lambda house: house.remove(f"storage/videos/{READY}"), gone_for_good),
     "`storage/`": (lambda house: house.remove("storage"), rows_stay),
-}  # fmt: skip
+}
 """What stands in the first column → how it is lost, and what is so afterwards."""
 
 
@@ -349,7 +348,7 @@ def test_what_is_lost_comes_back_as_the_table_says(house: House, line: Line, cli
     assert house.said == [] or house.said[-1].code == (1 if "exit status 1" in line.meanwhile else 0), house.told()
     check(house)
     settings = Settings.load()
-    platform = Platform(settings)
-    taken = take_in(clip, database=platform.database, storage=platform.storage, settings=settings)
-    platform.database.dispose()
+    systems = Systems(settings)
+    taken = take_in(clip, database=systems.database, storage=systems.storage, settings=settings)
+    systems.database.dispose()
     assert taken.id > DELETED, "an id was given again"

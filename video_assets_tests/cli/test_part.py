@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.cli import guard, part
-from video_assets.cli.part import Part
+from video_assets.cli.up import guard, part
+from video_assets.cli.up.part import Part
 from video_assets.errors import TransientError
 from video_assets_tests.e2e.house import wait_for
 

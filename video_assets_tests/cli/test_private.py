@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.cli.private import tighten
+from video_assets.cli.up.private import tighten
 from video_assets_tests.cli.conftest import Said
 
 

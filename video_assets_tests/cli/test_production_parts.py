@@ -15,8 +15,8 @@ from celery.contrib.testing.worker import start_worker
 from dagster._daemon.types import DaemonHeartbeat
 from sqlalchemy import create_engine, inspect
 
-from video_assets.defs.instance import open_instance
-from video_assets.defs.queues import make_app
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.instance.queues import make_app
 from video_assets.settings import Settings
 from video_assets.storage.buckets import bucket_names
 from video_assets_tests.cli.conftest import say
@@ -28,9 +28,14 @@ def installed(tmp_path: Path, postgres_database: str, monkeypatch: pytest.Monkey
     """The settings of an installation whose Postgres is empty, in the environment."""
     url = postgres_database.replace("+psycopg2", "")
     settings = Settings(
-        home=tmp_path / "home", database_url=url, dagster_database_url=url, db_sync=False, logs_bucket="nowhere",
-        s3_endpoint_url="http://127.0.0.1:1", celery_broker_url="redis://127.0.0.1:1/0",
-    )  # fmt: skip
+        home=tmp_path / "home",
+        database_url=url,
+        dagster_database_url=url,
+        db_sync=False,
+        logs_bucket="nowhere",
+        s3_endpoint_url="http://127.0.0.1:1",
+        celery_broker_url="redis://127.0.0.1:1/0",
+    )
     write_instance(settings)
     for name, value in settings.environment({}).items():
         monkeypatch.setenv(name, value)

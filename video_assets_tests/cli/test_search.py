@@ -17,12 +17,18 @@ TODAY = utc_now().date()
 @pytest.mark.parametrize(
     ("options", "found"),
     [
-        ([], True), (["--owner", "987654"], False), (["--language", "de"], False),
-        (["--since", f"{TODAY - timedelta(days=2)}"], True), (["--since", f"{TODAY + timedelta(days=2)}"], False),
-        (["--until", f"{TODAY + timedelta(days=2)}"], True), (["--until", f"{TODAY - timedelta(days=2)}"], False),
-        (["--longest", "1"], True), (["--shortest", "1"], False), (["--longest", "0.01"], False),
+        ([], True),
+        (["--owner", "987654"], False),
+        (["--language", "de"], False),
+        (["--since", f"{TODAY - timedelta(days=2)}"], True),
+        (["--since", f"{TODAY + timedelta(days=2)}"], False),
+        (["--until", f"{TODAY + timedelta(days=2)}"], True),
+        (["--until", f"{TODAY - timedelta(days=2)}"], False),
+        (["--longest", "1"], True),
+        (["--shortest", "1"], False),
+        (["--longest", "0.01"], False),
     ],
-)  # fmt: skip
+)
 def test_options_say_which_videos_are_searched(library: Path, options: list[str], found: bool) -> None:
     said = say("search", "herons", *options, "--json")
     assert bool(said.json["hits"]) is found
@@ -42,7 +48,7 @@ def test_a_misspelt_word_is_found(library: Path) -> None:
 
 def test_the_index_is_rebuilt_on_a_server(
     library: Path, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     embedded = say("search", "herons", "--json").json["hits"]
     monkeypatch.setenv("VIDEO_ASSETS_SEARCH_URL", elasticsearch_url)
     assert say("search", "herons", "--json").json == {"hits": []}

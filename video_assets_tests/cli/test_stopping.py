@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from video_assets.cli.services import port_in_use
+from video_assets.cli.up.services import port_in_use
 from video_assets_tests.cli.conftest import Said, say
 from video_assets_tests.media.clips import make_clip
 
@@ -116,13 +116,15 @@ def test_a_taken_port_is_one_clear_line_before_anything_starts(command: Callable
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_up_is_stopped_whole_and_goes_on_the_next_time(home: Path, clip: Path, long_clip: Path) -> None:
-    from video_assets.cli.services import free_port
+    from video_assets.cli.up.services import free_port
 
     with (home.parent / "said").open("w") as said:
         up = subprocess.Popen(
-            [*CLI, "up", "--port", str(free_port())], stdout=said, stderr=subprocess.STDOUT,
+            [*CLI, "up", "--port", str(free_port())],
+            stdout=said,
+            stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+        )
         _until(lambda: "Ctrl-C stops everything" in Path(said.name).read_text(), 150, "up")
         (home / "inbox" / "long.mp4").write_bytes(long_clip.read_bytes())
         _until(lambda: _encoder_below(up), 120, "the encoder")

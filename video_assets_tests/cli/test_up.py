@@ -12,16 +12,17 @@ import stat
 import subprocess
 import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from video_assets.cli import guard
-from video_assets.cli.alone import alone, who
-from video_assets.cli.services import free_port
-from video_assets.defs.platform import Platform
+from video_assets.cli.up import guard
+from video_assets.cli.up.alone import alone, who
+from video_assets.cli.up.services import free_port
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets_tests.cli.conftest import say
 from video_assets_tests.cli.upped import CLI, STARTED, Up, upped
 from video_assets_tests.e2e.conftest import house_settings
@@ -73,20 +74,24 @@ def test_what_is_killed_is_started_again_and_goes_on_with_its_work(settings: Set
 
         wait_for("the parts to be started again", again, 30)
         for name in PARTS:
-            wait_for("it to be said", lambda name=name: f"the {name} ended (killed by SIGKILL)" in said(running), 5)
+            wait_for("it to be said", partial(tells, running, f"the {name} ended (killed by SIGKILL)"), 5)
         shutil.copy(clip, settings.inbox_folder / "herons.mp4")
-        platform = Platform(settings)
-        wait_until(platform, 1, "ready", 120)
+        systems = Systems(settings)
+        wait_until(systems, 1, "ready", 120)
 
         ok, found = finding()
         assert ok, found
         assert "had to be started again: code server 1, webserver 1, daemon 1" in found
         assert running.process.poll() is None
-        platform.close()
+        systems.close()
 
 
 def said(running: Up) -> str:
     return running.said.read_text()
+
+
+def tells(running: Up, line: str) -> bool:
+    return line in said(running)
 
 
 def test_doctor_names_the_part_that_is_dead_or_does_not_answer(settings: Settings) -> None:
@@ -144,8 +149,8 @@ def test_killed_in_the_middle_of_an_encode_it_leaves_nothing_and_the_next_one_ma
     settings: Settings, long_clip: Path
 ) -> None:
     with upped(settings) as running:
-        platform = Platform(settings)
-        add_video(platform, long_clip)
+        systems = Systems(settings)
+        add_video(systems, long_clip)
         wait_for("the encoder", lambda: ffmpeg_processes(str(settings.work_folder)), 90)
         (first,) = guards(running)
         first.kill()
@@ -158,14 +163,14 @@ def test_killed_in_the_middle_of_an_encode_it_leaves_nothing_and_the_next_one_ma
         assert ffmpeg_processes(str(settings.home)) == []
         with alone(settings.home, port=None):
             assert not folder.exists()
-        platform.close()
+        systems.close()
 
 
 @pytest.mark.slow
 def test_nor_do_runs_go_on_whose_code_server_had_died_before(settings: Settings, long_clip: Path) -> None:
     with upped(settings) as running:
-        platform = Platform(settings)
-        add_video(platform, long_clip)
+        systems = Systems(settings)
+        add_video(systems, long_clip)
         wait_for("the encoder", lambda: ffmpeg_processes(str(settings.work_folder)), 90)
         first = running.pids()["code server"]
         assert first is not None
@@ -178,7 +183,7 @@ def test_nor_do_runs_go_on_whose_code_server_had_died_before(settings: Settings,
         running.process.wait()
         with alone(settings.home, port=None):
             assert guard.members({first}) == []
-        platform.close()
+        systems.close()
 
 
 def guards(running: Up) -> list[psutil.Process]:
@@ -187,7 +192,7 @@ def guards(running: Up) -> list[psutil.Process]:
 
 def command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 
@@ -200,9 +205,13 @@ def test_a_closed_terminal_ends_all_of_it_in_order(settings: Settings) -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     up = subprocess.Popen(
-        [*CLI, "up", "--port", str(free_port())], stdin=end, stdout=end, stderr=end,
-        preexec_fn=with_a_terminal, env=settings.environment() | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        [*CLI, "up", "--port", str(free_port())],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        preexec_fn=with_a_terminal,
+        env=settings.environment() | {"PYTHONUNBUFFERED": "1"},
+    )
     os.close(end)
     try:
         shown = b""
@@ -243,9 +252,10 @@ def test_home_and_what_lies_in_it_are_its_owner_s_alone(settings: Settings, tmp_
     old.touch(0o644)
     with upped(settings.model_copy(update={"inbox": str(outside)})):
         open_to_others = [
-            path for path in [settings.home, *settings.home.rglob("*")]
+            path
+            for path in [settings.home, *settings.home.rglob("*")]
             if not path.is_symlink() and path.is_file() and path.stat().st_mode & 0o077
-        ]  # fmt: skip
+        ]
         assert open_to_others == []
         assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700
         assert stat.S_IMODE(outside.stat().st_mode) == 0o755

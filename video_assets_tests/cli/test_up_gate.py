@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from video_assets_tests.cli.upped import Up, upped
 from video_assets_tests.e2e.conftest import house_settings
@@ -105,7 +106,8 @@ def test_a_get_with_a_mutation_does_nothing(running: Up) -> None:
 def subscribed(running: Up, **headers: str) -> Any:
     """What a subscription says first."""
     url = f"ws://127.0.0.1:{running.port}/graphql"
-    with connect(url, subprotocols=["graphql-ws"], additional_headers=headers, proxy=None) as socket:  # type: ignore[list-item]
+    protocol = Subprotocol("graphql-ws")
+    with connect(url, subprotocols=[protocol], additional_headers=headers, proxy=None) as socket:
         socket.send('{"type": "connection_init"}')
         assert json.loads(socket.recv(timeout=20))["type"] == "connection_ack"
         start = {"type": "start", "id": "1", "payload": {"query": "subscription { nothing }"}}

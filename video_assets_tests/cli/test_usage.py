@@ -11,16 +11,30 @@ from pathlib import Path
 import click
 import pytest
 
-from video_assets.cli import status
 from video_assets.cli.app import cli
+from video_assets.cli.commands import status
 from video_assets.errors import TransientError
 from video_assets.storage import NotFound
 from video_assets_tests.cli.conftest import Said, say
 
 COMMANDS = [
-    "cancel", "delete", "demo", "doctor", "events", "healthy", "metrics", "migrate", "process", "rebuild", "reconcile",
-    "report", "search", "status", "up", "worker",
-]  # fmt: skip
+    "cancel",
+    "delete",
+    "demo",
+    "doctor",
+    "events",
+    "healthy",
+    "metrics",
+    "migrate",
+    "process",
+    "rebuild",
+    "reconcile",
+    "report",
+    "search",
+    "status",
+    "up",
+    "worker",
+]
 
 
 def test_every_command_is_there_and_explains_itself(command: Callable[..., Said]) -> None:
@@ -34,11 +48,20 @@ def test_every_command_is_there_and_explains_itself(command: Callable[..., Said]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["bogus"], ["status", "--bogus"], ["status", "x"], ["status", "0"], ["status", "--watch", "--json"],
-        ["process"], ["process", "a", "b", "--title", "t"], ["search"], ["rebuild"], ["cancel"], ["delete"],
+        ["bogus"],
+        ["status", "--bogus"],
+        ["status", "x"],
+        ["status", "0"],
+        ["status", "--watch", "--json"],
+        ["process"],
+        ["process", "a", "b", "--title", "t"],
+        ["search"],
+        ["rebuild"],
+        ["cancel"],
+        ["delete"],
         ["up", "--port", "0"],
     ],
-)  # fmt: skip
+)
 def test_wrong_usage_is_one_line_and_2(command: Callable[..., Said], arguments: list[str]) -> None:
     said = command(*arguments)
     assert said.code == 2

@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 from sqlalchemy import update
 
-from video_assets.cli import showing
-from video_assets.cli.output import Output
-from video_assets.cli.watching import Watcher
+from video_assets.cli.render import progress
+from video_assets.cli.render.changes import Watcher
+from video_assets.cli.render.output import Output
 from video_assets.database.engine import Database
 from video_assets.database.models import AttemptRow, ProgressRow, VideoRow
 from video_assets.videos import utc_now
@@ -32,10 +32,17 @@ def database(tmp_path: Path) -> Database:
         session.flush()
         session.add(
             AttemptRow(
-                video_id=1, run_id="r", fence="1", number=1, reason="upload", stages=[], state="started", error_kind="",
+                video_id=1,
+                run_id="r",
+                fence="1",
+                number=1,
+                reason="upload",
+                stages=[],
+                state="started",
+                error_kind="",
                 error="",
             )
-        )  # fmt: skip
+        )
     return database
 
 
@@ -48,10 +55,17 @@ def _progress(database: Database, fraction: float) -> None:
     with database.write() as session:
         session.merge(
             ProgressRow(
-                run_id="r", video_id=1, stage="variants", fraction=fraction, speed=2.0, eta_seconds=3.0,
-                beat_at=utc_now(), pid=1, host="h",
+                run_id="r",
+                video_id=1,
+                stage="variants",
+                fraction=fraction,
+                speed=2.0,
+                eta_seconds=3.0,
+                beat_at=utc_now(),
+                pid=1,
+                host="h",
             )
-        )  # fmt: skip
+        )
 
 
 def test_each_change_is_said_once_and_what_rests_is_not(database: Database) -> None:
@@ -77,14 +91,14 @@ def test_progress_is_a_line_for_each_quarter(database: Database) -> None:
 
 
 def test_on_a_terminal_a_bar_shows_stage_and_speed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showing, "REDRAW_SECONDS", 0.02)
+    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0.02)
     _set(database, "transcoding")
     _progress(database, 0.5)
     screen = io.StringIO()
     output = Output()
     output.notes = Console(file=screen, force_terminal=True, width=160, _environ={"TERM": "xterm"})
     deadline = time.monotonic() + 20
-    with showing.shown(output, database, 1):
+    with progress.shown(output, database, 1):
         while "variants 2.0x 0:03 left" not in screen.getvalue() and time.monotonic() < deadline:
             time.sleep(0.02)
     assert "video 1 a [2Jb: transcoding" in screen.getvalue()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from video_assets.cli.words import age, clock, done, plain, safe, size, snippet_plain, snippet_text
+from video_assets.cli.render.format import age, clock, done, plain, safe, size, snippet_plain, snippet_text
 
 NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import psutil
 
-from video_assets.cli.alone import who
-from video_assets.cli.services import free_port
+from video_assets.cli.up.alone import who
+from video_assets.cli.up.services import free_port
 from video_assets.settings import Settings
 from video_assets_tests.e2e.house import wait_for
 
@@ -67,9 +67,13 @@ def upped(settings: Settings, *, ready: bool = True) -> Iterator[Up]:
     port, said = free_port(), settings.home.parent / f"{settings.home.name}.said"
     with said.open("wb") as out:
         process = subprocess.Popen(
-            [*CLI, "up", "--port", str(port)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-            env=settings.environment() | {"PYTHONUNBUFFERED": "1"}, cwd=settings.home.parent,
-        )  # fmt: skip
+            [*CLI, "up", "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=settings.environment() | {"PYTHONUNBUFFERED": "1"},
+            cwd=settings.home.parent,
+        )
     running = Up(settings, port, said, process)
     try:
         if ready:

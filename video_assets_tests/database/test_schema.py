@@ -19,8 +19,8 @@ from video_assets.database.engine import Database, upgrade
 from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.database.models import Base, DeletedVideoRow, VariantRow
 from video_assets.errors import PermanentError, TransientError
-from video_assets_tests.database import rows
-from video_assets_tests.lifecycle.histories import CREATED
+from video_assets_tests.projection import rows
+from video_assets_tests.projection.histories import CREATED
 
 LATER_TABLES = ("adopted_videos", "library")
 """What came after the first release."""
@@ -99,20 +99,50 @@ def test_the_tables_of_the_services_before_keep_their_columns(database: Database
     found = inspect(database.engine)
     columns = {table: {column["name"] for column in found.get_columns(table)} for table in found.get_table_names()}
     assert columns["videos"] == {
-        "id", "title", "description", "user_id", "user_name", "key", "status", "status_message", "processed_at",
-        "created_at", "updated_at",
-    }  # fmt: skip
+        "id",
+        "title",
+        "description",
+        "user_id",
+        "user_name",
+        "key",
+        "status",
+        "status_message",
+        "processed_at",
+        "created_at",
+        "updated_at",
+    }
     assert columns["video_transcripts"] == {
-        "id", "video_id", "transcript_text", "transcript_path", "status", "duration_seconds", "model_info",
-        "created_at", "updated_at",
-    }  # fmt: skip
+        "id",
+        "video_id",
+        "transcript_text",
+        "transcript_path",
+        "status",
+        "duration_seconds",
+        "model_info",
+        "created_at",
+        "updated_at",
+    }
     assert columns["video_summaries"] == {
-        "id", "video_id", "summary_text", "summary_path", "model_info", "quality_score", "created_at", "updated_at",
-    }  # fmt: skip
+        "id",
+        "video_id",
+        "summary_text",
+        "summary_path",
+        "model_info",
+        "quality_score",
+        "created_at",
+        "updated_at",
+    }
     assert columns["video_variants"] == {"id", "video_id", "quality", "key", "created_at"}
     assert columns["outbox_events"] == {
-        "id", "topic", "payload", "published", "attempts", "service", "created_at", "published_at",
-    }  # fmt: skip
+        "id",
+        "topic",
+        "payload",
+        "published",
+        "attempts",
+        "service",
+        "created_at",
+        "published_at",
+    }
 
 
 def test_rows_go_with_their_video_and_foreign_keys_hold(database: Database) -> None:

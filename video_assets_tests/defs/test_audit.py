@@ -10,12 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from video_assets.defs.instance import open_instance
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
+from video_assets.defs.event_log.projector import Projector
+from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.schedules import AUDIT_SCHEDULE, build_schedules
 from video_assets.errors import PermanentError
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import Studio
 
@@ -87,7 +87,7 @@ def test_a_cron_line_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, cron
 
 
 def test_what_is_damaged_is_named_with_what_puts_it_right(studio: Studio, ready: int) -> None:
-    storage = studio.platform.storage
+    storage = studio.systems.storage
     good: dict[str, bytes] = {}
     made = studio.made(ready)
     altered = made[Stage.VARIANTS].file("144p.mp4").key
@@ -116,21 +116,21 @@ def test_what_is_damaged_is_named_with_what_puts_it_right(studio: Studio, ready:
 def test_an_audit_is_no_run_of_any_video(studio: Studio, ready: int) -> None:
     before, attempts = studio.status(ready), studio.tables()["attempts"]
     result = studio.job("audit")
-    Projector(Platform(studio.settings)).replay(studio.instance)
+    Projector(Systems(studio.settings)).replay(studio.instance)
     assert studio.status(ready) == before
     assert studio.tables()["attempts"] == attempts
     assert not any(result.run_id in repr(rows) for rows in studio.tables().values())
 
 
 def test_what_was_altered_is_removed_and_just_that_is_made_again(studio: Studio, ready: int, tmp_path: Path) -> None:
-    from video_assets.defs import operating
+    from video_assets.defs.operations.reconcile import reconcile_thoroughly
 
-    storage, before = studio.platform.storage, studio.made(ready)
+    storage, before = studio.systems.storage, studio.made(ready)
     file = before[Stage.VARIANTS].file("144p.mp4")
     good = storage.get_bytes(file.key)
     storage.put_bytes(file.key, good[:-1] + bytes([good[-1] ^ 1]))
-    assert operating.reconcile_thoroughly(studio.platform, studio.instance).trouble == [], "sizes alone do not tell"
-    found = operating.reconcile_thoroughly(studio.platform, studio.instance, hashes=True)
+    assert reconcile_thoroughly(studio.systems, studio.instance).trouble == [], "sizes alone do not tell"
+    found = reconcile_thoroughly(studio.systems, studio.instance, hashes=True)
     assert found.trouble == [
         f"video {ready}, variants: 144p.mp4 was altered and is removed; "
         f"`video-assets process --video {ready}` makes it again"
@@ -143,4 +143,4 @@ def test_what_was_altered_is_removed_and_just_that_is_made_again(studio: Studio,
     kept = {each.name for each in before[Stage.VARIANTS].files} - {"144p.mp4", "144p.m3u8"}
     assert {after[Stage.VARIANTS].file(name) for name in kept} == {before[Stage.VARIANTS].file(name) for name in kept}
     assert all(after[stage] == before[stage] for stage in Stage if stage is not Stage.VARIANTS)
-    assert operating.reconcile_thoroughly(studio.platform, studio.instance, hashes=True).trouble == []
+    assert reconcile_thoroughly(studio.systems, studio.instance, hashes=True).trouble == []

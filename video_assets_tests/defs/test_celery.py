@@ -13,7 +13,7 @@ import pytest
 import redis
 from billiard.exceptions import WorkerLostError
 from celery.signals import task_failure
-from dagster import DagsterEventType, DagsterRunStatus
+from dagster import DagsterRunStatus
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.test_utils import create_run_for_test
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
@@ -21,10 +21,10 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 
 from video_assets.database.engine import Database
-from video_assets.defs import worker
-from video_assets.defs.launcher import WAITING_TAG, WarmRunLauncher
-from video_assets.defs.queues import BACKFILL, QUEUES, RUNS, queue_of
-from video_assets.defs.translate import explain
+from video_assets.defs.ends import given_up
+from video_assets.defs.instance import worker
+from video_assets.defs.instance.launcher import WAITING_TAG, WarmRunLauncher
+from video_assets.defs.instance.queues import BACKFILL, QUEUES, RUNS, queue_of
 from video_assets.settings import Settings
 from video_assets_tests.e2e.house import wait_for
 from video_assets_tests.e2e.production import queues, write_instance
@@ -78,7 +78,8 @@ def waiting(broker: str, queue: str) -> int:
 
 
 def starting(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
-    return create_run_for_test(instance, "process_video", status=DagsterRunStatus.STARTING, tags=tags)
+    run: dg.DagsterRun = create_run_for_test(instance, "process_video", status=DagsterRunStatus.STARTING, tags=tags)
+    return run
 
 
 def status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> DagsterRunStatus:
@@ -102,7 +103,7 @@ def test_a_run_goes_into_its_queue(instance: dg.DagsterInstance, broker: str) ->
 def test_while_the_broker_is_away_a_launch_waits_for_it(
     on_disk: dg.DagsterInstance, broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("video_assets.defs.launcher.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("video_assets.defs.instance.launcher.WAIT_SECONDS", 0.1)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         launcher = launcher_of(on_disk, f"redis://127.0.0.1:{nobody.getsockname()[1]}/0")
@@ -120,7 +121,7 @@ def test_while_the_broker_is_away_a_launch_waits_for_it(
 def test_a_launch_that_nobody_wants_any_more_stops_waiting(
     on_disk: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("video_assets.defs.launcher.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("video_assets.defs.instance.launcher.WAIT_SECONDS", 0.1)
     launcher = launcher_of(on_disk, "redis://127.0.0.1:1/0")
     run = starting(on_disk)
     launching = threading.Thread(target=launch, args=(launcher, run), daemon=True)
@@ -156,9 +157,14 @@ def test_cancelling_needs_no_broker(
 
 @pytest.mark.parametrize(
     "state",
-    [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE,
-     DagsterRunStatus.SUCCESS],
-)  # fmt: skip
+    [
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+        DagsterRunStatus.CANCELED,
+        DagsterRunStatus.FAILURE,
+        DagsterRunStatus.SUCCESS,
+    ],
+)
 def test_a_message_that_comes_twice_begins_nothing(
     instance: dg.DagsterInstance, begun: list[str], state: DagsterRunStatus
 ) -> None:
@@ -189,17 +195,17 @@ def test_a_child_that_dies_has_its_run_failed_at_once_and_by_whose_doing_is_told
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, stopping: bool, kind: str
 ) -> None:
     """A child that is interrupted before its run is under way dies of it, and cannot say so itself."""
-    monkeypatch.setattr(worker.dg.DagsterInstance, "get", lambda: nullcontext(instance))
+    monkeypatch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(instance))
     run, interrupted = starting(instance), threading.Event()
     with worker._telling_of_dead_children(interrupted):
         if stopping:
             interrupted.set()
         task_failure.send(sender=None, exception=WorkerLostError("signal 15"), args=[run.run_id])
     assert status(instance, run) is DagsterRunStatus.FAILURE
-    (record,) = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.RUN_FAILURE).records
-    event = record.event_log_entry.dagster_event
-    assert event is not None
-    assert explain(event.message or "", [])[0] == kind
+    (ended,) = instance.get_runs(dg.RunsFilter(run_ids=[run.run_id]))
+    cause = given_up(ended)
+    assert cause is not None
+    assert cause[0] == kind
 
 
 @pytest.fixture
@@ -221,9 +227,13 @@ def test_the_production_instance_is_what_it_should_be(
     tmp_path: Path, postgres_database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(
-        home=tmp_path, dagster_database_url=postgres_database.replace("+psycopg2", ""), celery_broker_url=redis_url,
-        logs_bucket="logs", s3_endpoint_url="http://127.0.0.1:1", max_concurrent_runs=3,
-    )  # fmt: skip
+        home=tmp_path,
+        dagster_database_url=postgres_database.replace("+psycopg2", ""),
+        celery_broker_url=redis_url,
+        logs_bucket="logs",
+        s3_endpoint_url="http://127.0.0.1:1",
+        max_concurrent_runs=3,
+    )
     write_instance(settings)
     with settings.exported(), dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         assert isinstance(instance.run_launcher, WarmRunLauncher)

@@ -20,9 +20,9 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy import create_engine, select, text
 
 from video_assets.database.models import AttemptRow, OutboxRow
-from video_assets.defs.clock_watch import begin_anew_when_the_clock_is_set_back, set_back
-from video_assets.defs.instance import open_instance
-from video_assets.defs.ticks_of_now import without_the_future
+from video_assets.defs.instance.clock_watch import begin_anew_when_the_clock_is_set_back, set_back
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.instance.ticks_of_now import without_the_future
 from video_assets.settings import Settings
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.defs.studio import Studio
@@ -40,14 +40,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @contextmanager
 def clock_ahead(studio: Studio) -> Iterator[None]:
-    """For the block, runs are created and artefacts made by a clock that is two hours ahead."""
+    """For the block, runs are created and artifacts made by a clock that is two hours ahead."""
     runs = create_engine(f"sqlite:///{studio.settings.dagster_home / 'history' / 'runs.db'}")
     ahead = (
         "CREATE TRIGGER ahead AFTER INSERT ON runs BEGIN UPDATE runs SET "
         "create_timestamp = strftime('%Y-%m-%d %H:%M:%f000', create_timestamp, '+2 hours') WHERE id = NEW.id; END"
     )
     assert studio.definitions.resources is not None
-    bench = studio.definitions.resources["platform"].bench
+    bench = studio.definitions.resources["systems"].bench
     right, bench.clock = bench.clock, lambda: utc_now() + HOURS_AHEAD
     try:
         with runs.begin() as connection:
@@ -61,7 +61,7 @@ def clock_ahead(studio: Studio) -> Iterator[None]:
 
 
 def attempts(studio: Studio, video_id: int) -> list[AttemptRow]:
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         chosen = select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return list(session.scalars(chosen))
 
@@ -85,7 +85,7 @@ def test_what_a_clock_ahead_published_is_replaced_by_later_runs(studio: Studio) 
     assert [attempt.state for attempt in told] == ["succeeded"] * 3
     assert told[-1].run_id == again[Stage.VARIANTS].run_id, "the attempts are not numbered as they were made"
     assert studio.status(video_id)[0] == "ready"
-    assert studio.platform.search.search("harbour")
+    assert studio.systems.search.search("harbour")
 
 
 @pytest.mark.timeout(300)
@@ -110,14 +110,14 @@ def test_a_failed_remaking_is_not_told_after_ready(studio: Studio) -> None:
         studio.run(video_id)
     assert studio.status(video_id)[0] == "ready"
     source = studio.made(video_id)[Stage.UPLOADS].file("source").key
-    data = studio.platform.storage.get_bytes(source)
-    studio.platform.storage.put_bytes(source, b"destroyed")
+    data = studio.systems.storage.get_bytes(source)
+    studio.systems.storage.put_bytes(source, b"destroyed")
     studio.run(video_id, force=True)
-    studio.platform.storage.put_bytes(source, data)
+    studio.systems.storage.put_bytes(source, data)
     # One that is right again, so that what was ready first is no longer what is current.
     studio.run(video_id, force=True)
     assert [attempt.state for attempt in attempts(studio, video_id)] == ["succeeded", "failed", "succeeded"]
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         told = [row.topic for row in session.scalars(select(OutboxRow)) if str(row.payload["videoId"]) == str(video_id)]
     assert "video.ready" in told
     assert "video.failed" not in told
@@ -162,7 +162,7 @@ def test_only_a_step_back_makes_a_daemon_begin_anew(monkeypatch: pytest.MonkeyPa
     assert not set_back(1000.0, 999.5)
     begun: list[bool] = []
     ahead = 0.0
-    monkeypatch.setattr("video_assets.defs.clock_watch.time.time", lambda: time.monotonic() + ahead)
+    monkeypatch.setattr("video_assets.defs.instance.clock_watch.time.time", lambda: time.monotonic() + ahead)
     watch = begin_anew_when_the_clock_is_set_back(lambda: begun.append(True), look_seconds=0.01)
     ahead = 7200.0
     watch.join(0.2)

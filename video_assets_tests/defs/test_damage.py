@@ -16,10 +16,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from video_assets.artifacts import Deleted, publish
-from video_assets.artifacts.captions import put_captions
 from video_assets.artifacts.pointer import pointer_key
-from video_assets.defs import operating
-from video_assets.defs.instance import open_instance
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.compare import rebuild_database
+from video_assets.defs.operations.delete import delete_video
+from video_assets.defs.operations.reconcile import reconcile_thoroughly
+from video_assets.library.rebuild_index import rebuild_index
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, Studio
@@ -61,7 +63,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     with open_instance(settings) as instance:
         studio = Studio(settings, instance, folder)
         whole = tuple(studio.video(title=f"Talk {number}", user_id=number) for number in range(3))
-        put_captions(studio.platform.storage, whole[0], CAPTIONS.encode(), "own.vtt")
+        studio.correct_captions(whole[0], CAPTIONS.encode(), "own.vtt")
         for video_id in whole:
             studio.run(video_id)
             assert studio.status(video_id)[0] == "ready"
@@ -70,8 +72,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         failed = studio.upload(letter)
         studio.run(failed)
         deleted = studio.video()
-        assert operating.delete_video(studio.platform, instance, deleted)
-        studio.platform.database.dispose()
+        assert delete_video(studio.systems, instance, deleted)
+        studio.systems.database.dispose()
         yield Library(folder, instance, settings, studio.tables(), whole, failed, deleted)
 
 
@@ -160,9 +162,9 @@ def whatever_is_damaged(library: Library, hits: list[tuple[int, int, str]]) -> N
             if not path.is_file() or path.read_bytes() != before:
                 hit[everyone[which]] = f"{path.relative_to(damaged.storage)} {way}"
 
-        found = operating.rebuild_database(studio.platform, studio.instance)
-        index = operating.rebuild_index(studio.platform)
-        compared = operating.reconcile_thoroughly(studio.platform, studio.instance, hashes=True)
+        found = rebuild_database(studio.systems, studio.instance)
+        index = rebuild_index(studio.systems)
+        compared = reconcile_thoroughly(studio.systems, studio.instance, hashes=True)
         lines = [*found.mended, *found.trouble, *index.mended, *index.trouble, *compared.repaired, *compared.trouble]
 
         assert all("\n" not in line and len(line) < 600 and "Traceback" not in line for line in lines)
@@ -175,11 +177,11 @@ def whatever_is_damaged(library: Library, hits: list[tuple[int, int, str]]) -> N
         for video_id, what in hit.items():
             if not goes_unnoticed(library, video_id, what):
                 assert any(line.startswith(f"video {video_id}") for line in lines), (what, lines)
-        found_now = {each.video_id for each in studio.platform.search.videos("herons")}
+        found_now = {each.video_id for each in studio.systems.search.videos("herons")}
         assert found_now >= {video_id for video_id in library.whole if video_id not in hit}
         assert not any(line.startswith(f"video {video_id}") for video_id in unharmed for line in lines), lines
         assert studio.video() > max(everyone)
-        studio.platform.database.dispose()
+        studio.systems.database.dispose()
 
 
 hits = st.lists(
@@ -206,7 +208,7 @@ def test_whatever_is_damaged_in_many_ways(library: Library, hits: list[tuple[int
 def test_a_garbage_pointer_is_deleted_over_and_nothing_brings_the_video_back(library: Library, tmp_path: Path) -> None:
     damaged = Damaged(library, tmp_path / "home")
     studio, video_id = damaged.studio, library.whole[0]
-    operating.rebuild_database(studio.platform, studio.instance)
+    rebuild_database(studio.systems, studio.instance)
     folder, made = damaged.storage / "videos" / str(video_id), studio.made(video_id)
     (folder / "variants" / "current.json").write_bytes(b"\xff garbage")
     (folder / "uploads" / "current.json").unlink()
@@ -214,12 +216,12 @@ def test_a_garbage_pointer_is_deleted_over_and_nothing_brings_the_video_back(lib
     (folder / "summaries" / "current.json").unlink()
     (folder / "summaries" / "current.json").mkdir()
     (folder / "summaries" / "current.json" / "a file below").write_bytes(b"in the way")
-    assert operating.delete_video(studio.platform, studio.instance, video_id)
+    assert delete_video(studio.systems, studio.instance, video_id)
     left = {path.relative_to(folder).as_posix() for path in damaged.objects(video_id)}
     assert left == {f"{stage.value}/current.json" for stage in Stage}
     (folder / "variants" / "current.json").write_bytes(b"\xff garbage again")  # the others still tell
     with pytest.raises(Deleted):
-        publish(studio.platform.storage, made[Stage.VARIANTS])
+        publish(studio.systems.storage, made[Stage.VARIANTS])
 
 
 def test_a_video_of_which_only_storage_knows_is_deleted_too(library: Library, tmp_path: Path) -> None:
@@ -228,11 +230,11 @@ def test_a_video_of_which_only_storage_knows_is_deleted_too(library: Library, tm
     for path in damaged.objects(video_id):
         if path.name in ("upload.json", "manifest.json") or path.parent.name == "source":
             path.unlink()
-    found = operating.rebuild_database(studio.platform, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     (line,) = (line for line in found.trouble if "upload.json" in line)
     assert f"`video-assets delete {video_id}`" in line
     assert found.videos == 3
-    assert operating.delete_video(studio.platform, studio.instance, video_id)
+    assert delete_video(studio.systems, studio.instance, video_id)
     assert len(damaged.objects(video_id)) == len(Stage)
     assert studio.video() > library.deleted
 
@@ -243,7 +245,7 @@ def test_a_lost_upload_record_is_told_from_what_was_made(library: Library, tmp_p
     path = damaged.storage / "videos" / str(video_id) / "upload.json"
     before = json.loads(path.read_bytes())
     path.unlink()
-    found = operating.rebuild_database(studio.platform, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     assert found.trouble == []
     (line,) = found.mended
     assert f"video {video_id}: upload.json is missing; it is written anew from the rest (title: Talk 2" in line
@@ -260,7 +262,7 @@ def test_a_pointer_that_is_lost_comes_back_byte_for_byte(
     path = damaged.storage / pointer_key(library.whole[0], stage)
     before = path.read_bytes()
     path.unlink() if data is None else path.write_bytes(data)
-    found = operating.rebuild_database(studio.platform, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     assert path.read_bytes() == before
     assert (len(found.mended), found.trouble) == (1, [])
     assert rows_of(studio.tables(), library.whole) == rows_of(library.tables, library.whole)
@@ -274,7 +276,7 @@ def test_a_bad_event_is_set_aside_and_holds_no_other_up(library: Library, tmp_pa
     held = json.loads(path.read_bytes())
     held["files"][0]["bytes"] = 10**30
     path.write_text(json.dumps(held))
-    found = operating.rebuild_database(studio.platform, studio.instance)
+    found = rebuild_database(studio.systems, studio.instance)
     assert any(line.startswith(f"video {video_id}, summaries") for line in found.trouble)
     others = [each for each in library.whole if each != video_id]
     assert rows_of(studio.tables(), others) == rows_of(library.tables, others)

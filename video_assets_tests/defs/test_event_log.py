@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.defs.event_log import OVERLAP, merged, read_page
+from video_assets.defs.event_log.records import OVERLAP, merged, read_page
 from video_assets.videos import Stage
 
 WRITERS = 8
@@ -29,7 +29,7 @@ def test_pages_of_several_kinds_bring_every_record_once_and_in_order(kinds: list
     cursor, more = 0, True
     while more:
         streams = [[SimpleNamespace(storage_id=i) for i in ids if i > cursor][:limit] for ids in owned]
-        page = merged(streams, cursor, limit)  # type: ignore[arg-type]
+        page = merged(streams, cursor, limit)  # type: ignore[arg-type]  # stand-ins for Dagster's records
         seen += [record.storage_id for record in page.records]
         cursor, more = page.cursor, page.more
     assert seen == sorted(i for ids in owned for i in ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import dagster as dg
@@ -12,14 +13,16 @@ import pytest
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
-from video_assets.database import intake, reading
-from video_assets.defs import io_manager, platform
+from video_assets import systems
+from video_assets.defs import io_manager
+from video_assets.defs.event_log.translate import explain
 from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
-from video_assets.defs.platform import Platform
-from video_assets.defs.translate import explain
 from video_assets.errors import Full, PermanentError, TransientError
-from video_assets.media.process import explain as explain_child
+from video_assets.intake import upload_rows
+from video_assets.library import queries
+from video_assets.media.sandbox.process import explain as explain_child
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.e2e.house import wait_for
 
@@ -47,8 +50,10 @@ def said(failure: Exception) -> dict[str, object]:
 def test_bad_input_is_final_at_once_and_keeps_its_words() -> None:
     failure = raised(PermanentError("the file is empty;\nupload it again"), 0)
     assert said(failure) == {
-        "kind": "permanent", "stage": "variants", "message": "the file is empty; upload it again",
-    }  # fmt: skip
+        "kind": "permanent",
+        "stage": "variants",
+        "message": "the file is empty; upload it again",
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,20 +81,32 @@ def test_a_full_disk_is_waited_for_and_fails_no_video(error: Exception, retry_nu
 def test_a_run_that_waits_for_room_lives_and_goes_on_with_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = Platform(settings)
+    here = Systems(settings)
     rooms = iter([False, False, True])
     rested: list[float] = []
     monkeypatch.setattr(here, "has_room", lambda: next(rooms))
     monkeypatch.setattr(here, "rest", lambda video_id, run_id, stage, seconds: rested.append(seconds))
     here.wait_for_room(1, "run", Stage.VARIANTS)
-    assert rested == [platform.ROOM_LOOK_SECONDS] * 2
+    assert rested == [systems.ROOM_LOOK_SECONDS] * 2
 
 
 def test_nobody_waits_for_room_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = Platform(settings)
+    here = Systems(settings)
     monkeypatch.setattr(here, "has_room", lambda: False)
     with pytest.raises(TransientError, match="make room and try again"):
         here.wait_for_room(1, "run", Stage.VARIANTS, seconds=-1)
+
+
+def test_a_disk_that_stays_full_is_told_as_it_is() -> None:
+    def never() -> None:
+        raise TransientError("the disk has been full for 24 hours; make room and try again")
+
+    with (
+        pytest.raises(dg.Failure) as raised,
+        reported(Stage.VARIANTS, 0, LOG, lambda _: None, never),
+    ):
+        raise Full("the disk is full")
+    assert raised.value.metadata["message"].value == "the disk has been full for 24 hours; make room and try again"
 
 
 @pytest.mark.parametrize(
@@ -154,9 +171,13 @@ def test_a_run_that_was_told_to_stop_is_told_from_one_whose_worker_died(message:
 
 def test_a_step_that_was_stopped_since_its_run_was_given_up_is_not_to_blame() -> None:
     stopped = [{"stage": "summaries", "message": "DagsterExecutionInterruptedError; the run's log has the details"}]
+    cause = ("worker_lost", "the worker has been silent")
+    assert explain("Steps failed", stopped, cause) == ("worker_lost", None, "the worker has been silent")
     assert explain("worker_lost: the worker has been silent for 61 s; try again", stopped) == (
-        "worker_lost", None, "the worker has been silent for 61 s; try again",
-    )  # fmt: skip
+        "worker_lost",
+        None,
+        "the worker has been silent for 61 s; try again",
+    )
 
 
 def test_a_run_that_never_started_has_words_of_its_own() -> None:
@@ -167,26 +188,28 @@ def test_a_run_that_never_started_has_words_of_its_own() -> None:
 def test_whoever_waits_for_a_server_gives_signs_of_life(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a run that waits would be taken for dead: the last pause is longer than a silence may be."""
     assert pause_before_retry(TRANSIENT_RETRIES - 1, None) > settings.worker_lost_seconds
-    house, seen = Platform(settings), []
+    house, seen = Systems(settings), []
 
     def asleep(seconds: float) -> None:
         def beats() -> int:
             with house.database.read() as session:
-                seen.append(reading.heartbeats(session, ["run1"]).get("run1"))
+                seen.append(queries.heartbeats(session, ["run1"]).get("run1"))
             return len(set(seen) - {None})
 
         wait_for("two beats", lambda: beats() >= 2, 20)
 
     with house.database.write() as session:
-        video_id = intake.add_video(session, title="Herons", now=utc_now()).id
-    monkeypatch.setattr(platform, "time", SimpleNamespace(sleep=asleep))
+        video_id = upload_rows.add_video(session, title="Herons", now=utc_now()).id
+    monkeypatch.setattr(systems, "time", SimpleNamespace(sleep=asleep))
     house.rest(video_id, "run1", Stage.VARIANTS, 128)
     house.close()
 
 
 def test_an_input_that_cannot_be_read_just_now_is_waited_for() -> None:
     pauses: list[float] = []
-    answers = iter([TransientError("away"), TransientError("away", retry_after=9), "the manifest"])
+    answers: Iterator[Exception | str] = iter(
+        [TransientError("away"), TransientError("away", retry_after=9), "the manifest"]
+    )
 
     def read() -> str:
         answer = next(answers)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from video_assets.defs.gate import Asked, Gate, loopback_hosts, refusal
+from video_assets.defs.instance.gate import Asked, Gate, loopback_hosts, refusal
 
 HERE = "127.0.0.1:3000"
 HOSTS = loopback_hosts(3000)
@@ -78,12 +78,17 @@ def test_a_link_from_elsewhere_may_be_followed_and_nothing_more() -> None:
 @pytest.mark.parametrize(
     "where",
     [
-        FOREIGN, {"origin": "null"}, {"origin": "http://localhost:3000"}, {"origin": f"https://{HERE}"},
+        FOREIGN,
+        {"origin": "null"},
+        {"origin": "http://localhost:3000"},
+        {"origin": f"https://{HERE}"},
         {"origin": "http://127.0.0.1:8000", "sec-fetch-site": "same-site"},
-        {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "anything"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "anything"},
         FOREIGN | {"sec-fetch-site": "same-origin"},
     ],
-)  # fmt: skip
+)
 def test_what_a_page_of_another_site_sends_is_refused(where: dict[str, str]) -> None:
     for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         assert status("POST", "/graphql", **given(where), content_type=kind) == 403
@@ -97,10 +102,15 @@ def test_what_a_page_of_another_site_sends_is_refused(where: dict[str, str]) -> 
 @pytest.mark.parametrize(
     "kind",
     [
-        None, "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "application/graphql",
-        "multipart/form-data; boundary=x", "application/jsonp",
+        None,
+        "text/plain",
+        "text/plain; application/json",
+        "application/x-www-form-urlencoded",
+        "application/graphql",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
     ],
-)  # fmt: skip
+)
 def test_graphql_is_taken_as_json_alone(kind: str | None) -> None:
     headers = {} if kind is None else {"content_type": kind}
     assert status("POST", "/graphql", **headers) == 415

@@ -9,14 +9,16 @@ import dagster as dg
 import pytest
 from sqlalchemy import inspect, select
 
-from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import ArtifactRow, AttemptRow, Base, SummaryRow, VideoRow
-from video_assets.defs import operating
-from video_assets.defs.instance import open_instance
-from video_assets.defs.remake import OP, REMAKE_LIGHT
-from video_assets.lifecycle.intake import take_in
-from video_assets.lifecycle.rebuild import Rebuilt
+from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.compare import rebuild_database
+from video_assets.defs.operations.delete import delete_video
+from video_assets.intake.uploads import NewVideo, take_in
+from video_assets.library.rebuild import Rebuilt
+from video_assets.library.rebuild_index import rebuild_index
 from video_assets.settings import Settings
+from video_assets.storage.local import LocalStorage
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, REBUILT, Studio
 from video_assets_tests.media.honest import with_chapters
@@ -73,21 +75,22 @@ def test_a_rung_added_to_the_ladder_is_all_that_is_made(studio: Studio) -> None:
     assert set(new) - set(old) == {"144p.mp4", "144p.m3u8"}
     assert all(new[name] == old[name] for name in old), "a rung that had not changed was made again"
     assert all(after[stage] == before[stage] for stage in Stage if stage is not Stage.VARIANTS)
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         assert session.get_one(VideoRow, video_id).status == "ready"
 
 
 def test_the_chapters_that_a_file_brings_along_are_the_ones_shown(studio: Studio, tmp_path: Path) -> None:
     video_id = studio.upload(with_chapters("talk.mp4")(tmp_path))
-    put_captions(studio.platform.storage, video_id, CAPTIONS.encode(), "talk.vtt")
+    studio.correct_captions(video_id, CAPTIONS.encode(), "talk.vtt")
     studio.run(video_id)
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         row = session.scalars(select(SummaryRow).where(SummaryRow.video_id == video_id)).one()
     assert [(each["start"], each["end"], each["title"]) for each in row.model_info["chapters"]] == [
-        (0.0, 1.5, "The harbour"), (1.5, 4.0, "Bread; = # \\"),
-    ]  # fmt: skip
+        (0.0, 1.5, "The harbour"),
+        (1.5, 4.0, "Bread; = # \\"),
+    ]
     # They are found by their titles too.
-    assert video_id in [found.video_id for found in studio.platform.search.videos("bread")]
+    assert video_id in [found.video_id for found in studio.systems.search.videos("bread")]
 
 
 def test_corrected_captions_remake_the_words_and_no_video_byte(studio: Studio) -> None:
@@ -95,31 +98,31 @@ def test_corrected_captions_remake_the_words_and_no_video_byte(studio: Studio) -
     studio.run(video_id)
     before = studio.made(video_id)
 
-    put_captions(studio.platform.storage, video_id, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
+    studio.correct_captions(video_id, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
     studio.run(video_id)
 
     after = studio.made(video_id)
     assert after[Stage.UPLOADS] == before[Stage.UPLOADS]
     assert after[Stage.VARIANTS] == before[Stage.VARIANTS]
     assert after[Stage.TRANSCRIPTS].facts["source"] == "captions"
-    assert video_id in {hit.video_id for hit in studio.platform.search.search("puffins")}
+    assert video_id in {hit.video_id for hit in studio.systems.search.search("puffins")}
 
 
 def test_a_bulk_remake_does_each_video_by_itself(studio: Studio) -> None:
     good, bad = studio.video(), studio.video()
     for video_id in (good, bad):
         studio.run(video_id)
-    put_captions(studio.platform.storage, good, CAPTIONS.replace("herons", "gulls").encode(), "good.vtt")
-    put_captions(studio.platform.storage, bad, b"no captions in here", "bad.vtt")
+    studio.correct_captions(good, CAPTIONS.replace("herons", "gulls").encode(), "good.vtt")
+    studio.correct_captions(bad, b"no captions in here", "bad.vtt")
     before = studio.made(bad)
 
     result = studio.job(REMAKE_LIGHT, {"ops": {OP: {"config": {"video_ids": [bad, good, 999_999]}}}})
 
     assert not result.success
-    assert {hit.video_id for hit in studio.platform.search.search("gulls")} == {good}
+    assert {hit.video_id for hit in studio.systems.search.search("gulls")} == {good}
     assert studio.made(bad) == before, "what was published of the bad video is still current"
     assert studio.status(good) == studio.status(bad) == ("ready", None)
-    with studio.platform.database.read() as session:
+    with studio.systems.database.read() as session:
         rows = session.scalars(select(AttemptRow).where(AttemptRow.run_id == result.run_id))
         assert {row.video_id: row.state for row in rows} == {good: "succeeded", bad: "failed"}
 
@@ -127,9 +130,13 @@ def test_a_bulk_remake_does_each_video_by_itself(studio: Studio) -> None:
 def test_a_bad_file_fails_with_one_line_and_leaves_nothing_current(studio: Studio, tmp_path: Path) -> None:
     path = tmp_path / "letter.mp4"
     path.write_bytes(b"Dear sir or madam, " * 1000)
-    platform = studio.platform
+    systems = studio.systems
     video_id = take_in(
-        path, database=platform.database, storage=platform.storage, settings=studio.settings, claimed_by="test"
+        path,
+        NewVideo(claimed_by="test"),
+        database=systems.database,
+        storage=systems.storage,
+        settings=studio.settings,
     ).id
     studio.run(video_id)
 
@@ -139,22 +146,22 @@ def test_a_bad_file_fails_with_one_line_and_leaves_nothing_current(studio: Studi
     assert message.startswith("uploads: ")
     assert "\n" not in message
     assert studio.made(video_id) == {}
-    assert platform.storage.stat(f"videos/{video_id}/failure.json") is not None
+    assert systems.storage.stat(f"videos/{video_id}/failure.json") is not None
 
 
 def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, ready: int) -> None:
     gone = studio.video()
-    assert operating.delete_video(studio.platform, studio.instance, gone)
+    assert delete_video(studio.systems, studio.instance, gone)
     before = studio.tables()
     assert len(before["videos"]) > 2
     assert any(row[6] == "failed" or "failed" in row for row in before["videos"])
 
-    database = studio.platform.database
+    database = studio.systems.database
     with database.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
     assert studio.tables()["videos"] == []
-    rebuilt = operating.rebuild_database(studio.platform, studio.instance)
+    rebuilt = rebuild_database(studio.systems, studio.instance)
 
     assert (rebuilt.mended, rebuilt.trouble) == ([], [])
     after = studio.tables()
@@ -168,16 +175,16 @@ def test_the_tables_are_rebuilt_from_storage_column_for_column(studio: Studio, r
 
 
 def test_the_index_is_rebuilt_from_the_documents_in_storage(studio: Studio, ready: int) -> None:
-    search = studio.platform.search
-    with studio.platform.database.read() as session:
+    search = studio.systems.search
+    with studio.systems.database.read() as session:
         indexed = select(ArtifactRow.video_id).where(ArtifactRow.artefact == Stage.SEARCH_DOCUMENTS.value)
         ids = list(session.scalars(indexed))
     before = {video_id: search.read(video_id) for video_id in ids}
     hits = search.search("herons")
-    search.wipe()
+    search.rebuild([])
     assert search.count() == 0
 
-    assert operating.rebuild_index(studio.platform) == Rebuilt(videos=len(ids))
+    assert rebuild_index(studio.systems) == Rebuilt(videos=len(ids))
 
     assert {video_id: search.read(video_id) for video_id in ids} == before
     assert [(hit.video_id, hit.start, hit.snippet) for hit in search.search("herons")] == [
@@ -196,22 +203,22 @@ def test_the_audit_passes_and_notices_a_damaged_file(studio: Studio, ready: int)
 
     assert failed_checks() == set()
     transcript = studio.made(ready)[Stage.TRANSCRIPTS].file("transcript.txt")
-    good = studio.platform.storage.get_bytes(transcript.key)
-    studio.platform.storage.put_bytes(transcript.key, good.swapcase())
+    good = studio.systems.storage.get_bytes(transcript.key)
+    studio.systems.storage.put_bytes(transcript.key, good.swapcase())
     try:
         assert failed_checks() == {("transcripts", "files_whole")}
     finally:
-        studio.platform.storage.put_bytes(transcript.key, good)
+        studio.systems.storage.put_bytes(transcript.key, good)
 
 
 def test_the_library_report_has_its_tables_and_plots(studio: Studio, ready: int) -> None:
     result = dg.materialize(
         [studio.definitions.get_assets_def("library_report")],
         instance=studio.instance,
-        resources={"platform": studio.platform, "nothing": dg.mem_io_manager},
+        resources={"systems": studio.systems, "nothing": dg.mem_io_manager},
     )
     assert result.success
-    names = {stat.key.rsplit(".", 1)[-1] for stat in studio.platform.storage.list("reports/")}
+    names = {stat.key.rsplit(".", 1)[-1] for stat in studio.systems.storage.list("reports/")}
     assert names == {"csv", "png"}
 
 
@@ -225,3 +232,15 @@ def test_the_definitions_load_and_every_asset_says_what_it_is(studio: Studio) ->
         assert asset.specs_by_key[key].owners
         assert asset.specs_by_key[key].kinds
         assert asset.specs_by_key[key].code_version
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_fetched(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tells of an upload by a message has put it into storage himself: it may have any size."""
+    video_id = studio.video()
+    small = studio.with_settings(max_upload_bytes=1000)
+    monkeypatch.setattr(LocalStorage, "fetch", lambda *_: pytest.fail("it was fetched"))
+    small.run(video_id)
+    status, message = studio.status(video_id)
+    assert status == "failed"
+    assert message is not None
+    assert "at most 1,000 are taken" in message

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import Base
-from video_assets.defs import operating
-from video_assets.defs.instance import open_instance
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.compare import rebuild_database
+from video_assets.defs.operations.delete import delete_video
 from video_assets.settings import Settings
 from video_assets.videos import Stage
 from video_assets_tests.conftest import bucket_on
@@ -30,14 +30,18 @@ def studio(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str, postgres_
         connection.execute(text(f"CREATE DATABASE {name}"))
     with pytest.MonkeyPatch.context() as patched, bucket_on(s3_endpoint, patched) as (_, bucket):
         settings = Settings(
-            home=folder / "home", min_free_bytes=0, ladder="360,240", heartbeat_seconds=0.5,
-            storage_url=f"s3://{bucket}/library", s3_endpoint_url=s3_endpoint,
+            home=folder / "home",
+            min_free_bytes=0,
+            ladder="360,240",
+            heartbeat_seconds=0.5,
+            storage_url=f"s3://{bucket}/library",
+            s3_endpoint_url=s3_endpoint,
             database_url=make_url(postgres_url).set(database=name).render_as_string(hide_password=False),
-        )  # fmt: skip
+        )
         with open_instance(settings) as instance:
             studio = Studio(settings, instance, folder)
             yield studio
-            studio.platform.database.dispose()
+            studio.systems.database.dispose()
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     server.dispose()
@@ -52,7 +56,7 @@ def ready(studio: Studio) -> int:
 
 
 def objects(studio: Studio) -> dict[str, int]:
-    return {stat.key: stat.bytes for stat in studio.platform.storage.list("")}
+    return {stat.key: stat.bytes for stat in studio.systems.storage.list("")}
 
 
 def test_a_second_run_finds_everything_fresh_and_writes_no_object(studio: Studio, ready: int) -> None:
@@ -65,7 +69,7 @@ def test_a_second_run_finds_everything_fresh_and_writes_no_object(studio: Studio
 
 def test_an_added_rung_and_corrected_captions_make_just_those(studio: Studio, ready: int) -> None:
     before = studio.made(ready)
-    put_captions(studio.platform.storage, ready, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
+    studio.correct_captions(ready, CAPTIONS.replace("herons", "puffins").encode(), "corrected.vtt")
     studio.with_settings(ladder="360,240,144").run(ready)
     after = studio.made(ready)
     old = {file.name: file for file in before[Stage.VARIANTS].files}
@@ -74,7 +78,7 @@ def test_an_added_rung_and_corrected_captions_make_just_those(studio: Studio, re
     assert all(new[name] == old[name] for name in old)
     assert after[Stage.UPLOADS] == before[Stage.UPLOADS]
     assert after[Stage.TRANSCRIPTS].run_id != before[Stage.TRANSCRIPTS].run_id
-    assert ready in {hit.video_id for hit in studio.platform.search.search("puffins")}
+    assert ready in {hit.video_id for hit in studio.systems.search.search("puffins")}
 
 
 def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bucket(
@@ -82,15 +86,15 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
 ) -> None:
     gone = studio.video()
     studio.run(gone)
-    assert operating.delete_video(studio.platform, studio.instance, gone)
+    assert delete_video(studio.systems, studio.instance, gone)
     left = {key for key in objects(studio) if key.startswith(f"videos/{gone}/")}
     assert left == {f"videos/{gone}/{stage.value}/current.json" for stage in Stage}
 
     before = studio.tables()
-    with studio.platform.database.write() as session:
+    with studio.systems.database.write() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
-    assert operating.rebuild_database(studio.platform, studio.instance).trouble == []
+    assert rebuild_database(studio.systems, studio.instance).trouble == []
 
     after = studio.tables()
     for name in REBUILT:
@@ -104,7 +108,7 @@ def test_deleting_leaves_tombstones_alone_and_the_tables_are_rebuilt_from_the_bu
 def test_nothing_half_made_is_left_in_the_work_folder_or_the_bucket(studio: Studio, ready: int) -> None:
     work = studio.settings.work_folder
     assert [path for path in work.rglob("*") if path.is_file()] == []
-    client: Any = studio.platform.client_of_s3
+    client: Any = studio.systems.client_of_s3
     bucket = studio.settings.storage_url.split("/")[2]
     assert client.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 

@@ -15,11 +15,11 @@ from sqlalchemy import select
 
 from video_assets.artifacts.captions import current_captions
 from video_assets.database.models import VideoRow
-from video_assets.defs import inboxes
-from video_assets.defs.platform import Platform
 from video_assets.defs.sensors.inbox import build_inbox_sensor
 from video_assets.errors import TransientError
+from video_assets.intake import inbox
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 
 CAPTIONS = b"WEBVTT\n\n00:00.200 --> 00:01.800\nThe herons wait.\n"
 
@@ -70,8 +70,9 @@ def setting(request: pytest.FixtureRequest, settings: Settings) -> tuple[Setting
         return settings.model_copy(update=changes), Folder(settings.inbox_folder)
     bucket: str = request.getfixturevalue("s3_bucket")
     changes |= {
-        "s3_endpoint_url": request.getfixturevalue("s3_endpoint"), "inbox": f"s3://{bucket}/in%20box/",
-    }  # fmt: skip
+        "s3_endpoint_url": request.getfixturevalue("s3_endpoint"),
+        "inbox": f"s3://{bucket}/in%20box/",
+    }
     if request.param == "bucket to bucket":
         changes["storage_url"] = request.getfixturevalue("s3_url")
     return settings.model_copy(update=changes), Prefix(request.getfixturevalue("s3_client"), bucket)
@@ -83,78 +84,78 @@ def drops(setting: tuple[Settings, Drops]) -> Drops:
 
 
 @pytest.fixture
-def platform(setting: tuple[Settings, Drops]) -> Platform:
-    return Platform(setting[0])
+def systems(setting: tuple[Settings, Drops]) -> Systems:
+    return Systems(setting[0])
 
 
 class Ticks:
     """A sensor's life: each tick has the cursor of the one before."""
 
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
+    def __init__(self, systems: Systems) -> None:
+        self.systems = systems
         self.cursor: str | None = None
 
     def __call__(self) -> str:
         with dg.DagsterInstance.ephemeral() as instance:
             context = dg.build_sensor_context(instance=instance, cursor=self.cursor)
-            result = build_inbox_sensor(self.platform)(context)
+            result = build_inbox_sensor(self.systems)(context)
             self.cursor = context.cursor
         assert isinstance(result, dg.SkipReason)
         return result.skip_message or ""
 
 
 @pytest.fixture
-def tick(platform: Platform) -> Ticks:
-    return Ticks(platform)
+def tick(systems: Systems) -> Ticks:
+    return Ticks(systems)
 
 
-def videos(platform: Platform) -> list[VideoRow]:
-    with platform.database.read() as session:
+def videos(systems: Systems) -> list[VideoRow]:
+    with systems.database.read() as session:
         return list(session.scalars(select(VideoRow).order_by(VideoRow.id)))
 
 
-def stored(platform: Platform) -> set[str]:
+def stored(systems: Systems) -> set[str]:
     """The videos that storage holds anything of."""
-    return {stat.key.split("/")[1] for stat in platform.storage.list("videos/")}
+    return {stat.key.split("/")[1] for stat in systems.storage.list("videos/")}
 
 
 @pytest.mark.parametrize("setting", ["folder to folder", "bucket to bucket", "bucket to folder"], indirect=True)
-def test_a_drop_becomes_a_video_with_the_captions_beside_it(platform: Platform, drops: Drops, tick: Ticks) -> None:
+def test_a_drop_becomes_a_video_with_the_captions_beside_it(systems: Systems, drops: Drops, tick: Ticks) -> None:
     drops.put("a talk.mp4", b"video bytes")
     drops.put("a talk.vtt", CAPTIONS)
     drops.put("half.mp4.part", b"half")
     drops.put("deeper/other.mp4", b"not a drop")
     tick()
     tick()
-    (video,) = videos(platform)
+    (video,) = videos(systems)
     assert (video.title, video.status) == ("a talk", "pending")
-    assert platform.storage.get_bytes(video.key) == b"video bytes"
-    captions = current_captions(platform.storage, video.id)
+    assert systems.storage.get_bytes(video.key) == b"video bytes"
+    captions = current_captions(systems.storage, video.id)
     assert captions is not None
-    assert platform.storage.get_bytes(captions.key) == CAPTIONS
+    assert systems.storage.get_bytes(captions.key) == CAPTIONS
     assert drops.names() == ["deeper/other.mp4", "half.mp4.part"]
 
 
 def test_a_link_among_the_drops_is_not_followed(settings: Settings, tmp_path: Path) -> None:
     """Neither as a video nor as captions: what it points to is not the dropper's to read."""
-    platform = Platform(settings.model_copy(update={"inbox_settle_seconds": 0}))
+    systems = Systems(settings.model_copy(update={"inbox_settle_seconds": 0}))
     secret = tmp_path / "elsewhere" / "secret.vtt"
     secret.parent.mkdir()
     secret.write_bytes(CAPTIONS)
     Folder(settings.inbox_folder).put("talk.mp4", b"film")
     for name in ("talk.vtt", "linked.mp4"):
         (settings.inbox_folder / name).symlink_to(secret)
-    tick = Ticks(platform)
+    tick = Ticks(systems)
     tick()
     tick()
-    (video,) = videos(platform)
+    (video,) = videos(systems)
     assert video.title == "talk"
-    assert current_captions(platform.storage, video.id) is None
+    assert current_captions(systems.storage, video.id) is None
     assert secret.exists()
 
 
 def test_a_process_killed_before_it_clears_up_does_not_take_it_twice(
-    platform: Platform, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
+    systems: Systems, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -165,55 +166,55 @@ def test_a_process_killed_before_it_clears_up_does_not_take_it_twice(
     drops.put("talk.mp4", b"video bytes")
     with monkeypatch.context() as patched:
         if isinstance(drops, Folder):
-            patched.setattr(inboxes, "remove_file", kill)
+            patched.setattr(inbox, "remove_file", kill)
         else:
-            patched.setattr("video_assets.storage.s3_inbox.BucketInbox.remove", kill)
+            patched.setattr("video_assets.intake.bucket.BucketInbox.remove", kill)
         with pytest.raises(Killed):
             for _ in range(2):
                 tick()
     assert drops.names() == ["talk.mp4"]
     assert "was taken in before" in "".join(tick() for _ in range(2))
-    assert len(videos(platform)) == 1
+    assert len(videos(systems)) == 1
     assert drops.names() == []
 
 
 def test_two_daemons_at_once_make_one_video_of_a_drop(
-    platform: Platform, drops: Drops, setting: tuple[Settings, Drops], monkeypatch: pytest.MonkeyPatch
+    systems: Systems, drops: Drops, setting: tuple[Settings, Drops], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drops.put("talk.mp4", b"video bytes")
     both, asked = threading.Barrier(2, timeout=30), set()
-    real = inboxes._was_taken
+    real = inbox._was_taken
 
-    def first_time_together(platform: Platform, message: str) -> bool:
-        answer = real(platform, message)
+    def first_time_together(systems: Systems, message: str) -> bool:
+        answer = real(systems, message)
         if threading.get_ident() not in asked:
             asked.add(threading.get_ident())
             both.wait()
         return answer
 
-    monkeypatch.setattr(inboxes, "_was_taken", first_time_together)
-    daemons = [Ticks(platform), Ticks(Platform(setting[0]))]
+    monkeypatch.setattr(inbox, "_was_taken", first_time_together)
+    daemons = [Ticks(systems), Ticks(Systems(setting[0]))]
     for daemon in daemons:
-        assert daemon.platform.database
+        assert daemon.systems.database
     threads = [threading.Thread(target=lambda one=one: [one() for _ in range(2)]) for one in daemons]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
     assert len(asked) == 2
-    (video,) = videos(platform)
-    assert stored(platform) == {str(video.id)}
+    (video,) = videos(systems)
+    assert stored(systems) == {str(video.id)}
     assert drops.names() == []
 
 
-def test_the_same_bytes_dropped_again_are_another_video(platform: Platform, drops: Drops, tick: Ticks) -> None:
+def test_the_same_bytes_dropped_again_are_another_video(systems: Systems, drops: Drops, tick: Ticks) -> None:
     for expected in (1, 2):
         drops.put("talk.mp4", b"video bytes")
         if isinstance(drops, Folder):  # even where its times are those of the first
             os.utime(drops.folder / "talk.mp4", (1_700_000_000, 1_700_000_000))
         tick()
         tick()
-        assert len(videos(platform)) == expected
+        assert len(videos(systems)) == expected
         wait_for_the_next_second(drops)
 
 
@@ -228,19 +229,19 @@ def wait_for_the_next_second(drops: Drops) -> None:
 
 
 def test_what_is_refused_is_set_aside_with_the_reason(setting: tuple[Settings, Drops], drops: Drops) -> None:
-    platform = Platform(setting[0].model_copy(update={"max_upload_bytes": 10}))
-    tick = Ticks(platform)
+    systems = Systems(setting[0].model_copy(update={"max_upload_bytes": 10}))
+    tick = Ticks(systems)
     drops.put("long.mp4", b"video bytes")
     said = tick() + tick()
     assert "refused long.mp4: long.mp4 has 11 bytes; at most 10 are taken" in said
     assert drops.names() == ["refused/long.mp4", "refused/long.mp4.reason.txt"]
     assert b"at most 10" in drops.read("refused/long.mp4.reason.txt")
-    assert videos(platform) == []
-    assert stored(platform) == set()
+    assert videos(systems) == []
+    assert stored(systems) == set()
 
 
 def test_trouble_that_is_not_the_files_leaves_it_where_it_is(setting: tuple[Settings, Drops], drops: Drops) -> None:
-    full = Platform(setting[0].model_copy(update={"min_free_bytes": 2**60}))
+    full = Systems(setting[0].model_copy(update={"min_free_bytes": 2**60}))
     tick = Ticks(full)
     drops.put("talk.mp4", b"video bytes")
     assert "talk.mp4 has to wait: talk.mp4: the disk has" in tick() + tick()
@@ -249,26 +250,26 @@ def test_trouble_that_is_not_the_files_leaves_it_where_it_is(setting: tuple[Sett
 
 
 def test_a_storage_that_breaks_off_leaves_nothing_and_the_next_tick_goes_on(
-    platform: Platform, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
+    systems: Systems, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any, **__: Any) -> None:
         raise TransientError("the storage did not answer")
 
     drops.put("talk.mp4", b"video bytes")
     with monkeypatch.context() as patched:
-        patched.setattr("video_assets.lifecycle.intake.put_upload_record", away)
+        patched.setattr("video_assets.intake.uploads.put_upload_record", away)
         with pytest.raises(TransientError):
             for _ in range(2):
                 tick()
-    assert videos(platform) == []
-    assert stored(platform) == set()
+    assert videos(systems) == []
+    assert stored(systems) == set()
     tick()
     tick()
-    assert len(videos(platform)) == 1
+    assert len(videos(systems)) == 1
 
 
 def test_a_lost_answer_to_the_commit_loses_neither_drop_nor_files(
-    platform: Platform, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
+    systems: Systems, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction was committed, its answer lost, and the database stays away for a while."""
 
@@ -277,31 +278,31 @@ def test_a_lost_answer_to_the_commit_loses_neither_drop_nor_files(
 
     drops.put("talk.mp4", b"video bytes")
     with monkeypatch.context() as patched:
-        patched.setattr("video_assets.lifecycle.intake.Video", gone)  # the first thing after the commit
-        patched.setattr("video_assets.lifecycle.intake._take_back", gone)
+        patched.setattr("video_assets.intake.uploads.Video", gone)  # the first thing after the commit
+        patched.setattr("video_assets.intake.uploads._take_back", gone)
         with pytest.raises(TransientError):
             for _ in range(2):
                 tick()
-    (video,) = videos(platform)
-    assert platform.storage.get_bytes(video.key) == b"video bytes"
+    (video,) = videos(systems)
+    assert systems.storage.get_bytes(video.key) == b"video bytes"
     tick()
     tick()
-    assert [row.id for row in videos(platform)] == [video.id]
+    assert [row.id for row in videos(systems)] == [video.id]
     assert drops.names() == []
 
 
 def test_an_inbox_that_is_not_ours_to_clear_is_taken_in_once(
-    platform: Platform, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
+    systems: Systems, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse_to_delete(platform, drops, monkeypatch)
+    refuse_to_delete(systems, drops, monkeypatch)
     drops.put("talk.mp4", b"video bytes")
     said = [tick() for _ in range(4)]
     assert "cannot be removed from the inbox" in "".join(said)
-    assert len(videos(platform)) == 1
+    assert len(videos(systems)) == 1
     assert said[-1] == "1 files waiting to stop growing"  # nobody asks for it again and again
 
 
-def refuse_to_delete(platform: Platform, drops: Drops, monkeypatch: pytest.MonkeyPatch) -> None:
+def refuse_to_delete(systems: Systems, drops: Drops, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: Any, **__: Any) -> None:
         if isinstance(drops, Folder):
             raise PermissionError(13, "Permission denied")
@@ -309,13 +310,13 @@ def refuse_to_delete(platform: Platform, drops: Drops, monkeypatch: pytest.Monke
         raise ClientError(answer, "DeleteObject")
 
     if isinstance(drops, Folder):
-        monkeypatch.setattr(inboxes, "remove_file", denied)
+        monkeypatch.setattr(inbox, "remove_file", denied)
     else:
-        monkeypatch.setattr(platform.client_of_s3, "delete_object", denied)
+        monkeypatch.setattr(systems.client_of_s3, "delete_object", denied)
 
 
 def test_a_newer_file_under_the_name_is_not_thrown_away_with_the_one_taken(
-    platform: Platform, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
+    systems: Systems, drops: Drops, tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drops.put("talk.mp4", b"the first")
 
@@ -333,13 +334,13 @@ def test_a_newer_file_under_the_name_is_not_thrown_away_with_the_one_taken(
 
     name = "take_in" if isinstance(drops, Folder) else "take_arrival"
     with monkeypatch.context() as patched:
-        patched.setattr(inboxes, name, replaced_in_the_act(getattr(inboxes, name)))
-        while not videos(platform):
+        patched.setattr(inbox, name, replaced_in_the_act(getattr(inbox, name)))
+        while not videos(systems):
             tick()
     assert drops.read("talk.mp4") == b"the second, longer"
     tick()
     tick()
-    assert [platform.storage.get_bytes(video.key) for video in videos(platform)] == [
+    assert [systems.storage.get_bytes(video.key) for video in videos(systems)] == [
         b"the first",
         b"the second, longer",
     ]

@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
 
-from video_assets.defs.platform import Platform
 from video_assets.defs.sensors import build_sensors
-from video_assets.defs.sensors.looks import ROUND_SECONDS, looks
+from video_assets.defs.sensors.poll_within_tick import ROUND_SECONDS, looks
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets_tests.e2e.videos import add_video
 
 
@@ -73,15 +73,15 @@ def test_a_look_that_found_something_may_be_the_last() -> None:
     ],
 )
 def test_what_comes_during_a_tick_is_seen_by_the_same(settings: Settings, tmp_path: Path, name: str, seen: Any) -> None:
-    platform = Platform(settings.model_copy(update={"sensor_seconds": 1}))
-    platform.database.ensure_schema()
+    systems = Systems(settings.model_copy(update={"sensor_seconds": 1}))
+    systems.database.ensure_schema()
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"whatever")
-    sensor = next(each for each in build_sensors(platform) if each.name == name)
+    sensor = next(each for each in build_sensors(systems) if each.name == name)
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
 
         def come() -> None:
-            video_id = add_video(platform, clip)
+            video_id = add_video(systems, clip)
             made = dg.AssetMaterialization("uploads", partition=str(video_id))
             instance.report_runless_asset_event(made)
 

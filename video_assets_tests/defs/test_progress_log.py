@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from video_assets.defs.progress_log import line, seldom
-from video_assets.media.process import Progress
+from video_assets.media.sandbox.process import Progress
 
 
 def test_a_line_is_said_at_most_every_so_many_seconds() -> None:
@@ -16,8 +16,9 @@ def test_a_line_is_said_at_most_every_so_many_seconds() -> None:
         clock[0] = float(second)
         listen(Progress(second, second / 150, 1.5, 150 - second))
     assert said == [
-        "encoding: 40 %, 1.5 times real time, 1:30 left", "encoding: 80 %, 1.5 times real time, 0:30 left",
-    ]  # fmt: skip
+        "encoding: 40 %, 1.5 times real time, 1:30 left",
+        "encoding: 80 %, 1.5 times real time, 0:30 left",
+    ]
 
 
 def test_a_short_job_says_nothing() -> None:

@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 from video_assets.artifacts import Cost, Manifest, digest, publish
 from video_assets.artifacts.pointer import make_fence
 from video_assets.database.models import ArtifactRow, UnappliedRow, VideoRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.making import materialization_metadata
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
-from video_assets.lifecycle.intake import take_in
+from video_assets.defs.event_log.projector import Projector
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.materialize import materialization_metadata
+from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 
 VIDEOS, MAKINGS = 50, 10
@@ -26,8 +26,8 @@ PLAIN = (Stage.UPLOADS, Stage.SEARCH_DOCUMENTS)
 
 
 @pytest.fixture
-def platform(settings: Settings) -> Platform:
-    return Platform(settings)
+def systems(settings: Settings) -> Systems:
+    return Systems(settings)
 
 
 @pytest.fixture
@@ -36,61 +36,72 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
-def make_video(platform: Platform, folder: Path) -> int:
+def make_video(systems: Systems, folder: Path) -> int:
     path = folder / "any.mp4"
     path.write_bytes(b"any bytes: nothing here looks inside")
-    return take_in(path, database=platform.database, storage=platform.storage, settings=platform.settings).id
+    return take_in(path, database=systems.database, storage=systems.storage, settings=systems.settings).id
 
 
-def materialized(platform: Platform, video_id: int, stage: Stage, making: int = 0) -> dg.AssetMaterialization:
-    """Publishes an artefact, and gives the event that a run would have logged."""
+def materialized(systems: Systems, video_id: int, stage: Stage, making: int = 0) -> dg.AssetMaterialization:
+    """Publishes an artifact, and gives the event that a run would have logged."""
     now, run_id = utc_now(), f"{making:08d}-0000-4000-8000-000000000000"
     manifest = Manifest(
-        artefact=stage, video_id=video_id, fingerprint=digest([video_id, stage.value, making]), content_hash="c",
-        inputs={}, code_version="1", params={}, files=(), checks=(), facts={}, cost=Cost(), run_id=run_id,
-        fence=make_fence(now, run_id), made_at=now,
-    )  # fmt: skip
-    publish(platform.storage, manifest)
-    metadata = materialization_metadata(manifest, reused=False, described={})
+        artefact=stage,
+        video_id=video_id,
+        fingerprint=digest([video_id, stage.value, making]),
+        content_hash="c",
+        inputs={},
+        code_version="1",
+        params={},
+        files=(),
+        checks=(),
+        facts={},
+        cost=Cost(),
+        run_id=run_id,
+        fence=make_fence(now, run_id),
+        made_at=now,
+    )
+    publish(systems.storage, manifest)
+    metadata = materialization_metadata(manifest, False, {})
     return dg.AssetMaterialization(stage.value, partition=str(video_id), metadata=metadata)
 
 
 @pytest.mark.timeout(300)
 def test_a_thousand_materializations_between_two_ticks_are_all_applied(
-    platform: Platform, instance: dg.DagsterInstance, tmp_path: Path
+    systems: Systems, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    videos = [make_video(platform, tmp_path) for _ in range(VIDEOS)]
+    videos = [make_video(systems, tmp_path) for _ in range(VIDEOS)]
     for making in range(MAKINGS):
         for video_id in videos:
             for stage in PLAIN:
-                instance.report_runless_asset_event(materialized(platform, video_id, stage, making))
+                instance.report_runless_asset_event(materialized(systems, video_id, stage, making))
 
-    cursor, applied = Projector(platform).advance(instance, 0)
+    cursor, applied = Projector(systems).advance(instance, 0)
 
     assert applied == len(PLAIN) * VIDEOS * MAKINGS == 1_000
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         runs = list(session.scalars(select(ArtifactRow.run_id)))
     assert len(runs) == len(PLAIN) * VIDEOS
     assert {run_id[:8] for run_id in runs} == {f"{MAKINGS - 1:08d}"}, "the newest making is not current everywhere"
     # A second reader, as after a restart, changes nothing.
-    assert Projector(platform).advance(instance, cursor)[0] == cursor
-    with platform.database.read() as session:
+    assert Projector(systems).advance(instance, cursor)[0] == cursor
+    with systems.database.read() as session:
         assert session.scalar(select(func.count()).select_from(ArtifactRow)) == len(runs)
 
 
 def test_events_that_are_about_no_video_are_noted_and_passed(
-    platform: Platform, instance: dg.DagsterInstance, tmp_path: Path
+    systems: Systems, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    video_id = make_video(platform, tmp_path)
+    video_id = make_video(systems, tmp_path)
     instance.report_runless_asset_event(dg.AssetMaterialization("uploads"))
     instance.report_runless_asset_event(dg.AssetMaterialization("uploads", partition="no video"))
     instance.report_runless_asset_event(dg.AssetMaterialization("uploads", partition=str(video_id)))
-    instance.report_runless_asset_event(materialized(platform, 999_999, Stage.UPLOADS))
-    instance.report_runless_asset_event(materialized(platform, video_id, Stage.UPLOADS))
+    instance.report_runless_asset_event(materialized(systems, 999_999, Stage.UPLOADS))
+    instance.report_runless_asset_event(materialized(systems, video_id, Stage.UPLOADS))
 
-    Projector(platform).advance(instance, 0)
+    Projector(systems).advance(instance, 0)
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         reasons = list(session.scalars(select(UnappliedRow.reason).order_by(UnappliedRow.storage_id)))
         made = list(session.scalars(select(ArtifactRow.video_id)))
         status = session.scalar(select(VideoRow.status).where(VideoRow.id == video_id))

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from video_assets.artifacts import Manifest
-from video_assets.artifacts.captions import put_captions
 from video_assets.database.models import ArtifactRow, AttemptRow, SummaryRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.remake import OP, REMAKE_LIGHT
+from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
+from video_assets.defs.instance.opening import open_instance
 from video_assets.settings import Settings
-from video_assets.text import mapreduce
+from video_assets.text.llm import mapreduce
 from video_assets.videos import Stage
 from video_assets_tests.defs.studio import Studio
 from video_assets_tests.text.making import GROUNDING
@@ -51,7 +51,7 @@ class House:
         return self.standin.calls[before:]
 
     def last_error(self, video_id: int) -> str:
-        with self.studio.platform.database.read() as session:
+        with self.studio.systems.database.read() as session:
             rows = session.scalars(
                 select(AttemptRow).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
             )
@@ -63,9 +63,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
     with StandIn().running() as standin:
         settings = Settings(
-            home=folder / "home", min_free_bytes=0, ladder="240", heartbeat_seconds=0.5, summarizer="openai",
-            openai_base_url=standin.url, openai_api_key=KEY, summary_model="stand-in",
-        )  # fmt: skip
+            home=folder / "home",
+            min_free_bytes=0,
+            ladder="240",
+            heartbeat_seconds=0.5,
+            summarizer="openai",
+            openai_base_url=standin.url,
+            openai_api_key=SecretStr(KEY),
+            summary_model="stand-in",
+        )
         with open_instance(settings) as instance:
             studio = Studio(settings, instance, folder)
             video_id = new_video(studio)
@@ -75,7 +81,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def new_video(studio: Studio) -> int:
     video_id = studio.video()
-    put_captions(studio.platform.storage, video_id, CAPTIONS.encode(), "talk.vtt")
+    studio.correct_captions(video_id, CAPTIONS.encode(), "talk.vtt")
     return video_id
 
 
@@ -92,13 +98,16 @@ def test_a_video_is_ready_with_a_summary_that_says_how_it_was_made(house: House)
     assert house.studio.status(house.video_id) == ("ready", None)
     manifest = house.studio.made(house.video_id)[Stage.SUMMARIES]
     assert manifest.params == {
-        "summarizer": "openai", "model": "stand-in", "server": house.standin.url, "json": "schema",
-    }  # fmt: skip
+        "summarizer": "openai",
+        "model": "stand-in",
+        "server": house.standin.url,
+        "json": "schema",
+    }
     assert manifest.code_version == mapreduce.VERSION
     assert all(check.passed for check in manifest.checks)
     info = manifest.facts["model_info"]
     assert (info["summarizer"], info["model"], info["calls"]) == ("openai", "stand-in", 2)
-    with house.studio.platform.database.read() as session:
+    with house.studio.systems.database.read() as session:
         row = session.scalars(select(SummaryRow).where(SummaryRow.video_id == house.video_id)).one()
         assert row.summary_text == manifest.facts["text"]
         assert row.model_info == {**row.model_info, **info}
@@ -110,7 +119,7 @@ def test_what_it_cost_is_in_the_manifest_and_the_ledger(house: House) -> None:
     usage = [usage_of(call) for call in house.standin.calls[:2]]
     assert cost.tokens == sum(asked + answered for asked, answered in usage)
     assert cost.usd == pytest.approx(sum(0.15 * asked + 0.6 * answered for asked, answered in usage) / 1e6, abs=1e-6)
-    with house.studio.platform.database.read() as session:
+    with house.studio.systems.database.read() as session:
         query = select(ArtifactRow).where(ArtifactRow.video_id == house.video_id, ArtifactRow.artefact == "summaries")
         assert session.scalars(query).one().cost["tokens"] == cost.tokens
 
@@ -132,7 +141,7 @@ def test_nothing_is_asked_again_for_what_is_fresh_nor_where_only_the_pace_change
     def again() -> None:
         assert house.summaries() == before
         assert house.summaries(summary_concurrency=1, summary_max_usd=9.0, summary_requests_per_minute=500) == before
-        assert house.summaries(openai_api_key=Settings(openai_api_key="other-account").openai_api_key) == before
+        assert house.summaries(openai_api_key=SecretStr("other-account")) == before
 
     assert house.calls_of(again) == []
 

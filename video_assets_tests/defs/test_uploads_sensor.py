@@ -11,10 +11,13 @@ def test_an_upload_does_not_wait_for_runs_of_a_backfill_that_queue() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_backfill(
             PartitionBackfill(
-                backfill_id="going", status=BulkActionStatus.REQUESTED, from_failure=False, tags={},
+                backfill_id="going",
+                status=BulkActionStatus.REQUESTED,
+                from_failure=False,
+                tags={},
                 backfill_timestamp=0.0,
             )
-        )  # fmt: skip
+        )
         # On their way into the queue, which counts as in it.
         for _ in range(3):
             create_run_for_test(instance, tags={"dagster/backfill": "going"})

@@ -11,7 +11,7 @@ from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-from video_assets.defs.warm_postgres import KEPT_CONNECTIONS, WarmPostgresStorage
+from video_assets.defs.instance.warm_postgres import KEPT_CONNECTIONS, WarmPostgresStorage
 
 Open = Callable[[type[DagsterPostgresStorage]], dg.DagsterInstance]
 

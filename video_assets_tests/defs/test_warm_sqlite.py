@@ -15,9 +15,9 @@ import pytest
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import create_engine
 
-from video_assets.defs.instance import open_instance
-from video_assets.defs.warm_engines import SharedEngines
-from video_assets.defs.warm_sqlite import OPEN_FILES, WarmSqliteStorage
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.instance.warm_engines import SharedEngines
+from video_assets.defs.instance.warm_sqlite import OPEN_FILES, WarmSqliteStorage
 from video_assets.settings import Settings
 
 KINDS: list[type[DagsterSqliteStorage]] = [WarmSqliteStorage, DagsterSqliteStorage]
@@ -92,7 +92,7 @@ def test_the_embedded_instance_uses_it(settings: Settings) -> None:
     with open_instance(settings) as instance:
         assert type(instance.event_log_storage).__module__ == WarmSqliteStorage.__module__
         assert type(instance.run_storage).__module__ == WarmSqliteStorage.__module__
-        assert type(instance.schedule_storage).__module__ == WarmSqliteStorage.__module__  # type: ignore[union-attr]
+        assert type(instance.schedule_storage).__module__ == WarmSqliteStorage.__module__
 
 
 def _write_and_die(home: Path, told_to: Any) -> None:
@@ -253,4 +253,4 @@ def test_a_fork_leaves_the_parents_connections_alone(warm: dg.DagsterInstance, h
 
 def test_shards_are_not_taken_for_runs(warm: dg.DagsterInstance) -> None:
     run_id = dg.materialize([thing], instance=warm).run_id
-    assert warm.event_log_storage.get_all_run_ids() == [run_id]  # type: ignore[attr-defined]
+    assert warm.event_log_storage.get_all_run_ids() == [run_id]  # type: ignore[attr-defined]  # SQLite's

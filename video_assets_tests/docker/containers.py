@@ -29,9 +29,12 @@ class Docker:
     def __call__(self, *words: str, check: bool = True, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         """`docker WORDS…`; an AssertionError with what it said where it fails."""
         ran = subprocess.run(
-            [DOCKER, "-H", self.host, *words], capture_output=True, text=True, timeout=seconds,
+            [DOCKER, "-H", self.host, *words],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
             env={**os.environ, "DOCKER_BUILDKIT": "1"},
-        )  # fmt: skip
+        )
         assert not check or ran.returncode == 0, f"docker {' '.join(words)}\n{ran.stdout[-3000:]}{ran.stderr[-6000:]}"
         return ran
 

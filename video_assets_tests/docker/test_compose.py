@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from video_assets.cli.app import cli
-from video_assets.cli.healthy import PARTS
+from video_assets.cli.commands.healthy import PARTS
 from video_assets.settings import Settings
 from video_assets_tests.docker.reading import FOLDER, read, resolved, values, variables, words
 from video_assets_tests.docs.env_example import EXAMPLE, OF_THE_IMAGE, with_settings
@@ -87,8 +87,10 @@ def test_every_volume_that_is_used_is_declared_and_every_server_keeps_its_data()
     used = {volume.partition(":")[0] for each in COMPOSE["services"].values() for volume in each["volumes"]}
     used = {value for volume in used for value in words(resolved(volume.replace("${INBOX_FOLDER", "inbox"), {}))}
     assert used == set(COMPOSE["volumes"])
-    assert all(service(name)["volumes"] == [f"{name}:{service(name)['volumes'][0].partition(':')[2]}"]
-               for name in set(COMPOSE["services"]) - OURS)  # fmt: skip
+    assert all(
+        service(name)["volumes"] == [f"{name}:{service(name)['volumes'][0].partition(':')[2]}"]
+        for name in set(COMPOSE["services"]) - OURS
+    )
 
 
 def test_a_worker_has_more_time_to_stop_than_it_gives_its_runs() -> None:
@@ -108,9 +110,10 @@ def test_every_setting_is_explained_in_the_example() -> None:
     assert {name for name in values(example()) if name.startswith("VIDEO_ASSETS_")} == known | {"VIDEO_ASSETS_IMAGE"}
     lines = example().splitlines()
     unexplained = [
-        line for before, line in zip(["", *lines], lines, strict=False)
+        line
+        for before, line in zip(["", *lines], lines, strict=False)
         if re.match(r"#?[A-Z_]+=", line) and not before.startswith("# ") and not re.match(r"#[A-Z_]+=", before)
-    ]  # fmt: skip
+    ]
     assert unexplained == []
 
 
@@ -182,10 +185,13 @@ def test_each_part_starts_a_role_that_the_image_knows() -> None:
 
 SERVER_VERSIONS = {
     "s3": ("s3.sh", r"S3_VERSION=(v[\d.]+)", "versity/versitygw:{}"),
-    "elasticsearch": ("elasticsearch.sh", r"ELASTICSEARCH_VERSION=([\d.]+)",
-                      "docker.elastic.co/elasticsearch/elasticsearch:{}"),
+    "elasticsearch": (
+        "elasticsearch.sh",
+        r"ELASTICSEARCH_VERSION=([\d.]+)",
+        "docker.elastic.co/elasticsearch/elasticsearch:{}",
+    ),
     "kafka": ("kafka/pom.xml", r"<kafka.version>([\d.]+)</kafka.version>", "apache/kafka:{}"),
-}  # fmt: skip
+}
 
 
 def test_servers_are_of_the_versions_that_the_tests_run_on() -> None:
@@ -214,12 +220,12 @@ def test_the_tests_find_the_containers_where_they_find_the_packages() -> None:
 
 def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
     """Of each package in a lock: its version, and the hashes it may have."""
-    found = {}
+    found: dict[str, tuple[str, frozenset[str]]] = {}
     for block in re.split(r"\n(?=\S)", path.read_text(encoding="utf-8")):
         head = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", block)
         if head:
             name = canonicalize_name(head[1])
-            found[f"{name} {head[2]}"] = (name, frozenset(re.findall(r"sha256:[0-9a-f]+", block)))
+            found[f"{name} {head[2]}"] = (str(name), frozenset(re.findall(r"sha256:[0-9a-f]+", block)))
     return found
 
 
@@ -256,9 +262,10 @@ def _closure(requirements: list[str], found: set[str]) -> None:
         found.add(name)
         below = importlib.metadata.requires(name) or []
         wanted = [
-            one.split(";")[0] for one in below
+            one.split(";")[0]
+            for one in below
             if not (marker := Requirement(one).marker) or any(marker.evaluate({"extra": extra}) for extra in extras)
-        ]  # fmt: skip
+        ]
         _closure([one for one in wanted if canonicalize_name(Requirement(one).name) not in found], found)
 
 
@@ -271,9 +278,11 @@ def test_the_image_is_built_of_what_the_context_lets_in_and_runs_as_nobody_speci
     assert any(word == "HEALTHCHECK" for word, _ in last)
     let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     copied = {
-        source for word, rest in steps if word == "COPY" and "--from" not in rest
+        source
+        for word, rest in steps
+        if word == "COPY" and "--from" not in rest
         for source in [part for part in rest.split() if not part.startswith("--")][:-1]
-    }  # fmt: skip
+    }
     assert copied == set(let_in)
     assert [path for path in copied if not (ROOT / path).exists()] == []
     assert not any(fnmatch.fnmatch("docker/.env", pattern) for pattern in let_in)

@@ -15,10 +15,28 @@ from video_assets_tests.docker.test_compose import OURS, filled_in
 FILES = ("compose.yaml", "compose.services.yaml")
 SERVERS = ("postgres", "redis", "kafka", "elasticsearch", "s3")
 KEYS = {
-    "image", "build", "env_file", "environment", "command", "volumes", "tmpfs", "ports", "depends_on", "healthcheck",
-    "restart", "stop_grace_period", "read_only", "cap_drop", "security_opt", "logging", "mem_limit", "cpus",
-    "pids_limit", "shm_size", "ulimits",
-}  # fmt: skip
+    "image",
+    "build",
+    "env_file",
+    "environment",
+    "command",
+    "volumes",
+    "tmpfs",
+    "ports",
+    "depends_on",
+    "healthcheck",
+    "restart",
+    "stop_grace_period",
+    "read_only",
+    "cap_drop",
+    "security_opt",
+    "logging",
+    "mem_limit",
+    "cpus",
+    "pids_limit",
+    "shm_size",
+    "ulimits",
+}
 """What a service may say, of all that Compose knows: it refuses a misspelt one."""
 CHECK_KEYS = {"test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"}
 DURATION = re.compile(r"\d+s")
@@ -62,9 +80,12 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> dict[str, SplitResult]:
             monkeypatch.setenv(name, str(value))
     made = Settings.load()
     urls = {
-        "postgres": made.database_url, "redis": made.celery_broker_url, "elasticsearch": made.search_url,
-        "kafka": f"kafka://{made.kafka_bootstrap_servers}", "s3": made.s3_endpoint_url,
-    }  # fmt: skip
+        "postgres": made.database_url,
+        "redis": made.celery_broker_url,
+        "elasticsearch": made.search_url,
+        "kafka": f"kafka://{made.kafka_bootstrap_servers}",
+        "s3": made.s3_endpoint_url,
+    }
     assert made.storage_url.startswith("s3://")
     assert urlsplit(made.dagster_database_url).hostname == "postgres"
     return {name: urlsplit(url) for name, url in urls.items()}
@@ -83,14 +104,17 @@ def test_each_server_knows_who_comes(addresses: dict[str, SplitResult]) -> None:
     database, broker, search = (addresses[name] for name in ("postgres", "redis", "elasticsearch"))
     given = found["postgres"]
     assert (database.username, database.password, database.path) == (
-        given["POSTGRES_USER"], given["POSTGRES_PASSWORD"], f"/{given['POSTGRES_DB']}",
-    )  # fmt: skip
+        given["POSTGRES_USER"],
+        given["POSTGRES_PASSWORD"],
+        f"/{given['POSTGRES_DB']}",
+    )
     assert broker.password == found["redis"]["REDISCLI_AUTH"]
     assert '--requirepass "$REDISCLI_AUTH"' in " ".join(services("compose.yaml")["redis"]["command"])
     assert (search.username, search.password) == ("elastic", found["elasticsearch"]["ELASTIC_PASSWORD"])
     assert [found["s3"][f"ROOT_{word}_KEY"] for word in ("ACCESS", "SECRET")] == [
-        found["worker"]["AWS_ACCESS_KEY_ID"], found["worker"]["AWS_SECRET_ACCESS_KEY"],
-    ]  # fmt: skip
+        found["worker"]["AWS_ACCESS_KEY_ID"],
+        found["worker"]["AWS_SECRET_ACCESS_KEY"],
+    ]
 
 
 def test_each_part_s_check_is_the_image_s_own() -> None:

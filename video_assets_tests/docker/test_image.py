@@ -19,10 +19,10 @@ from botocore.config import Config
 from elasticsearch import Elasticsearch
 from sqlalchemy import select
 
-from video_assets.cli.services import free_port
+from video_assets.cli.up.services import free_port
 from video_assets.database.models import AttemptRow, VideoRow
-from video_assets.defs.platform import Platform
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets_tests.conftest import _missing
 from video_assets_tests.docker.containers import DOCKER, ENGINE, ROOT, Docker, Installation
 from video_assets_tests.docker.test_compose import shown
@@ -71,10 +71,15 @@ def test_the_image_is_small_and_holds_no_tools(docker: Docker, image: str) -> No
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == ["tini", "--", "role"]
     inside = docker(
-        "run", "--rm", "--entrypoint", "sh", image, "-c",
+        "run",
+        "--rm",
+        "--entrypoint",
+        "sh",
+        image,
+        "-c",
         "id -u; ls /opt/video-assets/lib/python3.11/site-packages | grep -c -i -x -e pytest -e mypy -e pip; "
         "python -m pip --version 2>&1 | tail -n 1; cat /data/x 2>&1; ls -A /data /inbox",
-    ).stdout.splitlines()  # fmt: skip
+    ).stdout.splitlines()
     assert inside[:2] == ["10001", "0"]
     assert "No module named pip" in inside[2]
 
@@ -108,8 +113,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installation(
     request: pytest.FixtureRequest, docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Installation, Platform]]:
-    """Migrated, its parts running; and a platform that sees what it makes."""
+) -> Iterator[tuple[Installation, Systems]]:
+    """Migrated, its parts running; and the systems behind it, to see what it makes."""
     servers = Servers.of(request)
     search: str = request.getfixturevalue("elasticsearch_server")
     home = tmp_path_factory.mktemp("outside")
@@ -121,22 +126,33 @@ def installation(
         name = database.rpartition("/")[2].replace("_", "-")
         keys = {"AWS_ACCESS_KEY_ID": servers.s3_key, "AWS_SECRET_ACCESS_KEY": servers.s3_secret}
         given = keys | {
-            "WORKER_SLOTS": "1", "WORKER_CPUS": "2",
-            "VIDEO_ASSETS_DATABASE_URL": database, "VIDEO_ASSETS_DAGSTER_DATABASE_URL": database,
-            "VIDEO_ASSETS_STORAGE_URL": f"s3://{name}/library", "VIDEO_ASSETS_LOGS_BUCKET": name,
-            "VIDEO_ASSETS_S3_ENDPOINT_URL": servers.s3, "VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
-            "VIDEO_ASSETS_KAFKA_TOPIC_PREFIX": f"{name}.", "VIDEO_ASSETS_CELERY_BROKER_URL": broker,
-            "VIDEO_ASSETS_SEARCH_URL": f"{search}/{name}", "VIDEO_ASSETS_MAX_CONCURRENT_RUNS": "1",
-            "VIDEO_ASSETS_LADDER": "720,480,360,240", "VIDEO_ASSETS_MIN_FREE_BYTES": "0",
-            "VIDEO_ASSETS_STOP_GRACE_SECONDS": "2", "VIDEO_ASSETS_INBOX_SETTLE_SECONDS": "1",
+            "WORKER_SLOTS": "1",
+            "WORKER_CPUS": "2",
+            "VIDEO_ASSETS_DATABASE_URL": database,
+            "VIDEO_ASSETS_DAGSTER_DATABASE_URL": database,
+            "VIDEO_ASSETS_STORAGE_URL": f"s3://{name}/library",
+            "VIDEO_ASSETS_LOGS_BUCKET": name,
+            "VIDEO_ASSETS_S3_ENDPOINT_URL": servers.s3,
+            "VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
+            "VIDEO_ASSETS_KAFKA_TOPIC_PREFIX": f"{name}.",
+            "VIDEO_ASSETS_CELERY_BROKER_URL": broker,
+            "VIDEO_ASSETS_SEARCH_URL": f"{search}/{name}",
+            "VIDEO_ASSETS_MAX_CONCURRENT_RUNS": "1",
+            "VIDEO_ASSETS_LADDER": "720,480,360,240",
+            "VIDEO_ASSETS_MIN_FREE_BYTES": "0",
+            "VIDEO_ASSETS_STOP_GRACE_SECONDS": "2",
+            "VIDEO_ASSETS_INBOX_SETTLE_SECONDS": "1",
             "VIDEO_ASSETS_RECONCILE_SECONDS": "2",
-        }  # fmt: skip
+        }
         for variable, value in {**keys, "AWS_DEFAULT_REGION": "us-east-1"}.items():
             environment.setenv(variable, value)
         outside = Settings(
-            home=home, database_url=database, storage_url=given["VIDEO_ASSETS_STORAGE_URL"],
-            s3_endpoint_url=servers.s3, db_sync=False,
-        )  # fmt: skip
+            home=home,
+            database_url=database,
+            storage_url=given["VIDEO_ASSETS_STORAGE_URL"],
+            s3_endpoint_url=servers.s3,
+            db_sync=False,
+        )
         running = Installation(docker, image, given, port=free_port())
         with emptied(servers.s3, name), unindexed(search, name):
             try:
@@ -145,7 +161,7 @@ def installation(
                     running.start(part, healthy=False)
                 for part in PARTS:
                     running.wait_until_healthy(part)
-                yield running, Platform(outside)
+                yield running, Systems(outside)
             finally:
                 running.remove()
 
@@ -171,7 +187,7 @@ def unindexed(server: str, name: str) -> Iterator[None]:
 
 
 def test_the_parts_run_as_nobody_special_and_can_write_nothing_of_their_own(
-    installation: tuple[Installation, Platform],
+    installation: tuple[Installation, Systems],
 ) -> None:
     running, _ = installation
     for part in PARTS:
@@ -183,7 +199,7 @@ def test_the_parts_run_as_nobody_special_and_can_write_nothing_of_their_own(
         assert "Read-only file system" in written.stderr
 
 
-def test_the_ui_answers_on_this_machine_alone(installation: tuple[Installation, Platform]) -> None:
+def test_the_ui_answers_on_this_machine_alone(installation: tuple[Installation, Systems]) -> None:
     running, _ = installation
     answer = httpx.get(f"http://127.0.0.1:{running.port}/server_info", timeout=10).json()
     assert answer["dagster_webserver_version"] == "1.13.27"
@@ -191,7 +207,7 @@ def test_the_ui_answers_on_this_machine_alone(installation: tuple[Installation, 
     assert {each.laddr.ip for each in listening if each.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
 
 
-def test_everything_it_stands_on_is_found_well(installation: tuple[Installation, Platform]) -> None:
+def test_everything_it_stands_on_is_found_well(installation: tuple[Installation, Systems]) -> None:
     running, _ = installation
     said = running.docker("exec", running.container("worker"), "video-assets", "doctor", "--json", check=False)
     findings = {each["name"]: each for each in json.loads(said.stdout)["findings"]}
@@ -202,52 +218,52 @@ def test_everything_it_stands_on_is_found_well(installation: tuple[Installation,
     assert "the daemon is running" in findings["dagster"]["found"]
 
 
-def test_a_file_given_to_process_becomes_ready(installation: tuple[Installation, Platform], clip: Path) -> None:
-    running, platform = installation
+def test_a_file_given_to_process_becomes_ready(installation: tuple[Installation, Systems], clip: Path) -> None:
+    running, systems = installation
     said = running.run("worker", "process", f"/in/{clip.name}", "--json", more=["--volume", f"{clip.parent}:/in:ro"])
     [video] = json.loads(said.stdout)["videos"]
     assert (video["status"], video["status_message"]) == ("ready", None)
-    wait_for("its events", lambda: topics(platform, video["id"]) == ALL_TOPICS, 30)
+    wait_for("its events", lambda: topics(systems, video["id"]) == ALL_TOPICS, 30)
     assert hits(running, "herons")[0]["video_id"] == video["id"]
 
 
 def test_a_file_in_the_inbox_goes_through_daemon_and_worker(
-    installation: tuple[Installation, Platform], clip: Path
+    installation: tuple[Installation, Systems], clip: Path
 ) -> None:
-    running, platform = installation
-    video_id = dropped(running, platform, clip, "from the inbox")
-    wait_until(platform, video_id, "ready", 120)
-    assert topics(platform, video_id) == ALL_TOPICS
-    assert attempts(platform, video_id) == ["succeeded"]
+    running, systems = installation
+    video_id = dropped(running, systems, clip, "from the inbox")
+    wait_until(systems, video_id, "ready", 120)
+    assert topics(systems, video_id) == ALL_TOPICS
+    assert attempts(systems, video_id) == ["succeeded"]
 
     def logs() -> list[str]:
-        return [stat.key for stat in Platform(logs_of(running, platform)).storage.list("")]
+        return [stat.key for stat in Systems(logs_of(running, systems)).storage.list("")]
 
     assert wait_for("what the run printed, in the bucket", lambda: [key for key in logs() if key.endswith(".err")], 30)
 
 
-def logs_of(running: Installation, platform: Platform) -> Settings:
+def logs_of(running: Installation, systems: Systems) -> Settings:
     """Settings whose storage is where compute logs are."""
     bucket = running.given["VIDEO_ASSETS_LOGS_BUCKET"]
-    return platform.settings.model_copy(update={"storage_url": f"s3://{bucket}/compute-logs"})
+    return systems.settings.model_copy(update={"storage_url": f"s3://{bucket}/compute-logs"})
 
 
 def test_a_worker_told_to_stop_in_the_middle_hands_its_run_back(
-    installation: tuple[Installation, Platform], tmp_path: Path
+    installation: tuple[Installation, Systems], tmp_path: Path
 ) -> None:
-    running, platform = installation
+    running, systems = installation
     long = make_clip(tmp_path / "long.mp4", seconds=60, size=(1280, 720), captions=CAPTIONS)
-    video_id = dropped(running, platform, long, "long")
+    video_id = dropped(running, systems, long, "long")
     wait_for("its encode to begin", lambda: encoding(running), 240)
 
     code = running.stop("worker")
 
     assert code != 137, "it had to be killed"
-    wait_for("the run to be given back", lambda: "started" not in attempts(platform, video_id), 60)
+    wait_for("the run to be given back", lambda: "started" not in attempts(systems, video_id), 60)
     running.start("worker")
-    wait_until(platform, video_id, "ready", 240)
-    assert attempts(platform, video_id)[-1] == "succeeded"
-    assert topics(platform, video_id) == ALL_TOPICS
+    wait_until(systems, video_id, "ready", 240)
+    assert attempts(systems, video_id)[-1] == "succeeded"
+    assert topics(systems, video_id) == ALL_TOPICS
 
 
 def encoding(running: Installation) -> bool:
@@ -258,10 +274,10 @@ def encoding(running: Installation) -> bool:
 
 
 def test_all_of_it_stops_in_order_and_starts_again_over_the_same_data(
-    installation: tuple[Installation, Platform],
+    installation: tuple[Installation, Systems],
 ) -> None:
-    running, platform = installation
-    before = statuses(platform)
+    running, systems = installation
+    before = statuses(systems)
     assert "ready" in before.values()
     codes = {part: running.stop(part) for part in PARTS}
     assert 137 not in codes.values(), codes
@@ -270,34 +286,34 @@ def test_all_of_it_stops_in_order_and_starts_again_over_the_same_data(
     for part in PARTS:
         running.start(part)
 
-    assert statuses(platform) == before
+    assert statuses(systems) == before
     said = json.loads(running.run("worker", "status", "--json").stdout)
     assert {each["id"]: each["status"] for each in said["videos"]} == before
 
 
 def test_database_and_index_are_made_anew_from_the_bucket(
-    installation: tuple[Installation, Platform], request: pytest.FixtureRequest
+    installation: tuple[Installation, Systems], request: pytest.FixtureRequest
 ) -> None:
-    running, platform = installation
-    before = statuses(platform)
+    running, systems = installation
+    before = statuses(systems)
     with databases(Servers.of(request).postgres, f"{running.name.replace('-', '_')}_anew") as [empty]:
         given = {**running.given, "VIDEO_ASSETS_DATABASE_URL": empty, "VIDEO_ASSETS_DAGSTER_DATABASE_URL": empty}
         other = Installation(running.docker, running.image, given, name=running.name)
         other.run("migrate")
         other.run("worker", "rebuild", "--database")
         other.run("worker", "rebuild", "--index")
-        restored = Platform(platform.settings.model_copy(update={"database_url": empty}))
+        restored = Systems(systems.settings.model_copy(update={"database_url": empty}))
         assert statuses(restored) == before
         assert {each["video_id"] for each in hits(other, "herons")} == set(before)
         restored.database.dispose()
 
 
-def dropped(running: Installation, platform: Platform, file: Path, title: str) -> int:
+def dropped(running: Installation, systems: Systems, file: Path, title: str) -> int:
     """Copies a file into the inbox, as `docker compose cp` does; the id of the video it becomes."""
     running.docker("cp", str(file), f"{running.container('daemon')}:/inbox/{title}.mp4")
 
     def known() -> int | None:
-        with platform.database.read() as session:
+        with systems.database.read() as session:
             return session.scalar(select(VideoRow.id).where(VideoRow.title == title))
 
     try:
@@ -311,13 +327,13 @@ def hits(running: Installation, words: str) -> list[dict[str, Any]]:
     return found
 
 
-def statuses(platform: Platform) -> dict[int, str]:
-    with platform.database.read() as session:
+def statuses(systems: Systems) -> dict[int, str]:
+    with systems.database.read() as session:
         return {each.id: each.status for each in session.scalars(select(VideoRow))}
 
 
-def attempts(platform: Platform, video_id: int) -> list[str]:
-    with platform.database.read() as session:
+def attempts(systems: Systems, video_id: int) -> list[str]:
+    with systems.database.read() as session:
         chosen = select(AttemptRow.state).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return list(session.scalars(chosen))
 
@@ -357,4 +373,4 @@ def backup_commands() -> list[list[str]]:
     """The words of the `docker compose run … tar …` commands, without the redirection at their end."""
     return [
         re.split(r"\s[<>]", " ".join(rest))[0].split() for verb, *rest in shown() if verb == "run" and "tar" in rest
-    ]  # fmt: skip
+    ]

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pytest
 
-from video_assets.cli import guard
-from video_assets.cli.services import free_port
+from video_assets.cli.up import guard
+from video_assets.cli.up.services import free_port
 from video_assets.settings import Settings
 from video_assets_tests.docker.reading import FOLDER, read, resolved
 from video_assets_tests.docker.test_compose import OTHERS, filled_in, service
@@ -56,25 +56,35 @@ def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     with databases(servers.postgres, f"roles_{uuid4().hex[:12]}") as [database], queues(servers.redis) as broker:
         name = database.rpartition("/")[2].replace("_", "-")
         given = filled_in() | {
-            "AWS_ACCESS_KEY_ID": servers.s3_key, "AWS_SECRET_ACCESS_KEY": servers.s3_secret,
-            "VIDEO_ASSETS_DATABASE_URL": database, "VIDEO_ASSETS_DAGSTER_DATABASE_URL": database,
-            "VIDEO_ASSETS_STORAGE_URL": f"s3://{name}/library", "VIDEO_ASSETS_LOGS_BUCKET": name,
-            "VIDEO_ASSETS_S3_ENDPOINT_URL": servers.s3, "VIDEO_ASSETS_CELERY_BROKER_URL": broker,
+            "AWS_ACCESS_KEY_ID": servers.s3_key,
+            "AWS_SECRET_ACCESS_KEY": servers.s3_secret,
+            "VIDEO_ASSETS_DATABASE_URL": database,
+            "VIDEO_ASSETS_DAGSTER_DATABASE_URL": database,
+            "VIDEO_ASSETS_STORAGE_URL": f"s3://{name}/library",
+            "VIDEO_ASSETS_LOGS_BUCKET": name,
+            "VIDEO_ASSETS_S3_ENDPOINT_URL": servers.s3,
+            "VIDEO_ASSETS_CELERY_BROKER_URL": broker,
             "VIDEO_ASSETS_SEARCH_URL": f"{servers.elasticsearch}/{name}",
-            "VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS": servers.kafka, "VIDEO_ASSETS_INBOX": str(folder / "inbox"),
-        }  # fmt: skip
+            "VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
+            "VIDEO_ASSETS_INBOX": str(folder / "inbox"),
+        }
         compose: dict[str, Any] = resolved(read("compose.yaml")["services"]["daemon"]["environment"], given)
         # env_file gives all of docker/.env, those lines too that compose.yaml does not name.
         made = image_environment() | given | {key: str(value) for key, value in compose.items()}
         assert set(made) - OTHERS - set(given) - set(image_environment()) <= set(compose)
         made |= {
-            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "DAGSTER_HOME": str(folder / "dagster"),
-            "VIDEO_ASSETS_HOME": str(folder / "data"), "HF_HOME": str(folder / "models"), "TMPDIR": str(folder),
-        }  # fmt: skip
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "DAGSTER_HOME": str(folder / "dagster"),
+            "VIDEO_ASSETS_HOME": str(folder / "data"),
+            "HF_HOME": str(folder / "models"),
+            "TMPDIR": str(folder),
+        }
         keys = {"AWS_ACCESS_KEY_ID": servers.s3_key, "AWS_SECRET_ACCESS_KEY": servers.s3_secret}
         with (
-            pytest.MonkeyPatch.context() as ours, emptied(servers.s3, name), unindexed(servers.elasticsearch, name),
-        ):  # fmt: skip
+            pytest.MonkeyPatch.context() as ours,
+            emptied(servers.s3, name),
+            unindexed(servers.elasticsearch, name),
+        ):
             for variable, value in keys.items():
                 ours.setenv(variable, value)
             ran = role(made, "migrate", "--buckets")
@@ -91,9 +101,14 @@ def playing(environment: dict[str, str], log: Path, *words: str) -> Iterator[sub
     """A role that stays; nothing of it does afterwards."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            ["sh", FOLDER / "role", *words], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            start_new_session=True, cwd=environment["DAGSTER_HOME"],
-        )  # fmt: skip
+            ["sh", FOLDER / "role", *words],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            cwd=environment["DAGSTER_HOME"],
+        )
     try:
         yield process
     finally:

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import SensorExecutionArgs
 from dagster_shared.serdes import deserialize_value
 
-from video_assets.defs.parts import code_answers
+from video_assets.defs.instance.parts import code_answers
 from video_assets.footprint import Footprint, footprint
 from video_assets.settings import Settings
 from video_assets_tests.e2e.house import wait_for
@@ -35,11 +36,16 @@ class Ticking:
     def tick(self, sensor: str) -> None:
         """Evaluates a sensor once; an AssertionError where it fails."""
         arguments = SensorExecutionArgs(
-            repository_origin=_ORIGIN, instance_ref=self._ref, sensor_name=sensor, last_tick_completion_time=None,
-            last_run_key=None, cursor=self._cursors.get(sensor), timeout=60,
-        )  # fmt: skip
+            repository_origin=_ORIGIN,
+            instance_ref=self._ref,
+            sensor_name=sensor,
+            last_tick_completion_time=None,
+            last_run_key=None,
+            cursor=self._cursors.get(sensor),
+            timeout=60,
+        )
         answer = deserialize_value(self._client.external_sensor_execution(arguments))
-        assert hasattr(answer, "cursor"), f"{sensor}: {answer}"
+        assert isinstance(answer, SensorExecutionData), f"{sensor}: {answer}"
         self._cursors[sensor] = answer.cursor
 
     def rounds(self, number: int) -> Footprint:
@@ -60,10 +66,24 @@ def ticking(settings: Settings, instance: dg.DagsterInstance, folder: Path, *, h
     socket = folder / "code"
     environment: Mapping[str, str] = settings.environment()
     process = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "api", "grpc", "-m", "video_assets.definitions", "--socket", str(socket),
-         "--log-level", "warning"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "dagster",
+            "api",
+            "grpc",
+            "-m",
+            "video_assets.definitions",
+            "--socket",
+            str(socket),
+            "--log-level",
+            "warning",
+        ],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
     try:
         wait_for("the code server", lambda: code_answers(str(socket), 2), 120)
         running = Ticking(DagsterGrpcClient(socket=str(socket)), instance, process.pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,17 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def house_settings(home: Path, **changes: object) -> Settings:
     """Settings of a house for tests: everything soon."""
-    values: dict[str, object] = {
-        "home": home, "reconcile_seconds": 2, "heartbeat_seconds": 1, "worker_lost_seconds": 8,
-        "inbox_settle_seconds": 1, "min_free_bytes": 0, "max_concurrent_runs": 2, "ladder": "360,240",
-    }  # fmt: skip
-    return Settings(**(values | changes))  # type: ignore[arg-type]
+    values: dict[str, Any] = {
+        "home": home,
+        "reconcile_seconds": 2,
+        "heartbeat_seconds": 1,
+        "worker_lost_seconds": 8,
+        "inbox_settle_seconds": 1,
+        "min_free_bytes": 0,
+        "max_concurrent_runs": 2,
+        "ladder": "360,240",
+    }
+    return Settings(**(values | changes))
 
 
 @pytest.fixture(scope="module", params=["embedded", "production"])

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
-from video_assets.defs.instance import prepare_dagster_home
-from video_assets.defs.platform import Platform
+from video_assets.defs.instance.opening import prepare_dagster_home
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 
 T = TypeVar("T")
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
@@ -43,7 +43,7 @@ class House:
 
     def __init__(self, settings: Settings, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         self.settings = settings
-        self.platform = Platform(settings)
+        self.systems = Systems(settings)
         self.port = port
         self.process = process
         self.log = log
@@ -68,9 +68,14 @@ class House:
         """`video-assets worker`, as a process of its own."""
         with (self.settings.home / "worker.log").open("ab") as out:
             return subprocess.Popen(
-                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
-                env=self.settings.environment() | environment, cwd=self.settings.home,
-            )  # fmt: skip
+                command,
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=self.settings.environment() | environment,
+                cwd=self.settings.home,
+            )
 
     def kill_everything(self) -> None:
         """SIGKILL to all of it at once, as a power cut would."""
@@ -103,20 +108,35 @@ def house(
     workers. `up`: as `video-assets up` starts it, instead of `dagster dev`."""
     more = dict(environment or {})
     prepare_dagster_home(settings)
-    Platform(settings).database  # noqa: B018  (makes the schema)
+    Systems(settings).database  # noqa: B018  (makes the schema)
     port = _free_port()
     log = settings.home / "house.log"
     command = [
-        sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port),
-        "--log-level", "warning",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-w",
+        str(workspace),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
     if up:
         command = [sys.executable, "-m", "video_assets.cli", "up", "--port", str(port)]
     with log.open("ab") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
-            env=settings.environment() | more, cwd=settings.home,
-        )  # fmt: skip
+            command,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=settings.environment() | more,
+            cwd=settings.home,
+        )
     running = House(settings, port, process, log)
     if settings.celery_broker_url and worker:
         running.worker = running.start_worker(worker, **more)
@@ -156,7 +176,7 @@ def _answers(running: House) -> bool:
 
 def _command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 

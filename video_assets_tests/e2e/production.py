@@ -39,10 +39,12 @@ class Servers:
     def of(cls, request: pytest.FixtureRequest) -> Servers:
         """Those the tests share."""
         return cls(
-            postgres=request.getfixturevalue("postgres_url"), redis=request.getfixturevalue("redis_url"),
-            kafka=request.getfixturevalue("kafka_servers"), s3=request.getfixturevalue("s3_endpoint"),
+            postgres=request.getfixturevalue("postgres_url"),
+            redis=request.getfixturevalue("redis_url"),
+            kafka=request.getfixturevalue("kafka_servers"),
+            s3=request.getfixturevalue("s3_endpoint"),
             elasticsearch=request.getfixturevalue("elasticsearch_server"),
-        )  # fmt: skip
+        )
 
 
 @contextmanager
@@ -58,17 +60,26 @@ def production(
         index(servers.elasticsearch, name) as search,
     ):
         for variable, value in {
-            "AWS_ACCESS_KEY_ID": servers.s3_key, "AWS_SECRET_ACCESS_KEY": servers.s3_secret,
-            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():  # fmt: skip
+            "AWS_ACCESS_KEY_ID": servers.s3_key,
+            "AWS_SECRET_ACCESS_KEY": servers.s3_secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
             environment.setenv(variable, value)
         with bucket(servers.s3, name):
             made = settings(
-                home, database_url=ours, dagster_database_url=dagsters, storage_url=f"s3://{name}/library",
-                s3_endpoint_url=servers.s3, logs_bucket=name, search_url=search, kafka_bootstrap_servers=servers.kafka,
-                kafka_topic_prefix=f"{name}.", celery_broker_url=broker,
+                home,
+                database_url=ours,
+                dagster_database_url=dagsters,
+                storage_url=f"s3://{name}/library",
+                s3_endpoint_url=servers.s3,
+                logs_bucket=name,
+                search_url=search,
+                kafka_bootstrap_servers=servers.kafka,
+                kafka_topic_prefix=f"{name}.",
+                celery_broker_url=broker,
                 **changes,
-            )  # fmt: skip
+            )
             write_instance(made)
             yield made
 

@@ -24,13 +24,13 @@ from sqlalchemy import select
 
 from video_assets.artifacts import current
 from video_assets.artifacts.pointer import pointer_key
-from video_assets.cli.alone import who
+from video_assets.cli.up.alone import who
 from video_assets.database.models import LaunchRow, VideoRow
-from video_assets.defs.operating import UNFINISHED
+from video_assets.defs.operations.unfinished import UNFINISHED
 from video_assets.defs.partitions import VIDEOS
-from video_assets.defs.platform import Platform
 from video_assets.footprint import Footprint, footprint
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets.videos import Stage, video_prefix
 from video_assets_tests.e2e.house import _free_port, wait_for
 
@@ -101,8 +101,12 @@ class Up:
         with self._log.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "video_assets.cli", "up", "--port", str(self.port)],
-                stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, env=self._environment,
-            )  # fmt: skip
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=self._environment,
+            )
 
     def keep(self) -> None:
         """Starts it again where it has ended."""
@@ -182,9 +186,9 @@ def feed(inbox: Path, clip: Path, number: int) -> None:
     half.rename(inbox / f"clip-{number}.mp4")
 
 
-def statuses(platform: Platform) -> Counter[str]:
+def statuses(systems: Systems) -> Counter[str]:
     """How many videos stand where."""
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         return Counter(session.scalars(select(VideoRow.status)))
 
 
@@ -207,21 +211,21 @@ def in_order(topics: list[str]) -> bool:
     return topics[0] == ORDER[0] and topics[-1] == ORDER[-1] and Counter(topics) == Counter(ORDER)
 
 
-def orphans(platform: Platform) -> list[str]:
+def orphans(systems: Systems) -> list[str]:
     """Objects in storage that nothing names: not the upload, not what is current, not what is kept for the next run."""
     found = []
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         videos = {row.id: row.key for row in session.scalars(select(VideoRow))}
     named: set[str] = set()
     for video_id, key in videos.items():
         prefix = video_prefix(video_id)
         named |= {key, f"{prefix}upload.json"}
         for stage in Stage:
-            manifest = current(platform.storage, video_id, stage)
+            manifest = current(systems.storage, video_id, stage)
             named.add(pointer_key(video_id, stage))
             if manifest is not None:
                 named |= {manifest.key, *(file.key for file in manifest.files)}
-    for stat in platform.storage.list(""):
+    for stat in systems.storage.list(""):
         if stat.key not in named:
             found.append(stat.key)
     return found
@@ -232,33 +236,36 @@ def left_below(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
 
 
-def wait_for_all(platform: Platform, up: Up, count: int, seconds: float) -> None:
+def wait_for_all(systems: Systems, up: Up, count: int, seconds: float) -> None:
     """Waits until so many videos are ready; fails with what stands where."""
 
     def ready() -> bool:
         up.keep()
         with suppress(Exception):  # a database that is just being opened by all of them
-            return statuses(platform) == Counter({"ready": count})
+            return statuses(systems) == Counter({"ready": count})
         return False
 
     try:
         wait_for(f"{count} videos to be ready", ready, seconds, pause=1)
     except AssertionError as error:
-        raise AssertionError(f"{error}; {_unfinished(platform, up.settings)}") from None
+        raise AssertionError(f"{error}; {_unfinished(systems, up.settings)}") from None
 
 
-def _unfinished(platform: Platform, settings: Settings) -> list[str]:
+def _unfinished(systems: Systems, settings: Settings) -> list[str]:
     """The story of each video that is not ready, a line each."""
-    from video_assets.defs.instance import open_instance
+    from video_assets.defs.instance.opening import open_instance
 
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         rows = [row for row in session.scalars(select(VideoRow)) if row.status != "ready"]
         launches = {
-            row.id: [(each.run_key, each.claimed_by, each.requested_at, each.closed_at) for each in session.scalars(
-                select(LaunchRow).where(LaunchRow.video_id == row.id).order_by(LaunchRow.id)
-            )]
+            row.id: [
+                (each.run_key, each.claimed_by, each.requested_at, each.closed_at)
+                for each in session.scalars(
+                    select(LaunchRow).where(LaunchRow.video_id == row.id).order_by(LaunchRow.id)
+                )
+            ]
             for row in rows
-        }  # fmt: skip
+        }
     with open_instance(settings) as instance:
         runs = {
             row.id: [
@@ -267,9 +274,10 @@ def _unfinished(platform: Platform, settings: Settings) -> list[str]:
             ]
             for row in rows
         }
-        going = [(run.run_id[:8], run.status.value, run.tags.get("dagster/partition")) for run in instance.get_runs(
-            dg.RunsFilter(statuses=UNFINISHED)
-        )]  # fmt: skip
+        going = [
+            (run.run_id[:8], run.status.value, run.tags.get("dagster/partition"))
+            for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+        ]
     return [
         f"{row.id} {row.status} {row.status_message}: runs {runs[row.id]}, launches {launches[row.id]}" for row in rows
     ] + [f"going: {going}"]
@@ -288,7 +296,7 @@ def nothing_runs(up: Up, family: list[psutil.Process]) -> bool:
 
 def partitions(settings: Settings) -> set[str]:
     """The partition keys that Dagster knows."""
-    from video_assets.defs.instance import open_instance
+    from video_assets.defs.instance.opening import open_instance
 
     with open_instance(settings) as instance:
         return set(instance.get_dynamic_partitions(VIDEOS))
@@ -311,3 +319,17 @@ def every(seconds: float, clock: Callable[[], float] = time.monotonic) -> Callab
 def may_mount() -> bool:
     """Whether this user may mount a disk."""
     return os.geteuid() == 0 and shutil.which("mount") is not None and shutil.which("cc") is not None
+
+
+def at_times(pause: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """A question that is answered with yes after each pause, drawn anew each time."""
+    due = clock() + pause()
+
+    def ask() -> bool:
+        nonlocal due
+        if clock() < due:
+            return False
+        due = clock() + pause()
+        return True
+
+    return ask

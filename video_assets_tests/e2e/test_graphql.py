@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "graphql.md").read_text(encoding="utf-8")
 QUERIES = {
-    re.search(r"(?:mutation|query) (\w+)", text)[1]: text  # type: ignore[index]
+    re.findall(r"(?:mutation|query) (\w+)", text)[0]: text
     for text in re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)
 }
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
@@ -31,7 +31,7 @@ def test_the_page_has_a_query_for_each_thing_it_promises() -> None:
 
 @pytest.mark.parametrize("running", ["up", "production"], indirect=True, scope="module")
 def test_a_run_launched_for_a_video_makes_it_ready(running: House, clip: Path) -> None:
-    video_id = add_video(running.platform, clip, claimed_by="the test")
+    video_id = add_video(running.systems, clip, claimed_by="the test")
     register(running, video_id)
 
     run_id = launched(running.graphql(QUERIES["LaunchVideo"], {"videoId": str(video_id)})["launchRun"])
@@ -39,16 +39,16 @@ def test_a_run_launched_for_a_video_makes_it_ready(running: House, clip: Path) -
 
     assert run["status"] == "SUCCESS"
     assert len(run["assetMaterializations"]) == 5
-    wait_until(running.platform, video_id, "ready", 20)
-    assert topics(running.platform, video_id)[-1] == "video.ready"
+    wait_until(running.systems, video_id, "ready", 20)
+    assert topics(running.systems, video_id)[-1] == "video.ready"
 
 
 @ALSO_IN_PRODUCTION
 def test_a_backfill_over_chosen_videos_is_followed_to_its_end(running: House, clip: Path) -> None:
-    videos = [add_video(running.platform, clip, f"Herons {number}") for number in range(2)]
+    videos = [add_video(running.systems, clip, f"Herons {number}") for number in range(2)]
     for video_id in videos:
-        wait_until(running.platform, video_id, "ready", 120)
-    before = [topics(running.platform, video_id) for video_id in videos]
+        wait_until(running.systems, video_id, "ready", 120)
+    before = [topics(running.systems, video_id) for video_id in videos]
 
     answer = running.graphql(
         QUERIES["Backfill"],
@@ -62,17 +62,17 @@ def test_a_backfill_over_chosen_videos_is_followed_to_its_end(running: House, cl
     )
 
     assert state["status"] == "COMPLETED_SUCCESS"
-    assert [status(running.platform, video_id) for video_id in videos] == ["ready"] * 2
+    assert [status(running.systems, video_id) for video_id in videos] == ["ready"] * 2
     # Nothing had changed, so everything was found fresh and nothing was announced again.
-    assert [topics(running.platform, video_id) for video_id in videos] == before
+    assert [topics(running.systems, video_id) for video_id in videos] == before
 
 
 @ALSO_IN_PRODUCTION
 def test_a_failed_run_says_why_and_goes_on_from_its_failure(running: House, clip: Path) -> None:
     captions = clip.with_name("broken.vtt")
     captions.write_bytes(b"this is no caption file at all")
-    video_id = add_video(running.platform, clip, "Broken captions", captions=captions)
-    wait_until(running.platform, video_id, "failed", 90)
+    video_id = add_video(running.systems, clip, "Broken captions", captions=captions)
+    wait_until(running.systems, video_id, "failed", 90)
     run_id = attempts(running, video_id)[-1]
 
     events = running.graphql(QUERIES["Failure"], {"runId": run_id})["logsForRun"]["events"]
@@ -88,13 +88,13 @@ def test_a_failed_run_says_why_and_goes_on_from_its_failure(running: House, clip
     from video_assets.artifacts.captions import put_captions
     from video_assets_tests.e2e.conftest import CAPTIONS
 
-    put_captions(running.platform.storage, video_id, CAPTIONS.encode(), "mended.vtt")
+    put_captions(running.systems.storage, video_id, CAPTIONS.encode(), "mended.vtt")
     again = launched(running.graphql(QUERIES["ReExecute"], {"runId": run_id})["launchRunReexecution"])
     run = ended(running, again)
 
     assert run["status"] == "SUCCESS"
     # Not `wait_until`: until the run's events are applied the video still stands at `failed`.
-    wait_for("the video to be ready", lambda: status(running.platform, video_id) == "ready", 20)
+    wait_for("the video to be ready", lambda: status(running.systems, video_id) == "ready", 20)
     made = {each["assetKey"]["path"][0] for each in run["assetMaterializations"]}
     assert "variants" not in made, "what had been made before the failure was made again"
 
@@ -105,7 +105,7 @@ def attempts(running: House, video_id: int) -> list[str]:
 
     from video_assets.database.models import AttemptRow
 
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         chosen = select(AttemptRow.run_id).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return list(session.scalars(chosen))
 

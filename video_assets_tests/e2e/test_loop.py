@@ -8,11 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from dagster._core.scheduler.instigation import SensorInstigatorData
 from sqlalchemy import func, select
 
 from video_assets.database.models import ArtifactRow, AttemptRow, OutboxRow, VariantRow, VideoRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.operating import delete_video, unfinished_runs
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.operations.delete import delete_video
+from video_assets.defs.operations.unfinished import unfinished_runs
 from video_assets.settings import Settings
 from video_assets_tests.e2e.conftest import CAPTIONS, profile
 from video_assets_tests.e2e.house import House, ffmpeg_processes, house, wait_for
@@ -41,18 +43,18 @@ def unhoused(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 
 
 def test_an_upload_goes_all_the_way_round(running: House, clip: Path) -> None:
-    platform = running.platform
-    video_id = add_video(platform, clip)
+    systems = running.systems
+    video_id = add_video(systems, clip)
 
-    seen = wait_until(platform, video_id, "ready")
+    seen = wait_until(systems, video_id, "ready")
 
     assert in_order(seen), seen
-    found = row(platform, video_id)
+    found = row(systems, video_id)
     assert found is not None
     assert found.processed_at is not None
-    assert topics(platform, video_id) == ALL_TOPICS
+    assert topics(systems, video_id) == ALL_TOPICS
     wait_for("the events to be published", lambda: unpublished(running) == 0, 10)
-    hits = platform.search.search("herons")
+    hits = systems.search.search("herons")
     assert hits
     assert hits[0].video_id == video_id
     assert hits[0].start < 2
@@ -65,20 +67,20 @@ def test_a_file_in_the_inbox_becomes_a_video_with_the_captions_beside_it(running
     (inbox / "broken.mp4").write_bytes(b"")
 
     def known() -> VideoRow | None:
-        with running.platform.database.read() as session:
+        with running.systems.database.read() as session:
             return session.scalar(select(VideoRow).where(VideoRow.title == "from the inbox"))
 
     video_id = wait_for("the file to be taken in", known, 30).id
-    wait_until(running.platform, video_id, "ready")
+    wait_until(running.systems, video_id, "ready")
 
-    assert [hit.video_id for hit in running.platform.search.search("cormorants")] == [video_id]
+    assert [hit.video_id for hit in running.systems.search.search("cormorants")] == [video_id]
     assert not (inbox / "from the inbox.mp4").exists()
     assert not (inbox / "from the inbox.vtt").exists()
 
 
 def test_a_worker_killed_in_the_encode_is_replaced_and_nothing_is_doubled(busy: House, tmp_path: Path) -> None:
     running = busy
-    video_id = add_video(running.platform, long_clip(tmp_path))
+    video_id = add_video(running.systems, long_clip(tmp_path))
     work = str(running.settings.work_folder)
     encoder = wait_for("the encoder", lambda: encoders(work), 60)[0]
     worker = worker_of(encoder)
@@ -86,8 +88,8 @@ def test_a_worker_killed_in_the_encode_is_replaced_and_nothing_is_doubled(busy: 
     worker.kill()
 
     wait_for("FFmpeg to be gone", lambda: not encoder.is_running(), 5)
-    wait_until(running.platform, video_id, "ready", 240)
-    assert topics(running.platform, video_id) == ALL_TOPICS
+    wait_until(running.systems, video_id, "ready", 240)
+    assert topics(running.systems, video_id) == ALL_TOPICS
     states = attempt_states(running, video_id)
     assert states == ["failed", "succeeded"]
     made_once(running, video_id)
@@ -96,13 +98,13 @@ def test_a_worker_killed_in_the_encode_is_replaced_and_nothing_is_doubled(busy: 
 @pytest.mark.slow
 def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(busy: House, tmp_path: Path) -> None:
     running = busy
-    video_id = add_video(running.platform, long_clip(tmp_path))
+    video_id = add_video(running.systems, long_clip(tmp_path))
     encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 60)[0]
     worker = worker_of(encoder)
     for process in (worker, encoder):
         process.suspend()
 
-    wait_until(running.platform, video_id, "ready", 240)
+    wait_until(running.systems, video_id, "ready", 240)
     before = everything(running, video_id)
     for process in (encoder, worker):
         process.resume()
@@ -118,35 +120,35 @@ def test_a_frozen_worker_is_given_up_and_changes_nothing_when_it_comes_back(busy
 def test_everything_killed_at_once_loses_nothing(unhoused: Settings, tmp_path: Path) -> None:
     settings = unhoused
     with house(settings) as running:
-        video_id = add_video(running.platform, long_clip(tmp_path))
+        video_id = add_video(running.systems, long_clip(tmp_path))
         wait_for("the encoder", lambda: encoders(str(settings.work_folder)), 60)
         running.kill_everything()
         wait_for("FFmpeg to be gone", lambda: not ffmpeg_processes(str(settings.work_folder)), 5)
     with house(settings) as running:
-        wait_until(running.platform, video_id, "ready", 240)
-        assert topics(running.platform, video_id) == ALL_TOPICS
+        wait_until(running.systems, video_id, "ready", 240)
+        assert topics(running.systems, video_id) == ALL_TOPICS
         made_once(running, video_id)
 
 
 def test_deleting_a_video_whose_run_is_going_leaves_nothing(busy: House, tmp_path: Path) -> None:
     running = busy
     settings = running.settings
-    platform = running.platform
-    video_id = add_video(platform, long_clip(tmp_path))
+    systems = running.systems
+    video_id = add_video(systems, long_clip(tmp_path))
     wait_for("the encoder", lambda: encoders(str(settings.work_folder)), 60)
 
     with open_instance(settings) as instance:
-        assert delete_video(platform, instance, video_id)
+        assert delete_video(systems, instance, video_id)
         wait_for("its run to end", lambda: not unfinished_runs(instance, video_id), 60)
         wait_for("the log to be read", lambda: log_is_read(running), 20)
         left = [
-            stat.key for stat in platform.storage.list(f"videos/{video_id}/") if not stat.key.endswith("current.json")
+            stat.key for stat in systems.storage.list(f"videos/{video_id}/") if not stat.key.endswith("current.json")
         ]
         assert left == []
-        assert row(platform, video_id) is None
-        assert platform.search.read(video_id) is None
+        assert row(systems, video_id) is None
+        assert systems.search.read(video_id) is None
         assert not instance.has_dynamic_partition("videos", str(video_id))
-    assert add_video(platform, long_clip(tmp_path)) > video_id
+    assert add_video(systems, long_clip(tmp_path)) > video_id
 
 
 def long_clip(folder: Path) -> Path:
@@ -168,14 +170,14 @@ def worker_of(encoder: psutil.Process) -> psutil.Process:
 
 
 def attempt_states(running: House, video_id: int) -> list[str]:
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         chosen = select(AttemptRow.state).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return list(session.scalars(chosen))
 
 
 def first_run_left(running: House, video_id: int) -> bool:
     """Whether whoever executed the first attempt's run has said so last: a warm worker lives on after it."""
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         chosen = select(AttemptRow.run_id).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         run_id = session.scalars(chosen).first()
     assert run_id is not None
@@ -184,40 +186,40 @@ def first_run_left(running: House, video_id: int) -> bool:
 
 
 def unpublished(running: House) -> int:
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         return session.scalar(select(func.count()).select_from(OutboxRow).where(~OutboxRow.published)) or 0
 
 
 def made_once(running: House, video_id: int) -> None:
-    """Each artefact is current once, each rung is one row, and no other making's files are left."""
-    with running.platform.database.read() as session:
+    """Each artifact is current once, each rung is one row, and no other making's files are left."""
+    with running.systems.database.read() as session:
         keys = list(session.scalars(select(ArtifactRow.manifest_key).where(ArtifactRow.video_id == video_id)))
         rungs = list(session.scalars(select(VariantRow.quality).where(VariantRow.video_id == video_id)))
     assert len(keys) == 5
     assert len(rungs) == len(set(rungs)) > 0
     stored = {
-        stat.key for stat in running.platform.storage.list(f"videos/{video_id}/") if stat.key.endswith("manifest.json")
+        stat.key for stat in running.systems.storage.list(f"videos/{video_id}/") if stat.key.endswith("manifest.json")
     }
     assert stored == set(keys)
 
 
 def everything(running: House, video_id: int) -> object:
     """All that the system says of a video."""
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         found = session.get_one(VideoRow, video_id)
         ledger = session.execute(
             select(ArtifactRow.artefact, ArtifactRow.fence, ArtifactRow.content_hash)
             .where(ArtifactRow.video_id == video_id)
             .order_by(ArtifactRow.artefact)
         ).all()
-        return found.status, found.processed_at, found.updated_at, ledger, topics(running.platform, video_id)
+        return found.status, found.processed_at, found.updated_at, ledger, topics(running.systems, video_id)
 
 
 def log_is_read(running: House) -> bool:
     """Whether the projection has come to the end of the event log."""
-    from video_assets.defs.event_log import newest_storage_id
+    from video_assets.defs.event_log.records import newest_storage_id
 
     with open_instance(running.settings) as instance:
         states = [state for state in instance.all_instigator_state() if state.instigator_name == "status_sensor"]
-        cursor = states[0].instigator_data.cursor if states and states[0].instigator_data else None
-        return int(cursor or 0) >= newest_storage_id(instance)
+        read = states[0].instigator_data if states else None
+        return int((isinstance(read, SensorInstigatorData) and read.cursor) or 0) >= newest_storage_id(instance)

@@ -17,11 +17,12 @@ from confluent_kafka import Producer
 from sqlalchemy import select
 
 from video_assets.database.models import AttemptRow, OutboxOrderRow, OutboxRow
-from video_assets.defs.instance import open_instance
-from video_assets.defs.operating import cancel_video, unfinished_runs
-from video_assets.defs.queues import RUNS
-from video_assets.events import payloads
-from video_assets.events.payloads import TOPICS
+from video_assets.defs.instance.opening import open_instance
+from video_assets.defs.instance.queues import RUNS
+from video_assets.defs.operations.cancel import cancel_video
+from video_assets.defs.operations.unfinished import unfinished_runs
+from video_assets.outbox import messages
+from video_assets.outbox.messages import TOPICS
 from video_assets.settings import Settings
 from video_assets.videos import utc_now
 from video_assets_tests.e2e.conftest import house_settings
@@ -30,7 +31,7 @@ from video_assets_tests.e2e.production import Servers, production
 from video_assets_tests.e2e.test_graphql import QUERIES, finished_backfill
 from video_assets_tests.e2e.test_loop import SLOW_LADDER, attempt_states, encoders, long_clip, made_once, worker_of
 from video_assets_tests.e2e.videos import ALL_TOPICS, add_video, row, status, topics, wait_until
-from video_assets_tests.events.broker import Heard, heard, heard_in_order
+from video_assets_tests.outbox.broker import Heard, heard, heard_in_order
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -64,15 +65,15 @@ def told(running: House, videos: list[int], count: int, seconds: float = 20) -> 
 
 def outbox(running: House, video_id: int) -> list[OutboxRow]:
     """The video's messages as the table has them, in their order."""
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         joined = select(OutboxRow).join(OutboxOrderRow, OutboxOrderRow.event_id == OutboxRow.id)
         return list(session.scalars(joined.where(OutboxOrderRow.video_id == video_id).order_by(OutboxOrderRow.seq)))
 
 
 def test_consumers_hear_exactly_what_happened_in_order_and_soon(running: House, clip: Path) -> None:
-    videos = [add_video(running.platform, clip, f"Heard {number}") for number in range(2)]
+    videos = [add_video(running.systems, clip, f"Heard {number}") for number in range(2)]
     for video_id in videos:
-        wait_until(running.platform, video_id, "ready", 120)
+        wait_until(running.systems, video_id, "ready", 120)
     # `ready` stands in the tables since the transaction that put the last messages into the outbox.
     messages = wait_for("all to be told", lambda: told(running, videos, 10, 1), 5)
     prefix = running.settings.kafka_topic_prefix
@@ -89,23 +90,23 @@ def test_consumers_hear_exactly_what_happened_in_order_and_soon(running: House, 
 
 
 def test_a_run_that_is_cancelled_ends_as_canceled(running: House, tmp_path: Path) -> None:
-    video_id = add_video(running.platform, long_clip(tmp_path))
+    video_id = add_video(running.systems, long_clip(tmp_path))
     encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 60)[0]
 
     with open_instance(running.settings) as instance:
-        assert cancel_video(running.platform, instance, video_id) == 1
+        assert cancel_video(running.systems, instance, video_id) == 1
         wait_for("the run to end", lambda: not unfinished_runs(instance, video_id), 20)
 
     wait_for("the video to say so", lambda: attempt_states(running, video_id) == ["canceled"], 20)
     assert not encoder.is_running()
-    found = row(running.platform, video_id)
+    found = row(running.systems, video_id)
     assert found is not None
     assert (found.status, found.status_message) == ("failed", "canceled")
 
 
 @pytest.mark.parametrize("deployments", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_worker_told_to_stop_hands_its_run_back(running: House, tmp_path: Path, deployments: int) -> None:
-    video_id = add_video(running.platform, long_clip(tmp_path))
+    video_id = add_video(running.systems, long_clip(tmp_path))
     for _ in range(deployments):
         encoder = wait_for("the encoder", lambda: encoders(str(running.settings.work_folder)), 90)[0]
         first, child = running.worker, worker_of(encoder)
@@ -116,10 +117,10 @@ def test_a_worker_told_to_stop_hands_its_run_back(running: House, tmp_path: Path
 
         assert first.wait(timeout=20) == 0
         assert not child.is_running()
-    wait_until(running.platform, video_id, "ready", 120)
+    wait_until(running.systems, video_id, "ready", 120)
     kinds = attempt_kinds(running, video_id)
     assert kinds == ["handed_back"] * deployments + [""], "a deployment is no lost worker"
-    assert topics(running.platform, video_id) == ALL_TOPICS
+    assert topics(running.systems, video_id) == ALL_TOPICS
     made_once(running, video_id)
 
 
@@ -128,25 +129,25 @@ def test_no_connection_of_the_worker_is_shared_with_its_children(running: House,
     worker = running.worker
     assert worker is not None
     parent = psutil.Process(worker.pid)
-    wait_until(running.platform, add_video(running.platform, clip, "Before the fork"), "ready", 120)
+    wait_until(running.systems, add_video(running.systems, clip, "Before the fork"), "ready", 120)
     assert shared_connections(parent) == set()
     # One that dies is replaced by a fork of the parent as it is by now, with its broker's connection open.
     born = {child.pid for child in parent.children()}
     for child in parent.children():
         child.kill()
     wait_for("other children", lambda: len({c.pid for c in parent.children()} - born) == len(born), 60)
-    wait_until(running.platform, add_video(running.platform, clip, "After it"), "ready", 120)
+    wait_until(running.systems, add_video(running.systems, clip, "After it"), "ready", 120)
     assert shared_connections(parent) == set()
 
 
 def test_what_a_run_prints_is_kept_in_the_bucket_and_read_through_graphql(running: House, clip: Path) -> None:
-    video_id = add_video(running.platform, clip, "It prints")
-    wait_until(running.platform, video_id, "ready", 120)
+    video_id = add_video(running.systems, clip, "It prints")
+    wait_until(running.systems, video_id, "ready", 120)
     (run_id,) = attempt_runs(running, video_id)
     settings = running.settings
 
     def kept() -> list[str]:
-        found = running.platform.client_of_s3.list_objects_v2(Bucket=settings.logs_bucket, Prefix="compute-logs/")
+        found = running.systems.client_of_s3.list_objects_v2(Bucket=settings.logs_bucket, Prefix="compute-logs/")
         return [each["Key"] for each in found.get("Contents", ()) if run_id in each["Key"] and each["Size"]]
 
     wait_for("its log in the bucket", kept, 30)
@@ -158,28 +159,35 @@ def test_what_a_run_prints_is_kept_in_the_bucket_and_read_through_graphql(runnin
 
 
 def test_what_another_service_says_it_uploaded_becomes_a_ready_video(running: House, clip: Path) -> None:
-    platform, settings = running.platform, running.settings
-    video_id = add_video(platform, clip, "The newest of ours") + 500
+    systems, settings = running.systems, running.settings
+    video_id = add_video(systems, clip, "The newest of ours") + 500
     key = f"uploads/{video_id}/From_another_service.mp4"
-    platform.storage.put_file(key, clip)
-    message = payloads.uploaded(
-        video_id, user_id=3, file_key=key, filename="From_another_service.mp4", content_type="video/mp4",
-        upload_id=None, location=None, correlation_id="theirs", at=utc_now(),
-    )  # fmt: skip
+    systems.storage.put_file(key, clip)
+    message = messages.uploaded(
+        video_id,
+        user_id=3,
+        file_key=key,
+        filename="From_another_service.mp4",
+        content_type="video/mp4",
+        upload_id=None,
+        location=None,
+        correlation_id="theirs",
+        at=utc_now(),
+    )
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "acks": "all"})
-    topic = settings.kafka_topic_prefix + payloads.UPLOADED
+    topic = settings.kafka_topic_prefix + messages.UPLOADED
     for _ in range(2):  # at least once, as they promise
         producer.produce(topic, key=str(video_id), value=json.dumps(message.payload).encode())
     assert producer.flush(20) == 0
 
-    wait_for("the row", lambda: row(platform, video_id), 30)
-    wait_until(platform, video_id, "ready", 120)
-    found = row(platform, video_id)
+    wait_for("the row", lambda: row(systems, video_id), 30)
+    wait_until(systems, video_id, "ready", 120)
+    found = row(systems, video_id)
     assert found is not None
     assert (found.title, found.user_id, found.key) == ("From another service", 3, key)
     # What was told to us is not told again; everything after it is.
     ours = wait_for("all to be told", lambda: told_of(running, video_id, 2 + 4), 20)
-    assert sorted(ours) == sorted([payloads.UPLOADED, *ALL_TOPICS])
+    assert sorted(ours) == sorted([messages.UPLOADED, *ALL_TOPICS])
     made_once(running, video_id)
 
 
@@ -189,53 +197,57 @@ def test_a_queue_that_is_lost_is_noticed_and_its_run_launched_again(running: Hou
     assert worker is not None
     worker.send_signal(signal.SIGTERM)
     worker.wait(timeout=30)
-    video_id = add_video(running.platform, clip, "Lost in the queue")
+    video_id = add_video(running.systems, clip, "Lost in the queue")
     wait_for("its run to be queued", lambda: queue.llen(RUNS), 60)
 
     queue.delete(RUNS)
     running.worker = running.start_worker()
 
-    wait_until(running.platform, video_id, "ready", 180)
+    wait_until(running.systems, video_id, "ready", 180)
     assert attempt_kinds(running, video_id) == ["launch_lost", ""]
-    assert topics(running.platform, video_id) == ALL_TOPICS
+    assert topics(running.systems, video_id) == ALL_TOPICS
     made_once(running, video_id)
 
 
 @pytest.mark.slow
 def test_an_upload_does_not_wait_behind_a_backfill_of_twenty(running: House, clip: Path) -> None:
-    platform = running.platform
-    videos = [add_video(platform, clip, f"Backfilled {number}") for number in range(20)]
-    wait_for("all to be ready", lambda: all(status(platform, each) == "ready" for each in videos), 500, pause=1)
-    before = [topics(platform, video_id) for video_id in videos]
+    systems = running.systems
+    videos = [add_video(systems, clip, f"Backfilled {number}") for number in range(20)]
+    wait_for("all to be ready", lambda: all(status(systems, each) == "ready" for each in videos), 500, pause=1)
+    before = [topics(systems, video_id) for video_id in videos]
 
     answer = running.graphql(
         QUERIES["Backfill"],
         {"assets": [{"path": ["transcripts"]}, {"path": ["summaries"]}], "videoIds": [str(each) for each in videos]},
     )["launchPartitionBackfill"]
     wait_for("the first of its runs", lambda: backfilled(running, videos), 60)
-    upload = add_video(platform, clip, "Somebody waits for this one")
-    wait_until(platform, upload, "ready", 200)
+    upload = add_video(systems, clip, "Somebody waits for this one")
+    wait_until(systems, upload, "ready", 200)
     assert not finished_backfill(running, answer["backfillId"]), "the upload was held up until the backfill was over"
 
     state = wait_for("its end", lambda: finished_backfill(running, answer["backfillId"]), 400, pause=1)
     assert state["status"] == "COMPLETED_SUCCESS"
-    assert [status(platform, video_id) for video_id in videos] == ["ready"] * 20
-    assert [topics(platform, video_id) for video_id in videos] == before
+    assert [status(systems, video_id) for video_id in videos] == ["ready"] * 20
+    assert [topics(systems, video_id) for video_id in videos] == before
 
 
 @pytest.mark.slow
 def test_two_daemons_do_no_harm(running: House, clip: Path) -> None:
     with (running.settings.home / "second.log").open("ab") as out:
         second = subprocess.Popen(
-            [sys.executable, "-m", "dagster._daemon", "run", "-w", str(WORKSPACE)], stdout=out, stderr=out,
-            env=running.settings.environment(), cwd=running.settings.home, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "dagster._daemon", "run", "-w", str(WORKSPACE)],
+            stdout=out,
+            stderr=out,
+            env=running.settings.environment(),
+            cwd=running.settings.home,
+            start_new_session=True,
+        )
     try:
-        videos = [add_video(running.platform, clip, f"Twice seen {number}") for number in range(6)]
+        videos = [add_video(running.systems, clip, f"Twice seen {number}") for number in range(6)]
         for video_id in videos:
-            wait_until(running.platform, video_id, "ready", 200)
+            wait_until(running.systems, video_id, "ready", 200)
         assert second.poll() is None
-        before = {video_id: topics(running.platform, video_id) for video_id in videos}
+        before = {video_id: topics(running.systems, video_id) for video_id in videos}
         assert before == dict.fromkeys(videos, ALL_TOPICS)
         for video_id in videos:
             made_once(running, video_id)
@@ -278,19 +290,19 @@ def sockets(process: psutil.Process) -> dict[str, str]:
 
 
 def attempt_kinds(running: House, video_id: int) -> list[str]:
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         chosen = select(AttemptRow.error_kind).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return [kind or "" for kind in session.scalars(chosen)]
 
 
 def attempt_runs(running: House, video_id: int) -> list[str]:
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         chosen = select(AttemptRow.run_id).where(AttemptRow.video_id == video_id).order_by(AttemptRow.number)
         return list(session.scalars(chosen))
 
 
 def backfilled(running: House, videos: list[int]) -> bool:
     """Whether a run of the backfill has begun."""
-    with running.platform.database.read() as session:
+    with running.systems.database.read() as session:
         chosen = select(AttemptRow).where(AttemptRow.video_id.in_(videos), AttemptRow.reason == "backfill").limit(1)
         return session.scalar(chosen) is not None

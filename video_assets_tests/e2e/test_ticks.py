@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.defs.instance import open_instance
+from video_assets.defs.instance.opening import open_instance
 from video_assets.footprint import Footprint
 from video_assets.settings import Settings
 from video_assets_tests.e2e.code_server import ticking

@@ -8,36 +8,41 @@ from typing import Any
 from sqlalchemy import select
 
 from video_assets.database.models import OutboxOrderRow, OutboxRow, VideoRow
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import NewVideo, take_in
+from video_assets.systems import Systems
 from video_assets_tests.e2e.house import wait_for
 
 
-def add_video(platform: Platform, clip: Path, title: str = "Herons", **more: Any) -> int:
+def add_video(systems: Systems, clip: Path, title: str = "Herons", captions: Path | None = None, **more: Any) -> int:
     """A pending video; returns its id."""
     return take_in(
-        clip, database=platform.database, storage=platform.storage, settings=platform.settings, title=title, **more
+        clip,
+        NewVideo(title, **more),
+        database=systems.database,
+        storage=systems.storage,
+        settings=systems.settings,
+        captions=captions,
     ).id
 
 
-def row(platform: Platform, video_id: int) -> VideoRow | None:
+def row(systems: Systems, video_id: int) -> VideoRow | None:
     """The video's row."""
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         return session.get(VideoRow, video_id)
 
 
-def status(platform: Platform, video_id: int) -> str:
+def status(systems: Systems, video_id: int) -> str:
     """The status now; `gone` where there is no row."""
-    found = row(platform, video_id)
+    found = row(systems, video_id)
     return found.status if found else "gone"
 
 
-def wait_until(platform: Platform, video_id: int, wanted: str, seconds: float = 90) -> list[str]:
+def wait_until(systems: Systems, video_id: int, wanted: str, seconds: float = 90) -> list[str]:
     """Waits for a status; returns those seen on the way, each once in a row. Fails at `failed` if not wanted."""
     seen: list[str] = []
 
     def reached() -> bool:
-        now = row(platform, video_id)
+        now = row(systems, video_id)
         if now is not None and (not seen or seen[-1] != now.status):
             seen.append(now.status)
         if now is not None and now.status == "failed" != wanted:
@@ -48,7 +53,7 @@ def wait_until(platform: Platform, video_id: int, wanted: str, seconds: float = 
     return seen
 
 
-def topics(platform: Platform, video_id: int) -> list[str]:
+def topics(systems: Systems, video_id: int) -> list[str]:
     """Topics of the video's outbox events, in their order."""
     order = (
         select(OutboxRow.topic)
@@ -56,7 +61,7 @@ def topics(platform: Platform, video_id: int) -> list[str]:
         .where(OutboxOrderRow.video_id == video_id)
         .order_by(OutboxOrderRow.seq)
     )
-    with platform.database.read() as session:
+    with systems.database.read() as session:
         return list(session.scalars(order))
 
 

@@ -98,9 +98,27 @@ def hdr(name: str, transfer: str) -> Maker:
         graph = f"color=s={SIZE}:r=30:d=2,format=yuv420p10le,geq=lum='{luma}':cb='{chroma[0]}':cr='{chroma[1]}'"
         tags = ["-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc", "-color_range", "tv"]
         ffmpeg(
-            "-f", "lavfi", "-i", graph, *tone(seconds=2), "-map", "0:v", "-map", "1:a", "-c:v", "libx265", "-preset",
-            "ultrafast", "-x265-params", params, "-tag:v", "hvc1", *tags, *AAC, str(folder / name),
-        )  # fmt: skip
+            "-f",
+            "lavfi",
+            "-i",
+            graph,
+            *tone(seconds=2),
+            "-map",
+            "0:v",
+            "-map",
+            "1:a",
+            "-c:v",
+            "libx265",
+            "-preset",
+            "ultrafast",
+            "-x265-params",
+            params,
+            "-tag:v",
+            "hvc1",
+            *tags,
+            *AAC,
+            str(folder / name),
+        )
         return folder / name
 
     return make

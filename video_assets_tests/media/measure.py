@@ -71,11 +71,17 @@ def seen(path: Path, index: int = 0) -> Seen:
         assert first is not None, f"no picture in {path}"
         aspect = stream.sample_aspect_ratio
         return Seen(
-            (first.width, first.height), tuple(times), end, tuple(flashes), tuple(keys), frozenset(formats),
-            tuple(int(tag) for tag in (first.color_primaries, first.color_trc, first.colorspace, first.color_range)),
+            (first.width, first.height),
+            tuple(times),
+            end,
+            tuple(flashes),
+            tuple(keys),
+            frozenset(formats),
+            (int(first.color_primaries), int(first.color_trc), int(first.colorspace), int(first.color_range)),
             bool(first.rotation) or any(data.type.name == "DISPLAYMATRIX" for data in first.side_data),
-            bool(first.interlaced_frame), aspect in (None, 0, 1),
-        )  # fmt: skip
+            bool(first.interlaced_frame),
+            aspect in (None, 0, 1),
+        )
 
 
 def heard(path: Path, index: int = 0) -> Heard | None:
@@ -95,9 +101,12 @@ def heard(path: Path, index: int = 0) -> Heard | None:
     # A tone begins where none was for a tenth of a second before.
     begins = [at for number, at in enumerate(on) if number == 0 or at - on[number - 1] > rate / 10]
     return Heard(
-        channels, rate, samples.shape[1] / rate, tuple(float(at) / rate for at in begins),
+        channels,
+        rate,
+        samples.shape[1] / rate,
+        tuple(float(at) / rate for at in begins),
         tuple(float(peak) for peak in np.abs(samples).max(axis=1)),
-    )  # fmt: skip
+    )
 
 
 def grey(path: Path, number: int = 0) -> np.ndarray:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -19,9 +19,16 @@ from video_assets_tests.media.test_honest import KINDS, Result, made
 
 SCRIPT = Path(__file__).parents[1] / "services" / "chromium"
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+]
 PLAYED = (
     "faststart MP4",
     "HDR10",
@@ -68,7 +75,7 @@ pytestmark = pytest.mark.timeout(400)  # the first time, the browser is installe
 class _WithRanges(http.server.SimpleHTTPRequestHandler):
     """A folder over HTTP with byte ranges, which neither players nor playlists of ranges can do without."""
 
-    extensions_map: ClassVar[dict[str, str]] = {
+    extensions_map = {  # noqa: RUF012
         ".mp4": "video/mp4",
         ".m3u8": "application/vnd.apple.mpegurl",
         ".html": "text/html",

@@ -13,7 +13,7 @@ from video_assets.errors import PermanentError
 from video_assets.media import encode, hls, inspect, ladder, stills
 from video_assets.media.ladder import Ladder
 from video_assets.media.probe import Probe
-from video_assets.media.process import Progress
+from video_assets.media.sandbox.process import Progress
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import read, video_facts
 
@@ -61,9 +61,16 @@ def test_a_compatible_source_is_copied_and_the_other_rungs_are_encoded(copied: M
     assert [(rung.name, rung.copy) for rung in copied.plan.rungs] == [("360p", True), ("240p", False), ("144p", False)]
     names = {path.name for path in copied.folder.iterdir()}
     assert names == {
-        "360p.mp4", "360p.m3u8", "240p.mp4", "240p.m3u8", "144p.mp4", "144p.m3u8",
-        "poster.jpg", "storyboard.jpg", "storyboard.vtt",
-    }  # fmt: skip
+        "360p.mp4",
+        "360p.m3u8",
+        "240p.mp4",
+        "240p.m3u8",
+        "144p.mp4",
+        "144p.m3u8",
+        "poster.jpg",
+        "storyboard.jpg",
+        "storyboard.vtt",
+    }
 
 
 def test_every_rung_decodes_from_the_first_frame_to_the_last(copied: Made) -> None:
@@ -95,8 +102,10 @@ def test_verification_finds_nothing_wrong(copied: Made) -> None:
 def test_the_table_of_rungs_tells_what_the_master_playlist_needs(copied: Made) -> None:
     _, rows = inspect.variants(copied.folder, copied.plan, copied.probe)
     assert [(row["name"], row["width"], row["height"], row["copied"]) for row in rows] == [
-        ("360p", 640, 360, True), ("240p", 426, 240, False), ("144p", 256, 144, False),
-    ]  # fmt: skip
+        ("360p", 640, 360, True),
+        ("240p", 426, 240, False),
+        ("144p", 256, 144, False),
+    ]
     for row in rows:
         assert row["codecs"].startswith("avc1.")
         assert row["codecs"].endswith(",mp4a.40.2")
@@ -162,9 +171,22 @@ def test_segments_go_on_regularly_behind_a_gap(tmp_path: Path) -> None:
     source, folder = tmp_path / "gap.mkv", tmp_path / "made"
     folder.mkdir()
     ffmpeg(
-        "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30:duration=8", "-vf", "setpts='PTS+gt(N,60)*600/TB'",
-        "-fps_mode", "passthrough", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "0", str(source),
-    )  # fmt: skip
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=160x90:rate=30:duration=8",
+        "-vf",
+        "setpts='PTS+gt(N,60)*600/TB'",
+        "-fps_mode",
+        "passthrough",
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+        "-bf",
+        "0",
+        str(source),
+    )
     make(source, folder, (90,))
     playlist = hls.read((folder / "90p.m3u8").read_text())
     assert [round(segment.duration) for segment in playlist.segments] == [602, 4, 2]
@@ -173,9 +195,10 @@ def test_segments_go_on_regularly_behind_a_gap(tmp_path: Path) -> None:
 VARIANTS = {
     "long groups": ("a.mp4", {"seconds": 10, "gop_seconds": 20, "size": (320, 180)}),
     "irregular key frames": (
-        "a.mp4", {"seconds": 12, "size": (320, 180), "gop_seconds": 30, "video": ["-force_key_frames", "1.3,3.7,9"]},
+        "a.mp4",
+        {"seconds": 12, "size": (320, 180), "gop_seconds": 30, "video": ["-force_key_frames", "1.3,3.7,9"]},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", VARIANTS)

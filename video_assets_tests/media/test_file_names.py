@@ -13,10 +13,21 @@ from video_assets_tests.media.clips import make_clip
 CAPTIONS = "WEBVTT\n\n00:00.100 --> 00:00.900\nHerons at the harbour.\n"
 QUICK = ("-y.mp4", "new\nline $(touch gone).mp4", "ü" * 125 + "a.mp4")
 ALL = (
-    *QUICK, "--json.mp4", "'\"; touch gone; #.mp4", "%05d.mp4", "concat:a|b.mp4", "pipe:0.mp4", "[0:v]null,a=b.mp4",
-    " .mp4", "\x1b[2J\x07.mp4", "\u202egpj.mp4", "日本語 🦢.mp4", os.fsdecode(b"bad\xff.mp4"), "no ending",
+    *QUICK,
+    "--json.mp4",
+    "'\"; touch gone; #.mp4",
+    "%05d.mp4",
+    "concat:a|b.mp4",
+    "pipe:0.mp4",
+    "[0:v]null,a=b.mp4",
+    " .mp4",
+    "\x1b[2J\x07.mp4",
+    "\u202egpj.mp4",
+    "日本語 🦢.mp4",
+    os.fsdecode(b"bad\xff.mp4"),
+    "no ending",
     ".hidden.mp4",
-)  # fmt: skip
+)
 
 
 @pytest.mark.timeout(300)

@@ -108,11 +108,25 @@ def test_the_bandwidth_is_the_peak_of_whole_segments() -> None:
 
 def test_the_master_lists_rungs_with_what_a_player_chooses_by() -> None:
     rungs = [
-        {"name": "720p", "width": 1280, "height": 720, "bandwidth": 9, "average_bandwidth": 8, "codecs": "avc1.64001f",
-         "fps": 29.97},
-        {"name": "audio", "width": 0, "height": 0, "bandwidth": 2, "average_bandwidth": 1, "codecs": "mp4a.40.2",
-         "fps": 0},
-    ]  # fmt: skip
+        {
+            "name": "720p",
+            "width": 1280,
+            "height": 720,
+            "bandwidth": 9,
+            "average_bandwidth": 8,
+            "codecs": "avc1.64001f",
+            "fps": 29.97,
+        },
+        {
+            "name": "audio",
+            "width": 0,
+            "height": 0,
+            "bandwidth": 2,
+            "average_bandwidth": 1,
+            "codecs": "mp4a.40.2",
+            "fps": 0,
+        },
+    ]
     assert hls.master(rungs, uri="/v/{}?token=a b".format).split("\n") == [
         "#EXTM3U",
         "#EXT-X-VERSION:7",

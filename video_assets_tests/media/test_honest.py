@@ -18,6 +18,7 @@ from video_assets.media import encode, hls, inspect, ladder, stills
 from video_assets.media.ladder import Ladder
 from video_assets.media.probe import Probe
 from video_assets_tests.media import honest, measure
+from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import read
 from video_assets_tests.media.honest import COPYABLE, PLAIN, X264, clip, remade
 
@@ -81,10 +82,18 @@ def upright(result: Result) -> None:
     """
     size = measure.seen(result.lowest).size
     rendered = result.folder / "rendered.mkv"
-    honest.ffmpeg(
-        "-i", str(result.source), "-frames:v", "1", "-an", "-vf", f"scale={size[0]}:{size[1]},format=yuv420p",
-        "-c:v", "ffv1", str(rendered),
-    )  # fmt: skip
+    ffmpeg(
+        "-i",
+        str(result.source),
+        "-frames:v",
+        "1",
+        "-an",
+        "-vf",
+        f"scale={size[0]}:{size[1]},format=yuv420p",
+        "-c:v",
+        "ffv1",
+        str(rendered),
+    )
     wanted, found = measure.grey(rendered).astype(int), measure.grey(result.lowest).astype(int)
     right = abs(wanted - found).mean()
     for wrong in (found[::-1], found[:, ::-1], found[::-1, ::-1]):
@@ -129,8 +138,10 @@ def speech_kept(decibels: float) -> Callable[[Result], None]:
 
 def named_tracks(result: Result) -> None:
     assert [(t.language, t.title, t.default) for t in result.probe.audio] == [
-        ("deu", "Deutsch", False), ("eng", "English", True), ("fra", "Commentaire", False),
-    ]  # fmt: skip
+        ("deu", "Deutsch", False),
+        ("eng", "English", True),
+        ("fra", "Commentaire", False),
+    ]
 
 
 def sixty_tracks(result: Result) -> None:
@@ -190,14 +201,16 @@ def late_sound(result: Result) -> None:
     assert heard.beeps[0] == pytest.approx(1.8, abs=DRIFT)
 
 
-def apart(*, picture: float = honest.SECONDS, sound: float = honest.SECONDS, late: str = "", name: str = "a.mkv"):
+def apart(
+    *, picture: float = honest.SECONDS, sound: float = honest.SECONDS, late: str = "", name: str = "a.mkv"
+) -> Callable[[Path], Path]:
     """Picture and sound of different lengths; `late` names the one that begins a second late."""
 
     def make(folder: Path) -> Path:
         shift = {late: ["-itsoffset", "1"]}
         inputs = [*shift.get("picture", []), *honest.picture(seconds=picture)]
         inputs += [*shift.get("sound", []), *honest.tone(seconds=sound)]
-        honest.ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", *COPYABLE, *honest.AAC, str(folder / name))
+        ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", *COPYABLE, *honest.AAC, str(folder / name))
         return folder / name
 
     return make
@@ -212,7 +225,10 @@ KINDS = {
     "23.976 frames a second": Kind(clip("a.mp4", rate="24000/1001"), COPIED, pictures=96),
     "start at 100 s, MKV": Kind(clip("a.mkv", "-output_ts_offset", "100"), COPIED),
     "varying frame times": Kind(
-        clip("a.mp4", "-vf", "select='lt(mod(n,7),3)'", "-fps_mode", "vfr"), COPIED, seconds=4.1, pictures=None,
+        clip("a.mp4", "-vf", "select='lt(mod(n,7),3)'", "-fps_mode", "vfr"),
+        COPIED,
+        seconds=4.1,
+        pictures=None,
     ),
     # Sizes and shapes.
     "odd size, 4:4:4": Kind(
@@ -222,13 +238,17 @@ KINDS = {
     "tiny": Kind(clip("a.mp4", size="16x16"), "16x16*"),
     "one pixel": Kind(
         clip("a.mkv", "-vf", "crop=1:1:0:0:exact=1", "-pix_fmt", "yuv444p", size="4x4", video=("-c:v", "ffv1")),
-        "2x2", "ffv1",
+        "2x2",
+        "ffv1",
     ),
     "anamorphic": Kind(clip("a.mp4", "-vf", "setsar=16/11", size="360x288"), "328x180 262x144 174x96", "pixels of"),
     **{
         f"turned by {angle}": Kind(
             remade(PLAIN, "r.mov", "-c", "copy", before=("-display_rotation", angle)),
-            TALL if angle != "180" else FULL, "rotated", look=upright, quick=angle == "90",
+            TALL if angle != "180" else FULL,
+            "rotated",
+            look=upright,
+            quick=angle == "90",
         )
         for angle in ("90", "180", "270")
     },
@@ -240,14 +260,20 @@ KINDS = {
     ),
     "turned and mirrored": Kind(
         remade(PLAIN, "r.mp4", "-c", "copy", before=("-display_rotation", "90", "-display_hflip")),
-        TALL, "rotated", look=upright,
+        TALL,
+        "rotated",
+        look=upright,
     ),
     "a size that changes half-way": Kind(honest.two_sizes("a.ts"), because="mpegts", marks=False, channels=1),
     # Times.
     "120 frames a second": Kind(clip("a.mp4", rate="120"), because="120", pictures=240, look=pictures_at_most(60)),
     "interlaced MPEG-2": Kind(
         clip(
-            "a.ts", "-vf", "interlace,setfield=tff", rate="60", audio=("-c:a", "mp2"),
+            "a.ts",
+            "-vf",
+            "interlace,setfield=tff",
+            rate="60",
+            audio=("-c:a", "mp2"),
             video=("-c:v", "mpeg2video", "-b:v", "2M", "-flags", "+ilme+ildct"),
         ),
         because="mpeg2video",
@@ -257,11 +283,16 @@ KINDS = {
     ),
     "edit list": Kind(
         remade(clip("p.mp4", "-g", "30"), "e.mp4", "-c", "copy", before=("-ss", "0.5")),
-        because="not in order", seconds=3.5, pictures=105, quick=True,
+        because="not in order",
+        seconds=3.5,
+        pictures=105,
+        quick=True,
     ),
     "negative time stamps": Kind(
         remade(PLAIN, "n.mp4", "-c", "copy", "-avoid_negative_ts", "disabled", "-output_ts_offset", "-0.4"),
-        because="not in order", seconds=3.6, pictures=108,
+        because="not in order",
+        seconds=3.6,
+        pictures=108,
     ),
     "negative time stamps, MKV": Kind(
         remade(PLAIN, "n.mkv", "-c", "copy", "-avoid_negative_ts", "disabled", "-output_ts_offset", "-0.4"),
@@ -280,25 +311,41 @@ KINDS = {
     ),
     "picture longer than the sound": Kind(apart(picture=9, name="a.mp4"), COPIED, seconds=9, pictures=270),
     "one frame": Kind(
-        clip("a.mp4", "-frames:v", "1", layout=None), because="bit rate", seconds=1 / 30, pictures=1, channels=None,
-        marks=False, quick=True,
+        clip("a.mp4", "-frames:v", "1", layout=None),
+        because="bit rate",
+        seconds=1 / 30,
+        pictures=1,
+        channels=None,
+        marks=False,
+        quick=True,
     ),
     "one frame under a song": Kind(
-        honest.song_with_a_frame("a.mp4"), because="goes on", seconds=8, pictures=None, look=one_colour,
+        honest.song_with_a_frame("a.mp4"),
+        because="goes on",
+        seconds=8,
+        pictures=None,
+        look=one_colour,
         marks=False,
     ),
     "one frame that lasts": Kind(
-        honest.still("a.mp4", frames=1, rate="0.125"), "320x180* 256x144 170x96", seconds=8, pictures=1,
-        look=one_colour, marks=False,
+        honest.still("a.mp4", frames=1, rate="0.125"),
+        "320x180* 256x144 170x96",
+        seconds=8,
+        pictures=1,
+        look=one_colour,
+        marks=False,
     ),
     "a still, one frame a second": Kind(honest.still("a.mp4"), COPIED, seconds=8, pictures=8, marks=False),
-    "slides": Kind(
-        honest.still("a.mp4", rate="1/3", seconds=12), because="apart", seconds=12, pictures=4, marks=False
-    ),
+    "slides": Kind(honest.still("a.mp4", rate="1/3", seconds=12), because="apart", seconds=12, pictures=4, marks=False),
     # Colours.
     "ten bits": Kind(clip("a.mp4", video=(*X264, "-pix_fmt", "yuv420p10le")), because="High 10"),
     "HDR10": Kind(
-        honest.hdr("a.mp4", "smpte2084"), because="hevc", seconds=2, pictures=60, marks=False, look=tone_mapped,
+        honest.hdr("a.mp4", "smpte2084"),
+        because="hevc",
+        seconds=2,
+        pictures=60,
+        marks=False,
+        look=tone_mapped,
         quick=True,
     ),
     "HLG": Kind(
@@ -306,11 +353,22 @@ KINDS = {
     ),
     "full range": Kind(
         honest.steps("a.mp4", *X264, "-pix_fmt", "yuvj420p", source="format=yuvj420p", range_="pc"),
-        because="yuvj420p", seconds=2, pictures=60, channels=None, marks=False, look=grey_steps, quick=True,
+        because="yuvj420p",
+        seconds=2,
+        pictures=60,
+        channels=None,
+        marks=False,
+        look=grey_steps,
+        quick=True,
     ),
     "RGB": Kind(
         honest.steps("a.mkv", "-c:v", "libx264rgb", "-preset", "ultrafast", source="format=gbrp"),
-        because="4:4:4", seconds=2, pictures=60, channels=None, marks=False, look=grey_steps,
+        because="4:4:4",
+        seconds=2,
+        pictures=60,
+        channels=None,
+        marks=False,
+        look=grey_steps,
     ),
     # Sound.
     "mono": Kind(clip("a.mp4", layout="mono"), COPIED, channels=1),
@@ -321,11 +379,15 @@ KINDS = {
     "7.1, FLAC": Kind(honest.surround("a.mkv", "7.1", "-c:a", "flac"), COPIED, look=speech_kept(10)),
     "several languages": Kind(
         honest.voices("a.mkv", ("deu", "Deutsch"), ("eng", "English"), ("fra", "Commentaire"), default=1),
-        COPIED, track=1, look=named_tracks,
+        COPIED,
+        track=1,
+        look=named_tracks,
     ),
     "sixty sound tracks": Kind(
         honest.voices("a.mkv", *[("eng", f"track {number}") for number in range(60)], default=59),
-        COPIED, track=59, look=sixty_tracks,
+        COPIED,
+        track=59,
+        look=sixty_tracks,
     ),
     "only heard, AAC": Kind(honest.heard("a.m4a", *honest.AAC), "sound*", pictures=None, look=waveform),
     "only heard, MP3": Kind(honest.heard("a.mp3"), "sound", "not AAC", pictures=None, look=waveform),
@@ -377,10 +439,12 @@ KINDS = {
     ),
     "AV1": Kind(clip("a.mp4", video=("-c:v", "libsvtav1", "-preset", "12")), because="av1 Main"),
     "Theora": Kind(
-        clip("a.ogv", video=("-c:v", "libtheora"), audio=("-c:a", "libvorbis")), because="theora", pictures=None,
+        clip("a.ogv", video=("-c:v", "libtheora"), audio=("-c:a", "libvorbis")),
+        because="theora",
+        pictures=None,
         marks=False,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -496,5 +560,5 @@ def test_a_rung_made_alone_looks_like_the_one_made_with_others(tmp_path: Path) -
     lowest = result.plan.rungs[-1]
     encode.encode(result.plan, result.probe, result.source, alone, [lowest], with_stills=False)
     inputs = ["-i", str(alone / f"{lowest.name}.mp4"), "-i", str(result.lowest)]
-    told = honest.ffmpeg(*inputs, "-lavfi", "libvmaf=n_threads=2", "-f", "null", "-")
+    told = ffmpeg(*inputs, "-lavfi", "libvmaf=n_threads=2", "-f", "null", "-")
     assert float(told.rsplit("VMAF score: ", 1)[1].split()[0]) > 93

@@ -22,12 +22,19 @@ def probes(draw: st.DrawFn) -> Probe:
     width, height = draw(st.integers(2, 8192)), draw(st.integers(2, 8192))
     rotated = draw(st.booleans())
     video = video_facts(
-        width=width, height=height, rotation=90 if rotated else 0,
-        display_width=height if rotated else width, display_height=width if rotated else height,
-        fps=draw(st.floats(1, 240)), closed_gops=draw(st.booleans()), bit_rate=draw(st.integers(1_000, 50_000_000)),
-        peak_bit_rate=draw(st.integers(1_000, 50_000_000)), pix_fmt=draw(st.sampled_from(["yuv420p", "yuv444p"])),
-        interlaced=draw(st.booleans()), start=draw(st.sampled_from([0.0, 2.0])),
-    )  # fmt: skip
+        width=width,
+        height=height,
+        rotation=90 if rotated else 0,
+        display_width=height if rotated else width,
+        display_height=width if rotated else height,
+        fps=draw(st.floats(1, 240)),
+        closed_gops=draw(st.booleans()),
+        bit_rate=draw(st.integers(1_000, 50_000_000)),
+        peak_bit_rate=draw(st.integers(1_000, 50_000_000)),
+        pix_fmt=draw(st.sampled_from(["yuv420p", "yuv444p"])),
+        interlaced=draw(st.booleans()),
+        start=draw(st.sampled_from([0.0, 2.0])),
+    )
     return probe_facts(video, *([audio_facts()] if draw(st.booleans()) else []))
 
 
@@ -201,8 +208,11 @@ def test_a_copied_source_between_two_rungs_is_the_top_rung_itself() -> None:
     video = video_facts(width=960, height=540, display_width=960, display_height=540)
     ladder = plan(probe_facts(video), HEIGHTS)
     assert [(rung.name, rung.copy) for rung in ladder.rungs] == [
-        ("540p", True), ("480p", False), ("360p", False), ("240p", False),
-    ]  # fmt: skip
+        ("540p", True),
+        ("480p", False),
+        ("360p", False),
+        ("240p", False),
+    ]
 
 
 def test_a_rung_hardly_smaller_than_the_copied_one_is_left_out() -> None:
@@ -305,18 +315,26 @@ def test_a_rung_s_fingerprint_tells_sources_sizes_and_key_times_apart() -> None:
     rung = ladder.rungs[1]
     regular = dataclasses.replace(ladder, key_times=None)
     parts = {
-        ladder.part(rung, "a"), ladder.part(rung, "b"), ladder.part(ladder.rungs[2], "a"), regular.part(rung, "a"),
-    }  # fmt: skip
+        ladder.part(rung, "a"),
+        ladder.part(rung, "b"),
+        ladder.part(ladder.rungs[2], "a"),
+        regular.part(rung, "a"),
+    }
     assert len(parts) == 4
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"pad_start": 1.0}, {"pad_end": 1.0}, {"deinterlace": True}, {"tone_map": True}, {"segment_seconds": 6.0},
-        {"colours": Colours("bt2020", "bt709", "bt2020nc")}, {"audio": None},
+        {"pad_start": 1.0},
+        {"pad_end": 1.0},
+        {"deinterlace": True},
+        {"tone_map": True},
+        {"segment_seconds": 6.0},
+        {"colours": Colours("bt2020", "bt709", "bt2020nc")},
+        {"audio": None},
     ],
-)  # fmt: skip
+)
 def test_whatever_changes_its_bytes_changes_a_rung_s_fingerprint(changes: dict[str, Any]) -> None:
     ladder = plan(probe_facts(video_facts(), audio_facts()), HEIGHTS)
     rung = ladder.rungs[1]

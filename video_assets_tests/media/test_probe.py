@@ -6,13 +6,14 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from video_assets.errors import PermanentError
 from video_assets.media import probe as probing
+from video_assets.media.declared_size import promised_bytes
 from video_assets.media.probe import Probe
-from video_assets.media.promised import promised_bytes
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import audio_facts, probe_facts, read, video_facts
 
@@ -107,12 +108,14 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, content: bytes)
 
 
 def test_limits_are_enforced(clip: Path) -> None:
-    limits = {"max_streams": 64, "max_pixels": 10**8, "max_duration": 3600.0}
+    limits: dict[str, Any] = {"max_streams": 64, "max_pixels": 10**8, "max_duration": 3600.0}
     for changed, words in (
-        ({"max_streams": 2}, "tracks"), ({"max_pixels": 1000}, "640x360"), ({"max_duration": 5.0}, "longer")
-    ):  # fmt: skip
+        ({"max_streams": 2}, "tracks"),
+        ({"max_pixels": 1000}, "640x360"),
+        ({"max_duration": 5.0}, "longer"),
+    ):
         with pytest.raises(PermanentError, match=words):
-            probing.probe(clip, **{**limits, **changed})  # type: ignore[arg-type]
+            probing.probe(clip, **{**limits, **changed})
 
 
 @pytest.mark.parametrize(
@@ -146,8 +149,13 @@ def test_half_an_upload_without_an_index_is_told_by_what_its_head_promises(
 
 
 SOUND_ENDINGS = {
-    "mp3": ["-c:a", "libmp3lame", "-q:a", "5"], "flac": [], "wav": [], "opus": ["-b:a", "64k"], "ogg": [], "wma": [],
-}  # fmt: skip
+    "mp3": ["-c:a", "libmp3lame", "-q:a", "5"],
+    "flac": [],
+    "wav": [],
+    "opus": ["-b:a", "64k"],
+    "ogg": [],
+    "wma": [],
+}
 
 
 @pytest.mark.parametrize("ending", SOUND_ENDINGS)
@@ -178,11 +186,18 @@ def test_a_tag_before_an_mp3_does_not_hide_that_it_is_half(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "head",
     [
-        b"", b"\x1a\x45\xdf\xa3", b"RIFF\xff\xff\xff\xffWAVE", b"\x1a\x45\xdf\xa3\x00" * 9, b"OggS",
+        b"",
+        b"\x1a\x45\xdf\xa3",
+        b"RIFF\xff\xff\xff\xffWAVE",
+        b"\x1a\x45\xdf\xa3\x00" * 9,
+        b"OggS",
         b"OggS" + bytes(22),
-        b"ID3", b"ID3\4\0\0\x7f\x7f\x7f\x7f", b"\xff\xfbXing", b"\xff\xfbXing\0\0\0\1" + bytes(9),
+        b"ID3",
+        b"ID3\4\0\0\x7f\x7f\x7f\x7f",
+        b"\xff\xfbXing",
+        b"\xff\xfbXing\0\0\0\1" + bytes(9),
         bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365") + bytes(9),
     ],
-)  # fmt: skip
+)
 def test_a_head_that_promises_nothing_is_left_alone(head: bytes) -> None:
     assert not promised_bytes(io.BytesIO(head))

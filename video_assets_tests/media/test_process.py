@@ -10,16 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.media import confine, process
-from video_assets.media.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
-from video_assets.media.watch import Ended, Kept, ProgressWatch, waited_nanoseconds
+from video_assets.media.sandbox import confine, process
+from video_assets.media.sandbox.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
+from video_assets.media.sandbox.watchdog import Ended, ProgressWatch, RunQueueWait, waited_nanoseconds
 from video_assets_tests.media.clips import make_clip
 
 LIMITS = Limits(address_space_bytes=4 << 30, cpu_seconds=60, file_bytes=1 << 28, wall_seconds=60, stall_seconds=30)
@@ -46,7 +46,7 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(condition, seconds: float = 10) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -221,7 +221,7 @@ def test_waiting_for_the_processor_is_no_standstill(crowd: list[int]) -> None:
 @counted
 def test_what_sleeps_is_not_kept_from_the_processor(crowd: list[int]) -> None:
     with subprocess.Popen(["sleep", "60"]) as sleeper:
-        sleeping, crowded, until = Kept(), Kept(), time.monotonic() + 1.5
+        sleeping, crowded, until = RunQueueWait(), RunQueueWait(), time.monotonic() + 1.5
         while time.monotonic() < until:
             sleeping.look_at(sleeper.pid)
             crowded.look_at(crowd[0])
@@ -404,9 +404,12 @@ def snooped(folder: Path, port: int, *, with_exec: bool = False) -> dict[str, st
     (folder / "upload.mp4").write_bytes(b"film")
     (folder / "beside.txt").write_bytes(b"secret")
     given = {
-        "upload": str(folder / "upload.mp4"), "beside": str(folder / "beside.txt"), "port": port, "parent": os.getpid(),
+        "upload": str(folder / "upload.mp4"),
+        "beside": str(folder / "beside.txt"),
+        "port": port,
+        "parent": os.getpid(),
         "exec": with_exec,
-    }  # fmt: skip
+    }
     return run_python("video_assets_tests.media.snoop_child", given, limits=LIMITS, reads=[folder / "upload.mp4"])
 
 
@@ -432,9 +435,11 @@ def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         weaken(patch, ELSEWHERE)
         assert process.missing_protections() == [
-            "children outlive a killed parent", "no limit on address space", "files beside the upload can be opened",
+            "children outlive a killed parent",
+            "no limit on address space",
+            "files beside the upload can be opened",
             "the network can be reached",
-        ]  # fmt: skip
+        ]
     for gone, told in (
         (["leave_network", "lock_calls"], ["the network can be reached", "children can start processes"]),
         (["lock_files"], ["files beside the upload can be opened"]),

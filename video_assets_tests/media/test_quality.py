@@ -39,6 +39,7 @@ def test_a_rung_scores_high_and_a_spoilt_or_shifted_one_low(tmp_path: Path) -> N
 def test_what_a_source_says_of_its_colours_does_not_change_its_score(tags: tuple[str, ...], tmp_path: Path) -> None:
     source = make_clip(tmp_path / "source.mp4", seconds=1, size=(1280, 720), audio=False, video=tags)
     probe = read(source)
+    assert probe.video is not None
     plan = ladder.plan(replace(probe, video=replace(probe.video, clean=False)), (720,))
     encode.encode(plan, probe, source, tmp_path, plan.rungs, with_stills=False)
     assert quality.vmaf(source, probe, tmp_path / "720p.mp4", plan.rungs[0], tmp_path, at=0.0) > 97

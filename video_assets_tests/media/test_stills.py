@@ -35,9 +35,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source.mp4"
     black, light = "color=black:size=320x180:duration=6", "testsrc2=size=320x180:duration=4:rate=25"
     ffmpeg(
-        "-f", "lavfi", "-i", black, "-f", "lavfi", "-i", light, "-filter_complex", "[0][1]concat",
-        "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "50", str(source),
-    )  # fmt: skip
+        "-f",
+        "lavfi",
+        "-i",
+        black,
+        "-f",
+        "lavfi",
+        "-i",
+        light,
+        "-filter_complex",
+        "[0][1]concat",
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+        "-g",
+        "50",
+        str(source),
+    )
     probe = read(source)
     encode.encode(ladder.plan(probe, (144,)), probe, source, folder, [])
     stills.finish(folder, probe)
@@ -54,9 +69,17 @@ def test_the_poster_has_the_colours_of_a_high_definition_picture(tmp_path: Path)
     source = tmp_path / "red.mp4"
     tags = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
     ffmpeg(
-        "-f", "lavfi", "-i", "color=0xe02010:size=1280x720:duration=1:rate=10", "-vf",
-        "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", "-c:v", "libx264", *tags, str(source),
-    )  # fmt: skip
+        "-f",
+        "lavfi",
+        "-i",
+        "color=0xe02010:size=1280x720:duration=1:rate=10",
+        "-vf",
+        "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p",
+        "-c:v",
+        "libx264",
+        *tags,
+        str(source),
+    )
     probe = read(source)
     encode.encode(ladder.plan(probe, (144,)), probe, source, tmp_path, [])
     stills.finish(tmp_path, probe)

@@ -15,6 +15,8 @@ from video_assets_tests.media.conftest import audio_facts, probe_facts, read, vi
 
 Making = Callable[..., Path]
 
+LIMITS = {"max_bytes": 1e9, "max_duration": 3600.0}
+
 
 def track(index: int, language: str = "", *, default: bool = False, is_text: bool = True) -> Subtitle:
     return Subtitle(index, "mov_text" if is_text else "dvd_subtitle", language, default, is_text)
@@ -83,7 +85,7 @@ def test_a_silent_video_has_no_sound_to_recognise(making: Making, tmp_path: Path
 
 
 def test_a_good_upload_passes_and_is_described(clip: Path) -> None:
-    outcomes = source.verify_upload(clip, read(clip))
+    outcomes = source.verify_upload(clip, read(clip), **LIMITS)
     assert tuple(outcome.name for outcome in outcomes) == source.CHECKS
     assert all(outcome.passed for outcome in outcomes)
     assert outcomes[0].summary == "h264 640x360, 30 fps, aac 48000 Hz, 8.0 s"
@@ -93,6 +95,6 @@ def test_an_upload_that_changed_or_is_too_large_or_too_long_fails(clip: Path, tm
     probe = read(clip)
     changed = tmp_path / "changed.mp4"
     changed.write_bytes(clip.read_bytes() + b"x")
-    assert not source.verify_upload(changed, probe)[0].passed
-    assert "at most 1,000" in source.verify_upload(clip, probe, max_bytes=1000)[1].summary
-    assert "at most 5 " in source.verify_upload(clip, probe, max_duration=5)[1].summary
+    assert not source.verify_upload(changed, probe, **LIMITS)[0].passed
+    assert "at most 1,000" in source.verify_upload(clip, probe, **{**LIMITS, "max_bytes": 1000})[1].summary
+    assert "at most 5 " in source.verify_upload(clip, probe, **{**LIMITS, "max_duration": 5})[1].summary

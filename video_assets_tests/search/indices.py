@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from elasticsearch import Elasticsearch
 
-from video_assets.search import SearchIndex, open_index
+from video_assets.search import Indexed, SearchIndex, open_index
 
 BACKENDS = ("embedded", "elasticsearch")
 
@@ -33,3 +33,10 @@ def opened(backend: str, request: pytest.FixtureRequest, folder: Path) -> Iterat
     """An empty index."""
     with fresh_url(backend, request, folder) as url:
         yield open_index(url)
+
+
+def entry(index: SearchIndex, video_id: int) -> Indexed:
+    """What the index holds of a video that it has."""
+    found = index.read(video_id)
+    assert found is not None, f"the index has no video {video_id}"
+    return found

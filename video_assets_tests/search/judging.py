@@ -76,7 +76,7 @@ def ndcg(found: Sequence[int], grades: Mapping[int, int], depth: int = 10) -> fl
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / math.log2(rank + 2) for rank, grade in enumerate(grades))
+    return sum((2.0**grade - 1) / math.log2(rank + 2) for rank, grade in enumerate(grades))
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _talks(language: str, every: Mapping[str, _Subject | str]) -> list[_Talk]:
 
 def _stream(
     chance: random.Random, language: str, number: int, subjects: Mapping[str, _Subject], chatter: _Chatter
-) -> _Talk:  # fmt: skip
+) -> _Talk:
     """Half an hour of talk about everything."""
     chosen = chance.sample(sorted(subjects), min(len(subjects), 9))
     talk = _Talk(language, f"Live #{number}", [], sections=set(chosen[:3]))
@@ -172,9 +172,13 @@ class _Chatter:
 def _document(number: int, talk: _Talk) -> Document:
     spoken = [Spoken(at * SECONDS, (at + 1) * SECONDS, text) for at, text in enumerate(talk.sentences)]
     return Document(
-        video_id=number, title=talk.title, language=talk.language, duration=len(spoken) * SECONDS,
-        passages=passages(spoken), chapters=tuple(talk.chapters),
-    )  # fmt: skip
+        video_id=number,
+        title=talk.title,
+        language=talk.language,
+        duration=len(spoken) * SECONDS,
+        passages=passages(spoken),
+        chapters=tuple(talk.chapters),
+    )
 
 
 def _query(line: str, talks: Sequence[_Talk], subjects: Mapping[str, _Subject | str]) -> Query:

@@ -20,9 +20,11 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.search import Document, Spoken, elastic_mapping, open_index, passages
-from video_assets.search.elastic import ElasticIndex
-from video_assets.search.elastic_server import NAME, PAUSES, Server
+from video_assets.search import Document, Spoken, open_index, passages
+from video_assets.search.elastic import mapping
+from video_assets.search.elastic.index import ElasticIndex
+from video_assets.search.elastic.server import NAME, Server
+from video_assets_tests.search.indices import entry
 
 SECRET = "sesame-and-poppy"
 ANSWER = {"version": {"number": "8.19.0"}, "tagline": "You Know, for Search"}
@@ -94,9 +96,12 @@ def saying(status: int, body: Any, kind: str = "application/json", product: str 
 
 
 def reply(
-    handler: BaseHTTPRequestHandler, status: int, data: bytes, kind: str | None = "application/json",
+    handler: BaseHTTPRequestHandler,
+    status: int,
+    data: bytes,
+    kind: str | None = "application/json",
     product: str | None = "Elasticsearch",
-) -> None:  # fmt: skip
+) -> None:
     handler.send_response(status)
     for name, value in (("Content-Type", kind), ("X-Elastic-Product", product), ("Content-Length", str(len(data)))):
         if value:
@@ -110,8 +115,11 @@ def reply(
     [
         (saying(200, {"version": {"number": "7.17.9"}}), PermanentError, "is Elasticsearch 7.17.9; use version 8 or 9"),
         (saying(200, {"version": {"number": "10.0.0"}}), PermanentError, "is Elasticsearch 10.0.0; use version 8 or 9"),
-        (saying(200, {"version": {"number": "2.11.0", "distribution": "opensearch"}}, product=None), PermanentError,
-         "is no Elasticsearch"),
+        (
+            saying(200, {"version": {"number": "2.11.0", "distribution": "opensearch"}}, product=None),
+            PermanentError,
+            "is no Elasticsearch",
+        ),
         (saying(200, "<html>It works!</html>", "text/html", None), PermanentError, "is no Elasticsearch"),
         (saying(404, "<html>Not here</html>", "text/html", None), PermanentError, "is no Elasticsearch"),
         (saying(200, ["nothing", "of", "the", "kind"]), PermanentError, "is no Elasticsearch"),
@@ -120,10 +128,8 @@ def reply(
         (saying(503, {"error": {"reason": "no master"}}), TransientError, "is not ready (503): no master"),
         (saying(429, {"error": {"reason": "slow down"}}), TransientError, "is not ready (429): slow down"),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_said_in_one_line_without_the_password(
-    answer: Any, error: type[Exception], said: str
-) -> None:  # fmt: skip
+)
+def test_what_is_wrong_is_said_in_one_line_without_the_password(answer: Any, error: type[Exception], said: str) -> None:
     with serving(answer) as place:
         index = open_index(f"http://reader:{SECRET}@{place}")
         for use in (index.ping, index.count, lambda: index.search("boats"), lambda: index.read(1)):
@@ -181,10 +187,27 @@ def test_defaults_of_an_address() -> None:
 def test_a_certificate_is_trusted_by_the_authority_that_is_named(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ],
+        check=True,
+        capture_output=True,
+    )
     with serving(saying(200, ANSWER), tls=(certificate, key)) as place:
         assert Server(f"https://{place}", ca=certificate).version() == "8.19.0"
         with pytest.raises(PermanentError, match="VIDEO_ASSETS_SEARCH_CA"):
@@ -221,7 +244,7 @@ def in_between(url: str, change: Callable[[str, bytes], tuple[int, bytes] | None
 def test_a_busy_server_is_given_time(elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sends back the whole of a bulk request, and then every second document of one: none is lost."""
     pauses: list[float] = []
-    monkeypatch.setattr("video_assets.search.elastic_server.time.sleep", pauses.append)
+    monkeypatch.setattr("video_assets.retrying.tenacity.nap.time.sleep", pauses.append)
     asked = 0
 
     def change(path: str, answer: bytes) -> tuple[int, bytes] | None:
@@ -242,15 +265,14 @@ def test_a_busy_server_is_given_time(elasticsearch_url: str, monkeypatch: pytest
         busy = document(1, *[f"Boat number{at} leaves." for at in range(9)])
         assert open_index(url).put(busy, version="1") is True
     assert asked == 3
-    assert pauses == list(PAUSES[:2])
+    assert len(pauses) == 2
+    assert all(least <= pause <= most for pause, (least, most) in zip(pauses, [(0.2, 0.25), (0.45, 0.57)], strict=True))
     assert open_index(elasticsearch_url).read(1) == open_index(elasticsearch_url).read(1)
-    assert open_index(elasticsearch_url).read(1).passages == len(busy.passages)
+    assert entry(open_index(elasticsearch_url), 1).passages == len(busy.passages)
 
 
-def test_a_server_that_stays_busy_is_given_up_for_now(
-    elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
-    monkeypatch.setattr("video_assets.search.elastic_server.time.sleep", lambda _: None)
+def test_a_server_that_stays_busy_is_given_up_for_now(elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("video_assets.retrying.tenacity.nap.time.sleep", lambda _: None)
 
     def change(path: str, answer: bytes) -> tuple[int, bytes] | None:
         return (429, b'{"error": {"reason": "too many"}, "status": 429}') if path.endswith("_bulk") else None
@@ -274,7 +296,7 @@ def test_what_was_stopped_half_way_does_not_show_and_is_cleared(
             index.put(document(1, "The new harbour.", "The new boats.", "More."), version="2")
     assert held() == ["1", "1/1/0", "1/1/1", "1/2/0", "1/2/1", "1/2/2"]
     assert ["new" in hit.snippet for hit in index.search("harbour")] == [False]
-    assert index.read(1).version == "1"
+    assert entry(index, 1).version == "1"
     assert index.put(document(1, "The newest harbour."), version="3")
     assert held() == ["1", "1/3/0"]
 
@@ -292,14 +314,14 @@ def test_whoever_is_overtaken_on_the_way_leaves_nothing(
     assert index.put(document(1, "The older harbour.", "More of it."), version="1") is False
     monkeypatch.undo()
     assert held() == ["1", "1/2/0"]
-    assert index.read(1).version == "2"
+    assert entry(index, 1).version == "2"
 
 
 def test_a_put_during_the_switch_to_another_index_is_whole(
     index: ElasticIndex, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.put(document(2, "Some boats."), version="1")
-    write, other, switched = index.server.write, ElasticIndex(elasticsearch_url), []
+    write, other, switched = index.server.write, ElasticIndex(elasticsearch_url), list[int]()
 
     def slow(actions: Any, **options: Any) -> set[str]:
         went_to = write(actions, **options)
@@ -309,7 +331,7 @@ def test_a_put_during_the_switch_to_another_index_is_whole(
 
     monkeypatch.setattr(index.server, "write", slow)
     assert index.put(document(1, "The harbour.", "More of it."), version="1") is True
-    assert index.read(1).passages == 2
+    assert entry(index, 1).passages == 2
     assert [hit.video_id for hit in index.search("harbour")] == [1]
 
 
@@ -318,11 +340,9 @@ def test_a_new_layout_is_moved_to_while_searches_go_on(
 ) -> None:
     documents = [(document(at, "The harbour at dawn.", "More of it."), "1") for at in range(1, 30)]
     index.rebuild(documents)
-    monkeypatch.setattr(elastic_mapping, "VERSION", 2)
-    properties = {**elastic_mapping.MAPPINGS["properties"], "mood": {"type": "keyword"}}
-    monkeypatch.setattr(
-        elastic_mapping, "MAPPINGS", {**elastic_mapping.MAPPINGS, "_meta": {"mapping": 2}, "properties": properties}
-    )
+    monkeypatch.setattr(mapping, "VERSION", 2)
+    properties = {**mapping.MAPPINGS["properties"], "mood": {"type": "keyword"}}
+    monkeypatch.setattr(mapping, "MAPPINGS", {**mapping.MAPPINGS, "_meta": {"mapping": 2}, "properties": properties})
     newer = ElasticIndex(elasticsearch_url)
     with pytest.raises(PermanentError, match="rebuild --index"):
         newer.put(document(1, "Boats."), version="2")
@@ -383,7 +403,7 @@ def test_an_index_of_somebody_elses_is_left_alone(elasticsearch_url: str) -> Non
 
 def test_a_long_video_is_replaced_and_removed_whole(index: ElasticIndex, held: Callable[[], list[str]]) -> None:
     index.put(document(1, *["The tide rises."] * 700), version="1")
-    assert index.read(1).passages == 700
+    assert entry(index, 1).passages == 700
     index.put(document(1, *["The tide falls."] * 3), version="2")
     assert held() == ["1", "1/2/0", "1/2/1", "1/2/2"]
     index.remove(1, forever=True)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.search import Document, Passage, embedded
-from video_assets.search.embedded import EmbeddedIndex
+from video_assets.search import Document, Passage
+from video_assets.search.sqlite import index as embedded
+from video_assets.search.sqlite.index import EmbeddedIndex
+from video_assets_tests.search.indices import entry
 
 VIDEO = Document(video_id=1, title="Boats", duration=9.0, passages=(Passage(0, 0.0, 9.0, "The tide rises."),))
 
@@ -22,13 +24,13 @@ def index(tmp_path: Path) -> EmbeddedIndex:
     return EmbeddedIndex(tmp_path / "new folder" / "search.db")
 
 
-def test_the_file_and_its_folder_are_made_on_first_use(index):
+def test_the_file_and_its_folder_are_made_on_first_use(index: EmbeddedIndex) -> None:
     assert not index.path.parent.exists()
     index.put(VIDEO, version="1")
     assert index.path.is_file()
 
 
-def test_a_file_deleted_beneath_it_is_made_again(index):
+def test_a_file_deleted_beneath_it_is_made_again(index: EmbeddedIndex) -> None:
     index.put(VIDEO, version="1")
     for each in index.path.parent.iterdir():
         each.unlink()
@@ -37,7 +39,7 @@ def test_a_file_deleted_beneath_it_is_made_again(index):
     assert EmbeddedIndex(index.path).count() == 1
 
 
-def test_one_index_serves_many_threads(index):
+def test_one_index_serves_many_threads(index: EmbeddedIndex) -> None:
     found: list[int] = []
 
     def work(number: int) -> None:
@@ -52,16 +54,16 @@ def test_one_index_serves_many_threads(index):
     assert sorted(found) == list(range(8))
 
 
-def test_a_forked_child_opens_its_own_connection(index):
+def test_a_forked_child_opens_its_own_connection(index: EmbeddedIndex) -> None:
     index.put(VIDEO, version="1")
     child = os.fork()
     if not child:
         os._exit(0 if index.count() == 1 and index.put(VIDEO, version="2") else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert index.read(1).version == "2"
+    assert entry(index, 1).version == "2"
 
 
-def test_a_failed_put_changes_nothing(index, monkeypatch):
+def test_a_failed_put_changes_nothing(index: EmbeddedIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     index.put(VIDEO, version="1")
 
     def fails(*_: object) -> None:
@@ -70,11 +72,11 @@ def test_a_failed_put_changes_nothing(index, monkeypatch):
     monkeypatch.setattr(embedded, "_insert", fails)
     with pytest.raises(RuntimeError):
         index.put(VIDEO, version="2")
-    assert index.read(1).version == "1"
+    assert entry(index, 1).version == "1"
     assert index.search("tide")
 
 
-def test_a_locked_index_may_be_tried_again(index, monkeypatch):
+def test_a_locked_index_may_be_tried_again(index: EmbeddedIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "BUSY_SECONDS", 0.05)
     index.put(VIDEO, version="1")
     other = sqlite3.connect(index.path, isolation_level=None)
@@ -87,7 +89,7 @@ def test_a_locked_index_may_be_tried_again(index, monkeypatch):
         other.close()
 
 
-def test_a_damaged_file_is_told_with_what_to_do(tmp_path):
+def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "search.db"
     path.write_bytes(b"this is no database, but long enough to look like one" * 100)
     with pytest.raises(PermanentError, match="rebuild --index") as raised:
@@ -95,7 +97,7 @@ def test_a_damaged_file_is_told_with_what_to_do(tmp_path):
     assert "\n" not in str(raised.value)
 
 
-def test_deleted_documents_leave_no_words_behind(index):
+def test_deleted_documents_leave_no_words_behind(index: EmbeddedIndex) -> None:
     index.put(VIDEO, version="1")
     index.remove(1)
     with sqlite3.connect(index.path) as connection:
@@ -103,7 +105,7 @@ def test_deleted_documents_leave_no_words_behind(index):
         assert connection.execute("SELECT count(*) FROM passages").fetchone() == (0,)
 
 
-def test_a_file_of_another_release_is_told_and_rebuilt(index):
+def test_a_file_of_another_release_is_told_and_rebuilt(index: EmbeddedIndex) -> None:
     index.remove(7, forever=True)
     with sqlite3.connect(index.path) as connection:
         for table in ("words", "passages", "videos", "vocabulary"):
@@ -119,7 +121,7 @@ def test_a_file_of_another_release_is_told_and_rebuilt(index):
     assert [hit.video_id for hit in again.search("tide")] == [1]
 
 
-def test_words_nobody_says_any_more_are_no_spellings(index):
+def test_words_nobody_says_any_more_are_no_spellings(index: EmbeddedIndex) -> None:
     index.put(VIDEO, version="1")
     assert index.search("tdie")
     index.put(replace(VIDEO, passages=(Passage(0, 0.0, 9.0, "The tired rises."),)), version="2")

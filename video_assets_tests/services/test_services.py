@@ -96,9 +96,11 @@ def test_without_a_compiler_it_is_said_what_to_install(tmp_path: Path) -> None:
     for name in ("bash", "cat", "cut", "dirname", "basename", "flock", "id", "mkdir", "chmod", "sed", "seq", "mv"):
         (programs / name).symlink_to(str(shutil.which(name)))
     environment = {
-        "PATH": str(programs), "HOME": str(tmp_path), "SERVICES_HOME": str(tmp_path / "state"),
+        "PATH": str(programs),
+        "HOME": str(tmp_path),
+        "SERVICES_HOME": str(tmp_path / "state"),
         "SERVICES_PROGRAMS": str(tmp_path / "none"),
-    }  # fmt: skip
+    }
     answer = subprocess.run([SCRIPT, "up", "s3"], env=environment, capture_output=True, text=True, timeout=30)
     assert answer.returncode != 0
     assert "go is not installed" in answer.stderr.splitlines()[-1]

@@ -5,6 +5,7 @@ import os
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,10 +24,10 @@ class Talk:
 
     path: Path
     samples: np.ndarray
-    sentences: list[dict]
+    sentences: list[dict[str, Any]]
 
 
-def recognition(folder: Path = MODEL, **more: object) -> Recognition:
+def recognition(folder: Path = MODEL, **more: Any) -> Recognition:
     """How to recognise with a model in a folder. One thread, unless `test_processors.py` says otherwise: such small
     models only wait for each other in more."""
     threads = int(os.environ.get("SPEECH_TEST_THREADS", "1"))

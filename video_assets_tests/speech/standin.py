@@ -39,7 +39,7 @@ class Call:
     @property
     def seconds(self) -> float:
         with wave.open(io.BytesIO(self.wav)) as sound:
-            return sound.getnframes() / sound.getframerate()
+            return float(sound.getnframes() / sound.getframerate())
 
     @property
     def digest(self) -> str:
@@ -94,11 +94,18 @@ class StandIn:
         if fields["response_format"] == "json":
             return {"text": text}
         return {
-            "task": "transcribe", "language": "english", "duration": len(samples) / 16_000, "text": text,
+            "task": "transcribe",
+            "language": "english",
+            "duration": len(samples) / 16_000,
+            "text": text,
             "segments": [
                 {
-                    "id": number, "start": float(each.start), "end": float(each.end), "text": each.text,
-                    "avg_logprob": float(each.avg_logprob), "no_speech_prob": float(each.no_speech_prob),
+                    "id": number,
+                    "start": float(each.start),
+                    "end": float(each.end),
+                    "text": each.text,
+                    "avg_logprob": float(each.avg_logprob),
+                    "no_speech_prob": float(each.no_speech_prob),
                 }
                 for number, each in enumerate(found)
             ],
@@ -107,7 +114,7 @@ class StandIn:
                 for each in found
                 for word in each.words
             ],
-        }  # fmt: skip
+        }
 
 
 @contextmanager
@@ -124,8 +131,9 @@ def serving(how: Recognition) -> Iterator[StandIn]:
             fields: dict[str, Any] = {}
             wav = b""
             for part in BytesParser(policy=HTTP).parsebytes(head + data).iter_parts():
-                name = part.get_param("name", header="content-disposition")
-                content = part.get_payload(decode=True)
+                name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+                assert isinstance(name, str)
+                assert isinstance(content, bytes)
                 if name == "file":
                     wav = content
                 elif name.endswith("[]"):

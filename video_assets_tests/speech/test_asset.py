@@ -16,15 +16,15 @@ from faster_whisper import BatchedInferencePipeline
 
 from video_assets.artifacts import Manifest, RunInfo
 from video_assets.artifacts.pointer import make_fence
-from video_assets.defs.assets import transcripts, uploads
-from video_assets.defs.making import opened
-from video_assets.defs.platform import Platform
+from video_assets.defs.materialize import opened
 from video_assets.errors import PermanentError
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import take_in
+from video_assets.recipes import Making
 from video_assets.settings import Settings
 from video_assets.speech import whisper
 from video_assets.speech.model import load
 from video_assets.speech.transcript import Transcript
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.speech.conftest import FIXTURES, MODEL, recognition
@@ -38,9 +38,26 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "talks.mp4"
     sound = "[1:a]apad=pad_dur=0.4,aloop=loop=1:size=1e9,adelay=500:all=1,aresample=48000[a]"
     ffmpeg(
-        "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=5:duration=42", "-i", str(FIXTURES / "speech" / "talk.ogg"),
-        "-filter_complex", sound, "-map", "0:v", "-map", "[a]", "-ac", "2", "-c:a", "aac", "-b:a", "128k", str(path),
-    )  # fmt: skip
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=64x36:rate=5:duration=42",
+        "-i",
+        str(FIXTURES / "speech" / "talk.ogg"),
+        "-filter_complex",
+        sound,
+        "-map",
+        "0:v",
+        "-map",
+        "[a]",
+        "-ac",
+        "2",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "128k",
+        str(path),
+    )
     return path
 
 
@@ -60,20 +77,19 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return tried
 
 
-def made(settings: Settings, film: Path, **more: Any) -> tuple[Manifest, Platform]:
+def made(settings: Settings, film: Path, **more: Any) -> tuple[Manifest, Systems]:
     """The transcript's manifest, made by the assets' own recipes."""
-    platform = Platform(settings)
-    video = take_in(film, database=platform.database, storage=platform.storage, settings=settings, **more)
+    systems = Systems(settings)
+    video = take_in(film, database=systems.database, storage=systems.storage, settings=settings, **more)
     run = RunInfo("run-of-test", make_fence(utc_now(), "run-of-test"))
-    with opened(platform, Stage.UPLOADS, video.id, run, uploads.recipe(platform, video.id)) as (artifact, _):
+    with opened(Stage.UPLOADS, Making(systems, video.id), run) as artifact:
         source = artifact.seal()
-    recipe = transcripts.recipe(platform, video.id, source)
-    with opened(platform, Stage.TRANSCRIPTS, video.id, run, recipe) as (artifact, _):
-        return artifact.seal(), platform
+    with opened(Stage.TRANSCRIPTS, Making(systems, video.id, {Stage.UPLOADS: source}), run) as artifact:
+        return artifact.seal(), systems
 
 
-def read(manifest: Manifest, platform: Platform) -> Transcript:
-    return Transcript.model_validate_json(platform.storage.get_bytes(manifest.file("transcript.json").key))
+def read(manifest: Manifest, systems: Systems) -> Transcript:
+    return Transcript.model_validate_json(systems.storage.get_bytes(manifest.file("transcript.json").key))
 
 
 def samples_of(film: Path) -> np.ndarray:
@@ -83,9 +99,11 @@ def samples_of(film: Path) -> np.ndarray:
     return np.frombuffer(raw, dtype="<i2").astype(np.float32) / 32768.0
 
 
-def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own(film, settings, offline, tmp_path):
-    manifest, platform = made(settings.model_copy(update={"whisper_model": str(MODEL)}), film)
-    ours = read(manifest, platform)
+def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own(
+    film: Path, settings: Settings, offline: list[Any], tmp_path: Path
+) -> None:
+    manifest, systems = made(settings.model_copy(update={"whisper_model": str(MODEL)}), film)
+    ours = read(manifest, systems)
     assert offline == []
 
     raw, _ = BatchedInferencePipeline(load(recognition().model)).transcribe(
@@ -110,30 +128,34 @@ def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own
 
     assert manifest.facts["source"] == "whisper"
     assert manifest.params == {
-        "source": "whisper", "model": str(MODEL), "compute_type": "default", "language": "", "batch_size": 0,
-    }  # fmt: skip
+        "source": "whisper",
+        "model": str(MODEL),
+        "compute_type": "default",
+        "language": "",
+        "batch_size": 0,
+    }
     assert all(check.passed for check in manifest.checks)
     vtt = tmp_path / "words.vtt"
-    vtt.write_bytes(platform.storage.get_bytes(manifest.file("transcript.vtt").key))
-    cues = list(webvtt.read(vtt))
+    vtt.write_bytes(systems.storage.get_bytes(manifest.file("transcript.vtt").key))
+    cues = webvtt.read(str(vtt)).captions
     assert " ".join(cue.text.replace("\n", " ") for cue in cues) == heard
     assert all(len(line) <= 42 for cue in cues for line in cue.lines)
 
 
-def test_without_a_network_and_a_model_the_three_ways_out_are_named(film, settings, offline, monkeypatch, tmp_path):
+def test_without_a_network_and_a_model_the_three_ways_out_are_named(
+    film: Path, settings: Settings, offline: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "no cache"))
     with pytest.raises(PermanentError, match="not to be had") as raised:
         made(settings, film)
     assert all(way in str(raised.value) for way in ("_WHISPER_MODEL", ".vtt or .srt", "_OPENAI_API_KEY"))
 
 
-def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film, settings):
+def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film: Path, settings: Settings) -> None:
     with serving(recognition()) as standin:
-        remote = Settings(
-            **(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url})
-        )  # fmt: skip
-        manifest, platform = made(remote, film)
-        found = read(manifest, platform)
+        remote = Settings(**(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url}))
+        manifest, systems = made(remote, film)
+        found = read(manifest, systems)
         calls = len(standin.calls)
         again, _ = made(remote, film)
         assert len(standin.calls) == calls == 1, "the same sound of another video is not paid for again"
@@ -144,7 +166,7 @@ def test_a_key_sends_the_sound_to_the_service_whose_answers_are_kept(film, setti
     assert not any(b"sk-test" in data for data in stored)
 
 
-def test_a_key_that_is_refused_is_one_clear_line(film, settings):
+def test_a_key_that_is_refused_is_one_clear_line(film: Path, settings: Settings) -> None:
     with serving(recognition()) as standin:
         standin.react = lambda call: error(401, "Incorrect API key provided: sk-test")
         remote = Settings(**(settings.model_dump() | {"openai_api_key": "sk-test", "openai_base_url": standin.url}))
@@ -153,11 +175,13 @@ def test_a_key_that_is_refused_is_one_clear_line(film, settings):
         assert "sk-test" not in str(raised.value)
 
 
-def test_captions_that_came_along_win_and_need_neither_model_nor_network(film, settings, offline, tmp_path):
+def test_captions_that_came_along_win_and_need_neither_model_nor_network(
+    film: Path, settings: Settings, offline: list[Any], tmp_path: Path
+) -> None:
     captions = tmp_path / "talks.de.srt"
     captions.write_bytes("1\n00:00:01,000 --> 00:00:03,000\nDie Boote fahren früh hinaus.\n".encode("cp1252"))
-    manifest, platform = made(settings, film, captions=captions)
-    found = read(manifest, platform)
+    manifest, systems = made(settings, film, captions=captions)
+    found = read(manifest, systems)
     assert [each.text for each in found.segments] == ["Die Boote fahren früh hinaus."]
     assert (found.source, found.language) == ("captions", "de")
     assert offline == []

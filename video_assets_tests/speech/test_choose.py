@@ -29,17 +29,17 @@ NOTHING = {"captions": False, "embedded": False, "model_set": False, "key_set": 
         ("openai", {}, "openai"),
     ],
 )
-def test_the_transcriber_is_the_best_of_what_there_is(setting, given, chosen):
+def test_the_transcriber_is_the_best_of_what_there_is(setting: str, given: dict[str, bool], chosen: str) -> None:
     assert choose(setting, **(NOTHING | given)) == chosen
 
 
-def test_where_only_captions_are_allowed_their_lack_is_said_in_one_line():
+def test_where_only_captions_are_allowed_their_lack_is_said_in_one_line() -> None:
     with pytest.raises(PermanentError, match=r"\.vtt or \.srt") as raised:
         choose("captions", **(NOTHING | {"model_set": True, "key_set": True}))
     assert "\n" not in str(raised.value)
 
 
-def test_a_video_without_audio_never_fails():
+def test_a_video_without_audio_never_fails() -> None:
     for setting, captions, embedded, model, key in product(
         ("auto", "captions", "whisper", "openai"), (True, False), (True, False), (True, False), (True, False)
     ):

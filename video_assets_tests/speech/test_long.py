@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from video_assets_tests.benchmarks.speech import SENTENCES, TALK_SECONDS, heard
@@ -9,7 +11,7 @@ from video_assets_tests.benchmarks.speech import SENTENCES, TALK_SECONDS, heard
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_three_hours_take_no_more_memory_than_three_minutes(tmp_path):
+def test_three_hours_take_no_more_memory_than_three_minutes(tmp_path: Path) -> None:
     short = heard(180, tmp_path / "short")
     long = heard(3 * 3600, tmp_path / "long", timeout=2000)
     assert long["seconds"] == pytest.approx(3 * 3600, abs=1)

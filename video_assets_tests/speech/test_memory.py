@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.speech import model
+from video_assets.speech import memory, model
 from video_assets_tests.speech.conftest import recognition
 
 _CHILD = """
@@ -40,14 +40,14 @@ def _left(how: str) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read where Linux tells it")
-def test_large_blocks_go_back_although_small_ones_between_them_are_kept():
+def test_large_blocks_go_back_although_small_ones_between_them_are_kept() -> None:
     if _left("plain") < 50_000_000:
         pytest.skip("this C library leaves no gaps")
     assert _left("mapped") < 10_000_000
 
 
-def test_a_model_is_loaded_with_large_blocks_mapped(monkeypatch):
+def test_a_model_is_loaded_with_large_blocks_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
-    monkeypatch.setattr(model.memory, "map_large_blocks", lambda: called.append(True))
+    monkeypatch.setattr(memory, "map_large_blocks", lambda: called.append(True))
     model._loaded.__wrapped__(recognition().model)
     assert called == [True]

@@ -9,16 +9,17 @@ import sys
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from video_assets.errors import PermanentError
 from video_assets.speech import model
-from video_assets.speech.model import SpeechModel, is_local, load, watched
+from video_assets.speech.model import SpeechModel, load, local_folder, watched
 from video_assets_tests.speech.conftest import MODEL
 
 
-def test_the_model_is_loaded_once_a_process_by_however_many_threads():
+def test_the_model_is_loaded_once_a_process_by_however_many_threads() -> None:
     found: list[object] = []
     threads = [threading.Thread(target=lambda: found.append(load(SpeechModel(str(MODEL))))) for _ in range(4)]
     for thread in threads:
@@ -29,21 +30,20 @@ def test_the_model_is_loaded_once_a_process_by_however_many_threads():
     assert len(set(map(id, found))) == 1
 
 
-def test_a_model_folder_is_local():
-    assert is_local(str(MODEL))
-    assert not is_local("")
-    assert not is_local("small")
+def test_a_model_folder_is_local() -> None:
+    assert local_folder(str(MODEL)) == str(MODEL)
+    assert local_folder("small") is None
 
 
-def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path):
+def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"half a model")
     with pytest.raises(PermanentError, match=r"no speech model .*VIDEO_ASSETS_WHISPER_MODEL") as raised:
         load(SpeechModel(str(tmp_path)))
     assert "\n" not in str(raised.value)
-    assert not is_local(str(tmp_path))
+    assert local_folder(str(tmp_path)) is None
 
 
-def test_a_damaged_model_is_refused_in_one_line(tmp_path):
+def test_a_damaged_model_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"\x06\0\0\0 no model")
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(PermanentError, match="cannot be loaded") as raised:
@@ -51,18 +51,18 @@ def test_a_damaged_model_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(raised.value)
 
 
-def test_a_name_that_no_hub_knows_is_refused_without_asking_one():
+def test_a_name_that_no_hub_knows_is_refused_without_asking_one() -> None:
     with pytest.raises(PermanentError, match="there is no speech model enormous"):
         load(SpeechModel("enormous"))
 
 
-def test_a_compute_type_that_the_device_cannot_do_is_refused_in_one_line():
+def test_a_compute_type_that_the_device_cannot_do_is_refused_in_one_line() -> None:
     with pytest.raises(PermanentError, match="_COMPUTE_TYPE"):
         load(SpeechModel(str(MODEL), device="cpu", compute_type="int8_bfloat16"))
 
 
 @pytest.mark.parametrize("hub", ["refuses", "never answers"])
-def test_without_a_hub_the_lack_is_said_within_bounded_time(hub, tmp_path):
+def test_without_a_hub_the_lack_is_said_within_bounded_time(hub: str, tmp_path: Path) -> None:
     """In a process of its own: the hub's client reads its address once, when it is imported."""
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -75,9 +75,12 @@ def test_without_a_hub_the_lack_is_said_within_bounded_time(hub, tmp_path):
             "except Exception as error: print(type(error).__name__, round(time.monotonic() - started), error)"
         )
         environment = {
-            "PATH": os.environ["PATH"], "HF_HOME": str(tmp_path), "NO_PROXY": "*", "PYTHONPATH": os.getcwd(),
+            "PATH": os.environ["PATH"],
+            "HF_HOME": str(tmp_path),
+            "NO_PROXY": "*",
+            "PYTHONPATH": os.getcwd(),
             "HF_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}",
-        }  # fmt: skip
+        }
         ran = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
         )
@@ -89,7 +92,7 @@ def test_without_a_hub_the_lack_is_said_within_bounded_time(hub, tmp_path):
     assert line.count("\n") == 1
 
 
-def test_a_fetch_goes_on_as_long_as_bytes_come_and_is_given_up_when_they_stop():
+def test_a_fetch_goes_on_as_long_as_bytes_come_and_is_given_up_when_they_stop() -> None:
     arrived, go_on = [0], threading.Event()
 
     def slow() -> str:
@@ -109,7 +112,7 @@ def test_a_fetch_goes_on_as_long_as_bytes_come_and_is_given_up_when_they_stop():
     go_on.set()
 
 
-def test_what_a_fetch_raises_is_raised():
+def test_what_a_fetch_raises_is_raised() -> None:
     def refuse() -> None:
         raise OSError("no route")
 
@@ -117,7 +120,7 @@ def test_what_a_fetch_raises_is_raised():
         watched(refuse, lambda: 0, first=5, stall=5)
 
 
-def test_the_default_model_is_one_that_the_hub_has():
+def test_the_default_model_is_one_that_the_hub_has() -> None:
     from faster_whisper import available_models
 
     assert model.DEFAULT_MODEL in available_models()

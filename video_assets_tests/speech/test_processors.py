@@ -29,10 +29,16 @@ def test_recognition_is_as_good_with_other_instructions(instructions: str, kerne
     if not _offered(instructions):
         pytest.skip(f"this processor has no {instructions}")
     environment = os.environ | {
-        "CT2_FORCE_CPU_ISA": instructions, "OPENBLAS_CORETYPE": kernels, "SPEECH_TEST_THREADS": threads,
-    }  # fmt: skip
+        "CT2_FORCE_CPU_ISA": instructions,
+        "OPENBLAS_CORETYPE": kernels,
+        "SPEECH_TEST_THREADS": threads,
+    }
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", str(TESTS)],
-        env=environment, capture_output=True, text=True, timeout=850, cwd=TESTS.parents[2],
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=850,
+        cwd=TESTS.parents[2],
+    )
     assert ran.returncode == 0, ran.stdout[-3000:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from faster_whisper import vad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video_assets.speech.sound import RATE, VOICE, opened
-from video_assets.speech.voice import FRAME, chances, heard, packed, padded
-from video_assets_tests.speech.conftest import write_wav
+from video_assets.speech.sound import VOICE, opened
+from video_assets.speech.voice import FRAME, RATE, chances, heard, packed, padded
+from video_assets_tests.speech.conftest import Talk, write_wav
 
 LONGEST = 30.0
 runs = st.lists(
@@ -28,7 +29,7 @@ def theirs(samples: np.ndarray) -> list[tuple[int, int]]:
 
 @given(runs, st.integers(1, FRAME))
 @settings(max_examples=200)
-def test_from_the_same_probabilities_come_the_library_s_spans(runs, missing):
+def test_from_the_same_probabilities_come_the_library_s_spans(runs: list[tuple[float, int]], missing: int) -> None:
     given_chances = [chance for chance, count in runs for _ in range(count)] or [0.0]
     total = len(given_chances) * FRAME - missing
     with pytest.MonkeyPatch.context() as patch:
@@ -39,7 +40,7 @@ def test_from_the_same_probabilities_come_the_library_s_spans(runs, missing):
 
 @pytest.mark.parametrize("block", [700, RATE, RATE * 47])
 @pytest.mark.parametrize("pause", [0.0, 0.25, 2.0])
-def test_however_the_sound_comes_its_spans_are_those_of_the_whole(block, pause, talk):
+def test_however_the_sound_comes_its_spans_are_those_of_the_whole(block: int, pause: float, talk: Talk) -> None:
     samples = np.tile(np.concatenate([talk.samples, np.zeros(int(RATE * pause), dtype=np.float32)]), 4)
     for sound in (samples, samples[: len(samples) // FRAME * FRAME], samples[:-70]):
         blocks = (sound[begin : begin + block] for begin in range(0, len(sound), block))
@@ -47,7 +48,7 @@ def test_however_the_sound_comes_its_spans_are_those_of_the_whole(block, pause, 
 
 
 @given(st.lists(st.tuples(st.integers(0, RATE * 9), st.integers(1, int(RATE * LONGEST))), max_size=20))
-def test_stretches_are_as_full_as_the_library_fills_them(pauses_and_sizes):
+def test_stretches_are_as_full_as_the_library_fills_them(pauses_and_sizes: list[tuple[int, int]]) -> None:
     spans, reached = [], 0
     for pause, size in pauses_and_sizes:
         spans.append((reached + pause, reached + pause + size))
@@ -65,7 +66,9 @@ def test_stretches_are_as_full_as_the_library_fills_them(pauses_and_sizes):
 
 
 @pytest.mark.parametrize(("pause", "most"), [(0.4, 240.0), (12.0, 240.0), (12.0, 40.0), (70.0, 40.0)])
-def test_windows_hold_all_that_is_spoken_and_no_long_silence(pause, most, talk, tmp_path):
+def test_windows_hold_all_that_is_spoken_and_no_long_silence(
+    pause: float, most: float, talk: Talk, tmp_path: Path
+) -> None:
     samples = np.tile(np.concatenate([np.zeros(int(RATE * pause), dtype=np.float32), talk.samples]), 5)
     with opened(write_wav(tmp_path / "talks.wav", samples)) as sound:
         windows = list(sound.listening(LONGEST, 2, most))
@@ -86,7 +89,7 @@ def test_windows_hold_all_that_is_spoken_and_no_long_silence(pause, most, talk, 
     assert all(before.end <= after.start + 1e-9 for before, after in pairwise(windows))
 
 
-def test_where_nobody_speaks_there_is_no_window(tmp_path):
+def test_where_nobody_speaks_there_is_no_window(tmp_path: Path) -> None:
     for samples in (np.zeros(0), np.zeros(RATE * 100)):
         with opened(write_wav(tmp_path / "quiet.wav", samples)) as sound:
             assert list(sound.listening(LONGEST, 2, 240.0)) == []

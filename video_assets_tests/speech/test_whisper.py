@@ -8,7 +8,9 @@ now and then a doubtful word is heard otherwise. What is stated here therefore h
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,35 +20,38 @@ from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError
 from video_assets.speech import whisper
-from video_assets.speech.model import SpeechModel, load
-from video_assets.speech.sound import RATE, Window, opened
+from video_assets.speech.model import load
+from video_assets.speech.sound import Window, opened
+from video_assets.speech.transcript import Transcript
 from video_assets.speech.verify import transcript_checks
-from video_assets.speech.whisper import Stretch, is_doubtful, transcribe
+from video_assets.speech.voice import RATE
+from video_assets.speech.whisper import Recognition, Stretch, is_doubtful, transcribe
 from video_assets_tests.benchmarks.speech import TALK
 from video_assets_tests.media.clips import ffmpeg
-from video_assets_tests.speech.conftest import write_wav
+from video_assets_tests.speech.conftest import Talk, write_wav
 from video_assets_tests.speech.measuring import sentences_missed, starts_apart, word_error_rate
 
 A_WORD_OR_TWO = 0.02
 """Of a hundred."""
 
 
-def text(found) -> str:
+def text(found: Transcript) -> str:
     return " ".join(segment.text for segment in found.segments)
 
 
-def spans(found) -> list[tuple[float, float]]:
+def spans(found: Transcript) -> list[tuple[float, float]]:
     return [(segment.start, segment.end) for segment in found.segments]
 
 
-def test_every_sentence_is_heard_where_it_is_said(talk, tiny):
+def test_every_sentence_is_heard_where_it_is_said(talk: Talk, tiny: Recognition) -> None:
     found = transcribe(talk.path, tiny)
     said = [(sentence["start"], sentence["end"]) for sentence in talk.sentences]
     assert word_error_rate(" ".join(sentence["text"] for sentence in talk.sentences), text(found)) <= A_WORD_OR_TWO
     assert sentences_missed(said, spans(found), within=0.15) == []
     for segment in found.segments:
-        assert [word.text for word in segment.words] == segment.text.split()
-        assert segment.start <= segment.words[0].start <= segment.words[-1].end <= segment.end
+        words = segment.words or ()
+        assert [word.text for word in words] == segment.text.split()
+        assert segment.start <= words[0].start <= words[-1].end <= segment.end
     assert (found.language, found.language_probability, found.source) == ("en", 1.0, "whisper")
     assert found.duration_seconds == pytest.approx(len(talk.samples) / RATE, abs=0.001)
     assert 0.7 < found.speech_seconds / found.duration_seconds <= 1
@@ -54,7 +59,9 @@ def test_every_sentence_is_heard_where_it_is_said(talk, tiny):
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.15, 0.4, 0.7, 1.3, 2.0, 3.5, 8.0])
-def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(pause, talk, tiny, tmp_path):
+def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(
+    pause: float, talk: Talk, tiny: Recognition, tmp_path: Path
+) -> None:
     """Talks with pauses between them, heard window by window, against the library given all of it at once."""
     turn = np.concatenate([talk.samples, np.zeros(int(RATE * pause), dtype=np.float32)])
     turns = 5
@@ -75,7 +82,7 @@ def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(pause
     assert their_errors <= 0.06, "the recogniser of the fixtures hears less than it did"
     assert word_error_rate(words, text(ours)) <= their_errors + A_WORD_OR_TWO
     assert word_error_rate(heard_by_it, text(ours)) <= 2 * A_WORD_OR_TWO
-    our_words = [(word.text, word.start) for segment in ours.segments for word in segment.words]
+    our_words = [(word.text, word.start) for segment in ours.segments for word in segment.words or ()]
     their_words = [(word.word.strip(), word.start) for segment in theirs for word in segment.words or ()]
     apart = starts_apart(their_words, our_words)
     assert len(apart) >= 0.97 * len(their_words)
@@ -89,7 +96,9 @@ def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(pause
     assert len(reached) > len(theirs)
 
 
-def test_times_are_where_the_sentences_are_said_over_many_windows(talk, tiny, tmp_path):
+def test_times_are_where_the_sentences_are_said_over_many_windows(
+    talk: Talk, tiny: Recognition, tmp_path: Path
+) -> None:
     turn = np.concatenate([talk.samples, np.zeros(int(RATE * 0.4), dtype=np.float32)])
     said = [
         (sentence["start"] + len(turn) / RATE * number, sentence["end"] + len(turn) / RATE * number)
@@ -101,7 +110,9 @@ def test_times_are_where_the_sentences_are_said_over_many_windows(talk, tiny, tm
     assert len(missed) <= 0.03 * len(said), missed
 
 
-def test_speech_without_a_pause_loses_nothing_where_it_had_to_be_cut(talk, tiny, tmp_path):
+def test_speech_without_a_pause_loses_nothing_where_it_had_to_be_cut(
+    talk: Talk, tiny: Recognition, tmp_path: Path
+) -> None:
     """A talk over and over, so that stretches end within words: heard again in shorter ones, it is whole."""
     seconds, turns = 119.3, 6
     looped = tmp_path / "looped.ogg"
@@ -112,13 +123,13 @@ def test_speech_without_a_pause_loses_nothing_where_it_had_to_be_cut(talk, tiny,
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_how_many_are_recognised_at_once_changes_no_sentence(batch_size, talk, tiny):
+def test_how_many_are_recognised_at_once_changes_no_sentence(batch_size: int, talk: Talk, tiny: Recognition) -> None:
     one, other = transcribe(talk.path, replace(tiny, batch_size=batch_size)), transcribe(talk.path, tiny)
     assert word_error_rate(text(other), text(one)) <= A_WORD_OR_TWO
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "hum"])
-def test_where_nobody_speaks_no_words_are_invented(kind, tiny, tmp_path):
+def test_where_nobody_speaks_no_words_are_invented(kind: str, tiny: Recognition, tmp_path: Path) -> None:
     moments = np.arange(RATE * 8) / RATE
     samples = {
         "silence": np.zeros_like(moments),
@@ -131,12 +142,12 @@ def test_where_nobody_speaks_no_words_are_invented(kind, tiny, tmp_path):
     assert all(check.passed for check in transcript_checks(found, found.duration_seconds, has_audio=True))
 
 
-def test_audio_without_a_single_sample_gives_an_empty_transcript(tiny, tmp_path):
+def test_audio_without_a_single_sample_gives_an_empty_transcript(tiny: Recognition, tmp_path: Path) -> None:
     found = transcribe(write_wav(tmp_path / "none.wav", np.zeros(0)), tiny)
     assert (found.segments, found.duration_seconds) == ((), 0.0)
 
 
-def test_a_model_that_says_one_word_for_ever_is_refused(talk, looping):
+def test_a_model_that_says_one_word_for_ever_is_refused(talk: Talk, looping: Recognition) -> None:
     found = transcribe(talk.path, looping)
     assert found.segments == ()
     assert found.model_info["refused"] == [[0.0, pytest.approx(len(talk.samples) / RATE, abs=0.01)]]
@@ -146,33 +157,34 @@ def test_a_model_that_says_one_word_for_ever_is_refused(talk, looping):
 
 
 def test_a_window_where_the_model_is_stuck_is_heard_again_in_pieces_and_the_rest_is_kept(
-    talk, tiny, looping, tmp_path, monkeypatch
-):
-    """Three talks; in the second the real model is replaced by the looping one until repetitions are forbidden."""
+    talk: Talk, tiny: Recognition, looping: Recognition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three talks; the second is heard by the looping model instead of the real one until repetitions are forbidden.
+    It has a constant added, which nobody hears and by which it is told."""
     monkeypatch.setattr(whisper, "STRETCH_SECONDS", 21.0)
-    pause = np.zeros(RATE * 2, dtype=np.float32)
-    path = write_wav(tmp_path / "three.wav", np.tile(np.concatenate([talk.samples, pause]), 3))
+    constant, pause = 0.002, np.zeros(RATE * 2, dtype=np.float32)
+    turns = [np.concatenate([samples, pause]) for samples in (talk.samples, talk.samples + constant, talk.samples)]
+    path = write_wav(tmp_path / "three.wav", np.concatenate(turns))
     good, stuck = load(tiny.model), load(looping.model)
     forbidden: list[bool] = []
-    at_once, one_by_one = whisper._Heard._at_once, whisper._Heard._one_by_one
+    at_once, one_by_one = BatchedInferencePipeline.transcribe, good.transcribe
 
-    def switched(window: Window, options: dict) -> object:
-        looping_here = 15 < window.start + window.seconds / 2 < 40 and not options
-        if 15 < window.start + window.seconds / 2 < 40:
+    def second_talk(audio: np.ndarray, options: dict[str, Any]) -> bool:
+        is_second = bool(audio.mean() > constant / 2)
+        if is_second:
             forbidden.append("no_repeat_ngram_size" in options)
-        return stuck if looping_here else good
+        return is_second
 
-    def first(self, window, **options):
-        self.recogniser = switched(window, options)
-        return at_once(self, window, **options)
+    def first(pipeline: BatchedInferencePipeline, audio: np.ndarray, **options: Any) -> Any:
+        pipeline.model = stuck if second_talk(audio, options) and not forbidden[-1] else good
+        return at_once(pipeline, audio, **options)
 
-    def second(self, window):
-        self.recogniser = switched(window, {})
-        return one_by_one(self, window)
+    def again(audio: np.ndarray, **options: Any) -> Any:
+        return (stuck.transcribe if second_talk(audio, options) else one_by_one)(audio, **options)
 
     monkeypatch.setattr(whisper, "load", lambda model: good)
-    monkeypatch.setattr(whisper._Heard, "_at_once", first)
-    monkeypatch.setattr(whisper._Heard, "_one_by_one", second)
+    monkeypatch.setattr(BatchedInferencePipeline, "transcribe", first)
+    monkeypatch.setattr(good, "transcribe", again)
     found = transcribe(path, replace(tiny, batch_size=1))
     assert forbidden[:2] == [False, False], "heard, heard again in shorter stretches"
     assert forbidden[-1], "then with repetitions forbidden"
@@ -192,7 +204,7 @@ def test_a_window_where_the_model_is_stuck_is_heard_again_in_pieces_and_the_rest
         (Stretch("", -0.1, 0.0), False),
     ],
 )
-def test_what_the_model_is_unsure_of_or_repeats_is_heard_again(stretch, doubtful):
+def test_what_the_model_is_unsure_of_or_repeats_is_heard_again(stretch: Stretch, doubtful: bool) -> None:
     assert is_doubtful(stretch) is doubtful
 
 
@@ -202,13 +214,13 @@ class _Polyglot:
 
     model = SimpleNamespace(is_multilingual=True)
 
-    def detect_language(self, audio, **options):
+    def detect_language(self, audio: np.ndarray, **_: object) -> tuple[str, float, list[tuple[str, float]]]:
         said = np.count_nonzero(np.abs(audio) > 0.02) / RATE
         answer = {"cy": 0.95, "en": 0.05} if said < 2 else {"en": 0.7, "de": 0.3}
-        return max(answer, key=answer.get), max(answer.values()), list(answer.items())
+        return max(answer, key=answer.__getitem__), max(answer.values()), list(answer.items())
 
 
-def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk, tmp_path):
+def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk: Talk, tmp_path: Path) -> None:
     """The first excerpt, a greeting, is taken for Welsh with more certainty than any other has."""
     samples = np.zeros(RATE * 300, dtype=np.float32)
     samples[RATE * 30 : RATE * 32] = talk.samples[: RATE * 2]
@@ -220,7 +232,7 @@ def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk, tmp_
     assert probability == pytest.approx(0.7 * 80 / 82, abs=0.03)
 
 
-def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk, tmp_path):
+def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk: Talk, tmp_path: Path) -> None:
     with opened(write_wav(tmp_path / "quiet.wav", np.zeros(RATE * 40))) as sound:
         assert whisper.spoken_language(_Polyglot(), sound, "") == (None, None)
         assert whisper.spoken_language(_Polyglot(), sound, "de") == ("de", None)
@@ -233,28 +245,43 @@ def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk
         ("Library libcublas.so.12 is not found or cannot be loaded", "VIDEO_ASSETS_WHISPER_DEVICE"),
     ],
 )
-def test_what_a_gpu_cannot_is_said_with_the_setting_that_helps(said, setting):
-    with pytest.raises(PermanentError, match=setting), whisper._trouble_in_words(SpeechModel("m")):
+def test_what_a_gpu_cannot_is_said_with_the_setting_that_helps(
+    said: str, setting: str, talk: Talk, tiny: Recognition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise RuntimeError(said)
+
+    monkeypatch.setattr(BatchedInferencePipeline, "transcribe", fails)
+    with pytest.raises(PermanentError, match=setting):
+        transcribe(talk.path, tiny)
 
 
 number = st.floats(allow_nan=True, allow_infinity=True)
 
 
 @given(st.lists(st.tuples(number, number, st.text(max_size=20), number, number), max_size=6))
-def test_whatever_times_the_library_gives_segments_are_in_order_and_inside_the_window(raw):
+def test_whatever_times_the_library_gives_segments_are_in_order_and_inside_the_window(
+    raw: list[tuple[float, float, str, float, float]],
+) -> None:
     window = Window(10.0, np.zeros(RATE * 5, dtype=np.float32))
     found = whisper.ours(
         [
             SimpleNamespace(
-                start=start, end=end, text=words, avg_logprob=-0.1, no_speech_prob=0.0, compression_ratio=1.0,
+                start=start,
+                end=end,
+                text=words,
+                avg_logprob=-0.1,
+                no_speech_prob=0.0,
+                compression_ratio=1.0,
                 words=[SimpleNamespace(start=first, end=last, word=words, probability=2.0)],
             )
             for start, end, words, first, last in raw
         ],
         window,
-    )  # fmt: skip
+    )
     starts = [segment.start for segment in found]
     assert starts == sorted(starts)
     assert all(10.0 <= segment.start <= segment.end <= 15.0 for segment in found)
-    assert all(segment.start <= word.start <= word.end <= segment.end for segment in found for word in segment.words)
+    assert all(
+        segment.start <= word.start <= word.end <= segment.end for segment in found for word in segment.words or ()
+    )

@@ -158,9 +158,12 @@ def test_one_of_twelve_threads_wins_every_round(storage: Storage) -> None:
         start = threading.Barrier(12)
 
         def race(
-            number: int, start: threading.Barrier = start, etag: str | None = etag, won: list[tuple[int, str]] = won,
+            number: int,
+            start: threading.Barrier = start,
+            etag: str | None = etag,
+            won: list[tuple[int, str]] = won,
             round_number: int = round_number,
-        ) -> None:  # fmt: skip
+        ) -> None:
             start.wait()
             try:
                 won.append((number, storage.put_if("p", f"{round_number}/{number}".encode(), etag)))
@@ -240,7 +243,7 @@ def test_writers_are_not_disturbed_by_deletes_next_door(storage: Storage, backen
     def put_and_delete(name: str) -> None:
         try:
             for number in range(60 if backend == "local" else 30):
-                again(lambda number=number: storage.put_bytes(f"v/1/{name}/{number}", b"x"))
+                again(partial(storage.put_bytes, f"v/1/{name}/{number}", b"x"))
                 again(lambda: storage.put_file(f"v/1/{name}/file", file))
                 storage.delete_prefix(f"v/1/{name}/")
                 list(storage.list("v/"))
@@ -257,9 +260,22 @@ def test_writers_are_not_disturbed_by_deletes_next_door(storage: Storage, backen
 
 
 HOSTILE_KEYS = [
-    "", "/", "/etc/passwd", "..", "../up", "a/../../up", "a/..", "./a", "a/./b", "a//b", "a/", "a\0b", ".hidden",
-    "a/.tmp-1", ".locks/00",
-]  # fmt: skip
+    "",
+    "/",
+    "/etc/passwd",
+    "..",
+    "../up",
+    "a/../../up",
+    "a/..",
+    "./a",
+    "a/./b",
+    "a//b",
+    "a/",
+    "a\0b",
+    ".hidden",
+    "a/.tmp-1",
+    ".locks/00",
+]
 
 
 @pytest.mark.parametrize("key", HOSTILE_KEYS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -139,7 +141,7 @@ def test_a_full_disk_is_said_in_a_line_and_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     storage.put_bytes("o", b"bytes")
-    monkeypatch.setattr(s3_module.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(Full, match=r"the disk is full: .*No space left on device"):
         storage.fetch("o", tmp_path)
     assert parts_below(tmp_path) == []
@@ -268,7 +270,7 @@ def calls(storage: S3Storage, folder: Path) -> list[Callable[[], object]]:
         lambda: list(storage.folders("o/")),
         lambda: storage.delete("o"),
         lambda: storage.delete_prefix(""),
-        lambda: storage.clear_unfinished(s3_module.datetime.now()),
+        lambda: storage.clear_unfinished(datetime.now()),
     ]
 
 
@@ -365,10 +367,17 @@ def test_refusals_are_final_and_one_line(
 @pytest.mark.parametrize(
     "url",
     [
-        "s3://", "s3:///prefix", "s3://A_B/prefix", "s3://key:hidden-word@bucket/prefix", "s3://bucket/a//b",
-        "s3://bucket/../b", "s3://bucket/.hidden", "s3://bucket/p?secret=hidden-word", "s3://bucket/p#f",
+        "s3://",
+        "s3:///prefix",
+        "s3://A_B/prefix",
+        "s3://key:hidden-word@bucket/prefix",
+        "s3://bucket/a//b",
+        "s3://bucket/../b",
+        "s3://bucket/.hidden",
+        "s3://bucket/p?secret=hidden-word",
+        "s3://bucket/p#f",
     ],
-)  # fmt: skip
+)
 def test_urls_that_name_no_bucket_are_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(PermanentError, match="VIDEO_ASSETS_STORAGE_URL") as error:
         open_storage(url)

@@ -52,7 +52,7 @@ def growth_mb(endpoint: str, bucket: str, size: int, folder: Path, *, back: bool
     words = [endpoint, bucket, str(size), str(folder), "back" if back else "up"]
     moved = subprocess.run([sys.executable, "-c", MOVER, *words], capture_output=True, text=True, timeout=850)
     assert moved.returncode == 0, moved.stderr[-2000:]
-    before, peak = json.loads(moved.stdout)
+    before, peak = map(float, json.loads(moved.stdout))
     print(f"{size // MB} MB moved: {before / MB:.0f} MB before, at most {peak / MB:.0f} MB while it went")
     return (peak - before) / MB
 
@@ -77,9 +77,10 @@ def swallowing(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             self.swallow()
             begun = self.path.endswith("?uploads")
             self.answer(
-                b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>" if begun
+                b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+                if begun
                 else b"<CompleteMultipartUploadResult><ETag>all</ETag></CompleteMultipartUploadResult>"
-            )  # fmt: skip
+            )
 
         def do_PUT(self) -> None:
             self.answer(b"", ETag=f'"{self.swallow()}"')

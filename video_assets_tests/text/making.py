@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from video_assets.artifacts.answers import Answers
 from video_assets.storage.local import LocalStorage
-from video_assets.text.asking import Asker
-from video_assets.text.budget import Budget, Ceiling, Prices
-from video_assets.text.chat import Server
-from video_assets.text.llm import LanguageModel
-from video_assets.text.pace import Pace
+from video_assets.text.llm.asking import Asker
+from video_assets.text.llm.budget import Budget, Ceiling, Prices
+from video_assets.text.llm.language_model import LanguageModel
+from video_assets.text.llm.pace import Pace
+from video_assets.text.llm.server import Server
 from video_assets_tests.text.standin import StandIn
 
 KEY = "sk-not-to-be-seen-4711"
@@ -88,7 +88,12 @@ class _Leaping:
 
 
 def asker(
-    standin: StandIn, folder: Path, *, video_id: int = 1, prices: Prices = PRICES,
-    ceiling: Ceiling = NO_CEILING, **changes: Any,
-) -> Asker:  # fmt: skip
+    standin: StandIn,
+    folder: Path,
+    *,
+    video_id: int = 1,
+    prices: Prices = PRICES,
+    ceiling: Ceiling = NO_CEILING,
+    **changes: Any,
+) -> Asker:
     return Asker(model(standin, **changes), Answers(LocalStorage(folder)), video_id, Budget(prices, ceiling))

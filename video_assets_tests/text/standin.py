@@ -240,11 +240,16 @@ class StandIn:
             self.asked += asked
             self.tokens += asked + len(reaction.content or "") // 4
         used = {"prompt_tokens": asked, "completion_tokens": len(reaction.content or "") // 4}
-        return json.dumps({
-            "id": f"chatcmpl-{call.number}", "object": "chat.completion", "created": 0, "model": call.body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": reaction.finish_reason}],
-            **({"usage": {**used, "total_tokens": sum(used.values())}} if reaction.usage else {}),
-        }).encode()  # fmt: skip
+        return json.dumps(
+            {
+                "id": f"chatcmpl-{call.number}",
+                "object": "chat.completion",
+                "created": 0,
+                "model": call.body["model"],
+                "choices": [{"index": 0, "message": message, "finish_reason": reaction.finish_reason}],
+                **({"usage": {**used, "total_tokens": sum(used.values())}} if reaction.usage else {}),
+            }
+        ).encode()
 
 
 def _gone(connection: socket.socket) -> bool:

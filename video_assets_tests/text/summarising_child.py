@@ -9,11 +9,11 @@ from pydantic import SecretStr
 
 from video_assets.artifacts.answers import Answers
 from video_assets.storage.local import LocalStorage
-from video_assets.text.asking import Asker
-from video_assets.text.budget import Budget, Ceiling, Prices
-from video_assets.text.chat import Server
-from video_assets.text.llm import LanguageModel
-from video_assets.text.mapreduce import summarize
+from video_assets.text.llm.asking import Asker
+from video_assets.text.llm.budget import Budget, Ceiling, Prices
+from video_assets.text.llm.language_model import LanguageModel
+from video_assets.text.llm.mapreduce import summarize
+from video_assets.text.llm.server import Server
 from video_assets_tests.text.making import lecture
 
 if __name__ == "__main__":

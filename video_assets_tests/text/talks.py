@@ -8,18 +8,40 @@ from dataclasses import dataclass
 
 SLOTS = {
     "num": "two three four five six seven eight nine ten",
-    "sea": "boats herons sailors ropes", "stay": "wait rest stand", "prep": "near under behind beside",
-    "place": "harbour lighthouse bridge", "food": "flour sugar yeast butter salt", "temp": "warm cold",
-    "wet": "water milk", "unit": "minutes hours", "tool": "chisel plane hammer saw", "stuff": "oak stone pine",
-    "shop": "bench table wall", "adj": "old new small",
-    "planet": "Mars Jupiter Saturn Venus", "scope": "telescope lens mirror", "sky": "stars galaxies comets moons",
-    "plant": "tomatoes roses beans lettuce", "soil": "compost soil mulch", "pest": "slugs aphids snails",
-    "part": "chain brake wheel pedal", "ride": "bicycle bike", "road": "hill road trail",
-    "organ": "heart lungs liver kidneys", "staff": "nurse doctor surgeon", "drug": "medicine vaccine tablets",
-    "tune": "melody chord rhythm", "play": "violin piano guitar flute", "hall": "orchestra concert choir",
-    "law": "court judge jury", "paper": "contract verdict evidence", "side": "lawyer witness client",
-    "code": "function variable loop", "bug": "error crash exception", "box": "server database computer",
-}  # fmt: skip
+    "sea": "boats herons sailors ropes",
+    "stay": "wait rest stand",
+    "prep": "near under behind beside",
+    "place": "harbour lighthouse bridge",
+    "food": "flour sugar yeast butter salt",
+    "temp": "warm cold",
+    "wet": "water milk",
+    "unit": "minutes hours",
+    "tool": "chisel plane hammer saw",
+    "stuff": "oak stone pine",
+    "shop": "bench table wall",
+    "adj": "old new small",
+    "planet": "Mars Jupiter Saturn Venus",
+    "scope": "telescope lens mirror",
+    "sky": "stars galaxies comets moons",
+    "plant": "tomatoes roses beans lettuce",
+    "soil": "compost soil mulch",
+    "pest": "slugs aphids snails",
+    "part": "chain brake wheel pedal",
+    "ride": "bicycle bike",
+    "road": "hill road trail",
+    "organ": "heart lungs liver kidneys",
+    "staff": "nurse doctor surgeon",
+    "drug": "medicine vaccine tablets",
+    "tune": "melody chord rhythm",
+    "play": "violin piano guitar flute",
+    "hall": "orchestra concert choir",
+    "law": "court judge jury",
+    "paper": "contract verdict evidence",
+    "side": "lawyer witness client",
+    "code": "function variable loop",
+    "bug": "error crash exception",
+    "box": "server database computer",
+}
 TOPICS = {
     "harbour": """
         the {sea} {stay} {prep} the {place}|{num} {sea} leave the harbour at dawn|the tide rises at {num}
@@ -70,9 +92,14 @@ TOPICS = {
         the program keeps every {code} in memory until the {box} restarts""",
 }
 FILLERS = (
-    "Now we look at something else.", "That is all there is to it.", "Let me show you.", "As you can see, it works.",
-    "This is important.", "I will come back to that later.", "So far so good.",
-)  # fmt: skip
+    "Now we look at something else.",
+    "That is all there is to it.",
+    "Let me show you.",
+    "As you can see, it works.",
+    "This is important.",
+    "I will come back to that later.",
+    "So far so good.",
+)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.text.asking import Unusable, parsed, strict_schema, usable
-from video_assets.text.budget import Budget, Ceiling, Prices
-from video_assets.text.chat import Reply
-from video_assets.text.chunking import chunks
-from video_assets.text.prompts import Draft, Notes, map_prompt
+from video_assets.text.llm.asking import Unusable, parsed, strict_schema, usable
+from video_assets.text.llm.budget import Budget, Ceiling, Prices
+from video_assets.text.llm.chunking import chunks
+from video_assets.text.llm.prompts import Draft, Notes, map_prompt
+from video_assets.text.llm.server import Reply
 from video_assets_tests.text.making import asker
 from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest
 

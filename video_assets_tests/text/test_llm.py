@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.text.chat import OPENAI_URL, Reply, Server, request
-from video_assets.text.llm import MOST_BYTES, TRIES, TimedOut, understood
+from video_assets.model_server.address import OPENAI_URL
+from video_assets.model_server.connection import TimedOut
+from video_assets.text.llm.language_model import MOST_BYTES, POLICY, understood
+from video_assets.text.llm.server import Reply, Server, request
 from video_assets_tests.text.making import KEY, model
 from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
 
@@ -89,7 +91,7 @@ def test_a_server_that_stays_busy_is_a_transient_error_that_says_how_long() -> N
     with answering(lambda call: busy) as standin, pytest.raises(TransientError, match="asks for fewer calls") as caught:
         ask(standin)
     assert caught.value.retry_after == 3
-    assert len(standin.calls) == TRIES
+    assert len(standin.calls) == POLICY.tries
 
 
 def test_a_long_pause_is_left_to_whoever_tries_the_stage_again() -> None:
@@ -103,16 +105,22 @@ def test_a_long_pause_is_left_to_whoever_tries_the_stage_again() -> None:
 @pytest.mark.parametrize(
     "reaction",
     [
-        Reaction(reset=True), Reaction(raw=b""), Reaction(raw=b'{"choices": ['), Reaction(raw=b'{"choices": []}'),
-        Reaction(raw=b"<html>log in</html>", headers={"Content-Type": "text/html"}), Reaction(raw=b"[" * 50_000),
-        Reaction(raw=b'{"choices": [{"message": "hello"}]}'), Reaction(raw=b"\xff\xfe"), Reaction(raw=b"null"),
+        Reaction(reset=True),
+        Reaction(raw=b""),
+        Reaction(raw=b'{"choices": ['),
+        Reaction(raw=b'{"choices": []}'),
+        Reaction(raw=b"<html>log in</html>", headers={"Content-Type": "text/html"}),
+        Reaction(raw=b"[" * 50_000),
+        Reaction(raw=b'{"choices": [{"message": "hello"}]}'),
+        Reaction(raw=b"\xff\xfe"),
+        Reaction(raw=b"null"),
     ],
     ids=["reset", "nothing", "half", "no choice", "page", "deep", "no message", "no text", "null"],
-)  # fmt: skip
+)
 def test_what_is_no_completion_is_asked_for_again_then_transient(reaction: Reaction) -> None:
     with answering(lambda call: reaction) as standin, pytest.raises(TransientError) as caught:
         ask(standin)
-    assert len(standin.calls) == TRIES
+    assert len(standin.calls) == POLICY.tries
     assert "\n" not in str(caught.value)
     with answering(lambda call: honest(call) if call.number else reaction) as standin:
         assert ask(standin).content
@@ -180,11 +188,16 @@ def test_openai_and_others_are_spoken_to_in_their_own_words() -> None:
     assert "response_format" not in request(Server("m", "http://host/v1", json_mode="prompt"), messages, 200, {})
 
 
-@given(st.binary(max_size=200) | st.recursive(
-    st.none() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2)
-    | st.dictionaries(st.sampled_from(["choices", "message", "content", "usage", "model"]), inner, max_size=3),
-).map(lambda value: json.dumps(value).encode()))  # fmt: skip
+@given(
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(st.sampled_from(["choices", "message", "content", "usage", "model"]), inner, max_size=3)
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+)
 def test_any_body_at_all_is_a_reply_or_a_transient_error(body: bytes) -> None:
     with suppress(TransientError):
         assert isinstance(understood(body), Reply)

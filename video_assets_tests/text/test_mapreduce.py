@@ -9,18 +9,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.text import extractive
-from video_assets.text.budget import Ceiling, Prices
-from video_assets.text.chunking import CHUNK_TOKENS, chunks
-from video_assets.text.mapreduce import summarize
-from video_assets.text.plan import plan
-from video_assets.text.prompts import NOTE_TOKENS
+from video_assets.text.extractive import summarizer
+from video_assets.text.llm.budget import Ceiling, Prices
+from video_assets.text.llm.chunking import CHUNK_TOKENS, chunks
+from video_assets.text.llm.mapreduce import summarize
+from video_assets.text.llm.plan import plan
+from video_assets.text.llm.prompts import NOTE_TOKENS
+from video_assets.text.llm.tokens import count_tokens
 from video_assets.text.sentences import sentences
-from video_assets.text.tokens import count_tokens
 from video_assets.text.verify import summary_checks
 from video_assets_tests.text.making import GROUNDING, Said, asker, lecture, said
 from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest, picked, reported
@@ -49,11 +50,9 @@ def test_the_plan_merges_every_note_once_in_order_in_fives_past_ten(count: int) 
     assert (made.levels == ()) == (count <= 10)
 
 
-@pytest.mark.parametrize(
-    ("count", "calls", "depth"), [(0, 0, 0), (1, 2, 1), (10, 11, 1), (11, 14, 2), (40, 49, 2), (60, 76, 3)]
-)
-def test_how_many_calls_a_plan_has_and_how_deep_it_is(count: int, calls: int, depth: int) -> None:
-    assert (plan(count).calls, plan(count).depth) == (calls, depth)
+@pytest.mark.parametrize(("count", "calls"), [(0, 0), (1, 2), (10, 11), (11, 14), (40, 49), (60, 76)])
+def test_how_many_calls_a_plan_has(count: int, calls: int) -> None:
+    assert plan(count).calls == calls
 
 
 def test_a_talk_becomes_four_to_six_grounded_sentences_with_chapters_and_tags(tmp_path: Path) -> None:
@@ -64,7 +63,7 @@ def test_a_talk_becomes_four_to_six_grounded_sentences_with_chapters_and_tags(tm
         found = summarize(spoken, asking, on_progress=progress.append)
     assert 4 <= len(found.sentences) <= 6
     assert all(check.passed for check in summary_checks(found, spoken, spoken.duration))
-    base = extractive.summarize(spoken)
+    base = summarizer.summarize(spoken)
     assert (found.chapters, found.tags) == (base.chapters, base.tags)
     assert found.text == " ".join(each.text for each in found.sentences) != base.text
     assert found.model_info["model"] == "stand-in"
@@ -173,14 +172,14 @@ def lying(inventions: list[str], *, honest_ones: int) -> Callable[[Call], Reacti
     return behave
 
 
-def repeated(each: dict) -> Said:
+def repeated(each: dict[str, Any]) -> Said:
     return said(*each["said"], language=each["language"])
 
 
 @pytest.mark.parametrize("each", GROUNDING, ids=lambda each: each["name"])
-def test_everything_invented_is_caught_and_everything_honest_kept(each: dict, tmp_path: Path) -> None:
+def test_everything_invented_is_caught_and_everything_honest_kept(each: dict[str, Any], tmp_path: Path) -> None:
     spoken = repeated(each)
-    known = {extractive.finished(text) for text in each["invented"]}
+    known = {summarizer.finished(text) for text in each["invented"]}
     # Four, and no more: any invention that passed would find a place among the six.
     with StandIn(lying(each["invented"], honest_ones=4)).running() as standin:
         found = summarize(spoken, asker(standin, tmp_path))
@@ -261,7 +260,7 @@ def test_a_short_transcript_and_none_need_no_model(tmp_path: Path) -> None:
             said("Only one sentence."),
             said("Hello there.", "Boats leave.", "Bye."),
         ):
-            assert summarize(spoken, asker(standin, tmp_path)) == extractive.summarize(spoken)
+            assert summarize(spoken, asker(standin, tmp_path)) == summarizer.summarize(spoken)
     assert standin.calls == []
 
 

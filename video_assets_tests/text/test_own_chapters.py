@@ -20,8 +20,9 @@ def heading(start: float, end: float, title: str = "") -> SimpleNamespace:
 def test_the_file_s_own_are_taken_and_it_is_said_from_where() -> None:
     summary = with_own_chapters(FOUND, [heading(0, 20, "The harbour"), heading(20, 60, "Bread")], 60)
     assert [(each.start, each.end, each.title) for each in summary.chapters] == [
-        (0, 20, "The harbour"), (20, 60, "Bread"),
-    ]  # fmt: skip
+        (0, 20, "The harbour"),
+        (20, 60, "Bread"),
+    ]
     assert summary.model_info == {"version": "1", "chapters_from": "the file"}
     assert summary.text == FOUND.text
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError
-from video_assets.text.llm import LanguageModel
-from video_assets.text.mapreduce import summarize
-from video_assets.text.pace import MARGIN, Pace, Rate, earliest
+from video_assets.text.llm.language_model import LanguageModel
+from video_assets.text.llm.mapreduce import summarize
+from video_assets.text.llm.pace import MARGIN, Pace, Rate, earliest
 from video_assets_tests.text.making import asker, lecture
 from video_assets_tests.text.standin import StandIn
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError
-from video_assets.text.asking import Asker
-from video_assets.text.chunking import chunks
-from video_assets.text.mapreduce import summarize
-from video_assets.text.prompts import Point, final_prompt, map_prompt, reduce_prompt, repair
-from video_assets.text.quarantine import quarantined, speaks_to_machine
+from video_assets.text.llm.asking import Asker
+from video_assets.text.llm.chunking import chunks
+from video_assets.text.llm.mapreduce import summarize
+from video_assets.text.llm.prompt_injection import quarantined, speaks_to_machine
+from video_assets.text.llm.prompts import Point, final_prompt, map_prompt, reduce_prompt, repair
 from video_assets_tests.text.making import GROUNDING, Said, asker, said
 from video_assets_tests.text.standin import Call, Reaction, StandIn, answer, honest
 from video_assets_tests.text.talks import talk
@@ -86,7 +87,7 @@ def test_a_repair_asks_the_same_and_says_what_was_wrong() -> None:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda each: each["name"])
-def test_an_obedient_model_is_not_made_to_obey(attempt: dict, tmp_path: Path) -> None:
+def test_an_obedient_model_is_not_made_to_obey(attempt: dict[str, Any], tmp_path: Path) -> None:
     """The stand-in does whatever it finds in what it is shown: it must not be shown it, or its answer must not pass."""
     before, after = list(talk(4).segments), list(talk(9).segments)
     texts = [each.text for each in before] + attempt["said"] + [each.text for each in after]

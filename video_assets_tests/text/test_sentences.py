@@ -32,7 +32,7 @@ def texts(*segments: str, **times: float) -> list[str]:
     return [sentence.text for sentence in sentences(said(*segments, **times))]
 
 
-def test_sentences_run_across_captions_and_carry_their_times():
+def test_sentences_run_across_captions_and_carry_their_times() -> None:
     found = sentences(said("The tide rises at", "seven. Boats leave the", "harbour."))
     assert [each.text for each in found] == ["The tide rises at seven.", "Boats leave the harbour."]
     assert found[0].start == 0.0
@@ -55,7 +55,7 @@ def test_sentences_run_across_captions_and_carry_their_times():
         "1. Mix the flour.",
     ],
 )
-def test_points_that_end_no_sentence(whole):
+def test_points_that_end_no_sentence(whole: str) -> None:
     assert texts(whole) == [whole]
 
 
@@ -74,33 +74,33 @@ def test_points_that_end_no_sentence(whole):
         ["ما هذا؟", "هذا كتاب."],
     ],
 )
-def test_points_that_do_end_sentences(parts):
+def test_points_that_do_end_sentences(parts: list[str]) -> None:
     joint = "" if parts[0][-1] == "。" else " "
     assert texts(joint.join(parts)) == parts
 
 
-def test_text_in_lower_case_is_still_cut_at_points():
+def test_text_in_lower_case_is_still_cut_at_points() -> None:
     parts = ["so we begin.", "then we mix it.", "mr. smith helps."]
     assert texts(" ".join(parts)) == parts
 
 
-def test_sounds_and_music_are_no_sentences():
+def test_sounds_and_music_are_no_sentences() -> None:
     assert texts("[Music]", "(applause)", "♪ la la la ♪", "We begin.", "***", "[door slams]") == ["We begin."]
     assert texts("[laughs] It is (as they say) a long", "story. [sighs]") == ["It is (as they say) a long story."]
     assert texts("[one] well [two]", "♪ sung ♪ and said.") == ["well and said."]
 
 
-def test_a_long_silence_ends_a_sentence():
+def test_a_long_silence_ends_a_sentence() -> None:
     assert texts("and so", "we begin", pause=3.0) == ["and so", "we begin"]
 
 
-def test_captions_without_punctuation_are_cut_into_pieces_of_some_length():
+def test_captions_without_punctuation_are_cut_into_pieces_of_some_length() -> None:
     found = texts(*["so we put the dough into the oven and we wait"] * 30)
     assert all(12 <= len(text.split()) <= LONGEST_WORDS for text in found)
     assert sum(len(text.split()) for text in found) == 30 * 11
 
 
-def test_nothing_said_gives_no_sentences():
+def test_nothing_said_gives_no_sentences() -> None:
     assert texts() == []
     assert texts("...", "[Music]") == []
 
@@ -110,7 +110,7 @@ words = st.lists(st.sampled_from(TOKENS.split()), max_size=90)
 
 
 @given(st.lists(words.map(" ".join).filter(lambda text: any(each.isalnum() for each in text)), max_size=8))
-def test_every_word_is_in_one_sentence_in_order(segments):
+def test_every_word_is_in_one_sentence_in_order(segments: list[str]) -> None:
     found = sentences(said(*segments))
     spoken = [each.text for each in speech(said(*segments).segments)]
     assert "".join("".join(each.text.split()) for each in found) == "".join("".join(text.split()) for text in spoken)

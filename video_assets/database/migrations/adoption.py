@@ -71,10 +71,18 @@ class Maker:
             _order_outbox(self.connection)
 
 
-_OURS_AND_THEIRS = frozenset({
-    "videos", "video_transcripts", "video_summaries", "video_variants", "outbox_events", "processed_messages",
-    "upload_metadata", "users",
-})  # fmt: skip
+_OURS_AND_THEIRS = frozenset(
+    {
+        "videos",
+        "video_transcripts",
+        "video_summaries",
+        "video_variants",
+        "outbox_events",
+        "processed_messages",
+        "upload_metadata",
+        "users",
+    }
+)
 
 
 def make_adopted_table() -> None:
@@ -93,12 +101,15 @@ def make_adopted_table() -> None:
 
 def _note_adopted(connection: Connection) -> None:
     make_adopted_table()
-    connection.execute(text(
-        f"INSERT INTO {ADOPTED} (video_id, status, processed_at, updated_at)"
-        " SELECT id, coalesce(lower(status::text), 'pending'),"
-        "  CASE WHEN lower(status::text) = 'ready' THEN coalesce(processed_at, updated_at, created_at) END, updated_at"
-        " FROM videos"
-    ))  # fmt: skip
+    connection.execute(
+        text(
+            f"INSERT INTO {ADOPTED} (video_id, status, processed_at, updated_at)"
+            " SELECT id, coalesce(lower(status::text), 'pending'),"
+            "  CASE WHEN lower(status::text) = 'ready' THEN coalesce(processed_at, updated_at, created_at) END,"
+            "  updated_at"
+            " FROM videos"
+        )
+    )
 
 
 def _settle_statuses(connection: Connection) -> None:
@@ -115,9 +126,9 @@ def _settle_statuses(connection: Connection) -> None:
         ),
         {"known": list(KNOWN)},
     )
-    connection.execute(text(
-        "UPDATE videos SET processed_at = coalesce(processed_at, updated_at, created_at) WHERE status = 'ready'"
-    ))  # fmt: skip
+    connection.execute(
+        text("UPDATE videos SET processed_at = coalesce(processed_at, updated_at, created_at) WHERE status = 'ready'")
+    )
 
 
 def _complete(connection: Connection, name: str, wanted: Sequence[sa.Column[Any]]) -> None:
@@ -240,8 +251,10 @@ def _go_on_counting(connection: Connection, name: str) -> None:
 
 def _order_outbox(connection: Connection) -> None:
     """A place in the order for every message, the oldest first. One about no video stands under 0."""
-    connection.execute(text(
-        "INSERT INTO outbox_order (event_id, video_id)"
-        " SELECT id, CASE WHEN payload->>'videoId' ~ '^[0-9]{1,9}$' THEN (payload->>'videoId')::int ELSE 0 END"
-        " FROM outbox_events ORDER BY created_at, id"
-    ))  # fmt: skip
+    connection.execute(
+        text(
+            "INSERT INTO outbox_order (event_id, video_id)"
+            " SELECT id, CASE WHEN payload->>'videoId' ~ '^[0-9]{1,9}$' THEN (payload->>'videoId')::int ELSE 0 END"
+            " FROM outbox_events ORDER BY created_at, id"
+        )
+    )

@@ -8,8 +8,10 @@ from video_assets.database.migrations import VERSION_TABLE
 from video_assets.database.models import Base
 
 context.configure(
-    connection=context.config.attributes["connection"], target_metadata=Base.metadata, transactional_ddl=True,
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    transactional_ddl=True,
     version_table=VERSION_TABLE,
-)  # fmt: skip
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,1 +1,1 @@
-"""The assets: one module each, and the recipes by which both they and the bulk re-make are made."""
+"""The assets: one module each. How an artifact is made stands in `recipes`."""

@@ -1,133 +1,25 @@
 """transcripts: what is said, when."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from functools import partial
-from pathlib import Path
-from typing import Any
-
 import dagster as dg
 
-from video_assets.artifacts import Artifact, Manifest
-from video_assets.artifacts.captions import Captions, current_captions
-from video_assets.defs.assets.uploads import SOURCE
-from video_assets.defs.describe import clock, markdown, plain
-from video_assets.defs.making import Events, Recipe, produce
+from video_assets.artifacts import Manifest
+from video_assets.defs.materialize import Events, checks_of, materialize
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import Platform
-from video_assets.media import audio, subtitles
-from video_assets.media.probe import Probe
-from video_assets.settings import Settings
-from video_assets.speech import captions as caption_files
-from video_assets.speech import remote, transcript, verify, whisper
-from video_assets.speech.choose import CAPTIONS, EMBEDDED, OPENAI, WHISPER, choose
-from video_assets.speech.endpoint import OPENAI_URL, Endpoint
-from video_assets.speech.language import code_of
-from video_assets.speech.model import DEFAULT_MODEL, SpeechModel
-from video_assets.speech.transcript import Heading, Transcript
-from video_assets.speech.whisper import Recognition
+from video_assets.recipes import RECIPES
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
-CODE_VERSION = f"{transcript.VERSION}/{caption_files.VERSION}/{whisper.VERSION}/{remote.VERSION}"
-JSON, VTT, TEXT = "transcript.json", "transcript.vtt", "transcript.txt"
+STAGE = Stage.TRANSCRIPTS
 
 
 @dg.asset(
-    partitions_def=videos, group_name="words", kinds={"whisper"}, owners=["team:words"], code_version=CODE_VERSION,
-    check_specs=[dg.AssetCheckSpec(name, asset=Stage.TRANSCRIPTS.value, blocking=True) for name in verify.CHECKS],
-)  # fmt: skip
-def transcripts(context: dg.AssetExecutionContext, uploads: Manifest, platform: dg.ResourceParam[Platform]) -> Events:
+    partitions_def=videos,
+    group_name="words",
+    kinds={"whisper"},
+    owners=["team:words"],
+    code_version=RECIPES[STAGE].version,
+    check_specs=checks_of(STAGE),
+)
+def transcripts(context: dg.AssetExecutionContext, uploads: Manifest, systems: dg.ResourceParam[Systems]) -> Events:
     """Segments with their times, from captions or by recognition, as JSON, WebVTT and text."""
-    yield from produce(context, platform, Stage.TRANSCRIPTS, lambda video_id: recipe(platform, video_id, uploads))
-
-
-def recipe(platform: Platform, video_id: int, uploads: Manifest) -> Recipe:
-    """Captions are an input of their own: correcting them re-makes the words and no video byte."""
-    settings, probe = platform.settings, Probe.from_facts(uploads.facts)
-    captions = current_captions(platform.storage, video_id)
-    how = choose(
-        settings.transcriber, captions=captions is not None, embedded=subtitles.has_text_track(probe),
-        model_set=bool(settings.whisper_model), key_set=bool(settings.openai_api_key.get_secret_value()),
-        has_audio=bool(probe.audio),
-    )  # fmt: skip
-    inputs = {Stage.UPLOADS.value: uploads.content_hash} | ({"captions": captions.sha256} if captions else {})
-
-    def make(artifact: Artifact) -> None:
-        source = artifact.fetch(uploads, SOURCE)
-        headings = tuple(Heading(**asdict(chapter)) for chapter in probe.chapters)
-        found = _transcribe(how, artifact, probe, source, captions, platform)
-        found = found.model_copy(update={"headings": headings or None})
-        for name, data, content_type in (
-            (JSON, transcript.to_json(found), "application/json"),
-            (VTT, transcript.to_vtt(found).encode(), "text/vtt"),
-            (TEXT, transcript.to_text(found).encode(), "text/plain; charset=utf-8"),
-        ):
-            (artifact.folder / name).write_bytes(data)
-            artifact.add(artifact.folder / name, content_type)
-        artifact.facts.update(
-            language=found.language, source=found.source, segments=len(found.segments), opening=_opening(found),
-            duration_seconds=found.duration_seconds, speech_seconds=found.speech_seconds, model_info=found.model_info,
-        )  # fmt: skip
-        artifact.verify(verify.transcript_checks(found, probe.duration, bool(probe.audio)))
-
-    return Recipe(inputs, {"source": how} | _params(how, settings), CODE_VERSION, make, _describe)
-
-
-def _params(how: str, settings: Settings) -> dict[str, Any]:
-    """The settings that decide what is understood; on what machine it is, does not."""
-    if how == WHISPER:
-        return {
-            "model": settings.whisper_model or DEFAULT_MODEL, "compute_type": settings.whisper_compute_type,
-            "language": settings.whisper_language, "batch_size": settings.whisper_batch_size,
-        }  # fmt: skip
-    if how == OPENAI:
-        where = _endpoint(settings)
-        return {"model": where.model, "server": where.base_url, "language": where.language}
-    return {}
-
-
-def _transcribe(
-    how: str, artifact: Artifact, probe: Probe, source: Path, captions: Captions | None, platform: Platform
-) -> Transcript:
-    if how == CAPTIONS and captions:
-        data = artifact.storage.get_bytes(captions.key)
-        return caption_files.read_captions(data, captions.name, probe.duration)
-    if how == EMBEDDED and (track := subtitles.extract_text_track(source, probe, artifact.folder)):
-        found = caption_files.read_captions(track.read_bytes(), track.name, probe.duration, source=EMBEDDED)
-        best = subtitles.best_text_track(probe)
-        return found.model_copy(update={"language": found.language or (code_of(best.language) if best else None)})
-    if how == WHISPER and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
-        return whisper.transcribe(speech, _recognition(platform.settings), on_progress=artifact.progress)
-    if how == OPENAI and (speech := audio.extract_speech_audio(source, probe, artifact.folder)):
-        once = partial(platform.answers.once, artifact.video_id)
-        return remote.transcribe(speech, _endpoint(platform.settings), once, on_progress=artifact.progress)
-    return transcript.empty(probe.duration)
-
-
-def _recognition(settings: Settings) -> Recognition:
-    model = SpeechModel(
-        settings.whisper_model or DEFAULT_MODEL, settings.whisper_device, settings.whisper_compute_type,
-        settings.speech_threads,
-    )  # fmt: skip
-    return Recognition(model, settings.whisper_language, settings.whisper_batch_size)
-
-
-def _endpoint(settings: Settings) -> Endpoint:
-    return Endpoint(
-        settings.transcription_model, settings.openai_base_url or OPENAI_URL, settings.openai_api_key,
-        settings.whisper_language, settings.transcription_max_bytes,
-    )  # fmt: skip
-
-
-def _opening(found: Transcript) -> str:
-    return " ".join(segment.text for segment in found.segments[:3])[:300]
-
-
-def _describe(manifest: Manifest) -> Mapping[str, Any]:
-    facts = manifest.facts
-    return {
-        "language": facts["language"] or "unknown",
-        "source": facts["source"],
-        "speech": f"{clock(facts['speech_seconds'])} of {clock(facts['duration_seconds'])}",
-        "opening": markdown("> " + plain(facts["opening"] or "(no speech)")),
-    }
+    yield from materialize(context, systems, STAGE, uploads)

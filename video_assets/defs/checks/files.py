@@ -1,4 +1,4 @@
-"""Files there and unaltered: of a sample of videos, every byte of every artefact."""
+"""Files there and unaltered: of a sample of videos, every byte of every artifact."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,11 +7,11 @@ import dagster as dg
 
 from video_assets.artifacts import current
 from video_assets.artifacts.audit import ALTERED, damaged_files
-from video_assets.database import reading
 from video_assets.defs.checks.standing import standing_check
-from video_assets.defs.describe import markdown, table
-from video_assets.defs.platform import Platform
+from video_assets.defs.metadata import markdown, table
 from video_assets.errors import PermanentError, one_line
+from video_assets.library import queries
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 SAMPLE = 100
@@ -20,12 +20,12 @@ SAMPLE = 100
 
 def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
     @standing_check(stage, "files_whole", "Files there and unaltered, of a random sample.")
-    def files_whole(platform: Platform) -> dg.AssetCheckResult:
-        with platform.database.read() as session:
-            chosen = reading.sample_of_ledger(session, stage, SAMPLE)
+    def files_whole(systems: Systems) -> dg.AssetCheckResult:
+        with systems.database.read() as session:
+            chosen = queries.sample_of_ledger(session, stage, SAMPLE)
         damaged: list[tuple[int, str, str]] = []
         for video_id in chosen:
-            damaged += [(video_id, *said) for said in _damage(platform, video_id, stage)]
+            damaged += [(video_id, *said) for said in _damage(systems, video_id, stage)]
         rows = markdown(table(("video", "what", "run"), damaged[:50]))
         metadata: dict[str, Any] = {"videos": len(chosen), "damaged": rows}
         return dg.AssetCheckResult(passed=not damaged, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
@@ -33,18 +33,18 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
     return files_whole
 
 
-def _damage(platform: Platform, video_id: int, stage: Stage) -> Iterator[tuple[str, str]]:
-    """What is wrong with a video's artefact, and what puts it right; nothing where it is whole."""
+def _damage(systems: Systems, video_id: int, stage: Stage) -> Iterator[tuple[str, str]]:
+    """What is wrong with a video's artifact, and what puts it right; nothing where it is whole."""
     again, look = f"video-assets process --video {video_id}", "video-assets reconcile"
     try:
-        manifest = current(platform.storage, video_id, stage)
+        manifest = current(systems.storage, video_id, stage)
     except PermanentError as error:
         yield one_line(error), f"{look}; {again}"
         return
     if manifest is None:
         yield "nothing is current, though the ledger says so", f"{look}; {again}"
         return
-    for damage in damaged_files(platform.storage, manifest):
+    for damage in damaged_files(systems.storage, manifest):
         if stage is Stage.UPLOADS:
             yield str(damage), "nothing else holds it; upload it again"
         elif damage.what == ALTERED:

@@ -5,27 +5,27 @@ from typing import Any
 import dagster as dg
 
 from video_assets.artifacts import current
-from video_assets.database import reading
 from video_assets.defs.checks.files import SAMPLE
 from video_assets.defs.checks.standing import standing_check
-from video_assets.defs.describe import markdown, table
-from video_assets.defs.platform import Platform
+from video_assets.defs.metadata import markdown, table
 from video_assets.errors import PermanentError
+from video_assets.library import queries
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 
 @standing_check(Stage.SEARCH_DOCUMENTS, "index_in_step", "The index holds what the manifests say, of a sample.")
-def index_in_step(platform: Platform) -> dg.AssetCheckResult:
+def index_in_step(systems: Systems) -> dg.AssetCheckResult:
     """Compares version and number of passages. `video-assets rebuild --index` puts a difference right."""
-    with platform.database.read() as session:
-        chosen = reading.sample_of_ledger(session, Stage.SEARCH_DOCUMENTS, SAMPLE)
+    with systems.database.read() as session:
+        chosen = queries.sample_of_ledger(session, Stage.SEARCH_DOCUMENTS, SAMPLE)
     wrong: list[tuple[int, str]] = []
     for video_id in chosen:
         try:
-            manifest = current(platform.storage, video_id, Stage.SEARCH_DOCUMENTS)
+            manifest = current(systems.storage, video_id, Stage.SEARCH_DOCUMENTS)
         except PermanentError:  # the check of the files says so
             continue
-        held = platform.search.read(video_id)
+        held = systems.search.read(video_id)
         if manifest is None:
             continue
         wanted = (manifest.facts["index_version"], manifest.facts["passages"])

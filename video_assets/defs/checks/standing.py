@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from video_assets.defs.platform import Platform
+from video_assets.systems import Systems
 from video_assets.videos import Stage
 
-Look = Callable[[Platform], dg.AssetCheckResult]
+Look = Callable[[Systems], dg.AssetCheckResult]
 
 
 def standing_check(stage: Stage, name: str, description: str) -> Callable[[Look], dg.AssetChecksDefinition]:
@@ -22,10 +22,10 @@ def standing_check(stage: Stage, name: str, description: str) -> Callable[[Look]
         # `can_subset` lets a check give no result at all.
         @dg.multi_asset_check(specs=[spec], name=f"{stage.value}_{name}", description=description, can_subset=True)
         def check(
-            context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+            context: dg.AssetCheckExecutionContext, systems: dg.ResourceParam[Systems]
         ) -> Iterator[dg.AssetCheckResult]:
             if not is_of_one_video(context.run):
-                yield look(platform)
+                yield look(systems)
 
         return check
 

@@ -5,19 +5,19 @@ from collections import Counter
 
 import dagster as dg
 
-from video_assets.defs.platform import Platform
-from video_assets.events.inbound import Inbox
-from video_assets.lifecycle.arrival import arrive
+from video_assets.intake.arrival import arrive
+from video_assets.intake.kafka import UploadedReader
+from video_assets.systems import Systems
 from video_assets.videos import utc_now
 
 TAKEN_PER_TICK = 200
 
 
-def build_arrivals_sensor(platform: Platform) -> dg.SensorDefinition:
+def build_arrivals_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. It keeps no cursor: the broker keeps the group's offsets, which are committed after the rows."""
-    settings = platform.settings
+    settings = systems.settings
     configured = bool(settings.kafka_bootstrap_servers)
-    inbox = Inbox(settings)
+    inbox = UploadedReader(settings)
     turns = threading.Lock()
 
     @dg.sensor(
@@ -32,14 +32,19 @@ def build_arrivals_sensor(platform: Platform) -> dg.SensorDefinition:
         outcomes: Counter[str] = Counter()
         with turns:
             inbox.take(
-                lambda received: outcomes.update([
-                    arrive(
-                        received, database=platform.database, storage=platform.storage, settings=settings,
-                        now=utc_now(),
-                    )
-                ]),
+                lambda received: outcomes.update(
+                    [
+                        arrive(
+                            received,
+                            database=systems.database,
+                            storage=systems.storage,
+                            settings=settings,
+                            now=utc_now(),
+                        )
+                    ]
+                ),
                 TAKEN_PER_TICK,
-            )  # fmt: skip
+            )
         if outcomes["refused"]:
             context.log.warning(f"{outcomes['refused']} messages were set aside; see the table unapplied_events")
         return dg.SkipReason(", ".join(f"{count} {what}" for what, count in outcomes.items()) or "nothing came")

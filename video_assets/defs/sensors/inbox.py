@@ -7,12 +7,12 @@ from weakref import WeakKeyDictionary
 
 import dagster as dg
 
-from video_assets.defs.desk import Desk, Job
-from video_assets.defs.inboxes import open_inbox
-from video_assets.defs.platform import Platform
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.lifecycle.identity import must_match
-from video_assets.lifecycle.inbox import Seen, cursor_of, seen_before, settled
+from video_assets.intake.background import Desk, Job
+from video_assets.intake.drops import Seen, cursor_of, seen_before, settled
+from video_assets.intake.identity import must_match
+from video_assets.intake.inbox import open_inbox
+from video_assets.systems import Systems
 from video_assets.videos import utc_now
 
 TAKEN_PER_TICK = 5
@@ -32,31 +32,31 @@ class Watch:
         """When a drop that had to wait was tried last: it comes after the others."""
 
 
-_watches: "WeakKeyDictionary[Platform, Watch]" = WeakKeyDictionary()
+_watches: "WeakKeyDictionary[Systems, Watch]" = WeakKeyDictionary()
 _making = threading.Lock()
 
 
-def watch_of(platform: Platform) -> Watch:
+def watch_of(systems: Systems) -> Watch:
     """The one of this process over these settings."""
     with _making:
-        return _watches.setdefault(platform, Watch())
+        return _watches.setdefault(systems, Watch())
 
 
-def build_inbox_sensor(platform: Platform) -> dg.SensorDefinition:
+def build_inbox_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. Its cursor is what the last look saw, so that a growing file is told from a whole one."""
 
     @dg.sensor(
         name="inbox_sensor",
-        minimum_interval_seconds=platform.settings.sensor_seconds,
+        minimum_interval_seconds=systems.settings.sensor_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Takes files in that were dropped into the inbox, with captions beside them. Starts no runs.",
     )
     def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        watch = watch_of(platform)
+        watch = watch_of(systems)
         if not watch.turn.acquire(blocking=False):
             return dg.SkipReason("another tick is at it")
         try:
-            said = _tick(platform, watch, context)
+            said = _tick(systems, watch, context)
         except PermanentError as error:
             return dg.SkipReason(one_line(error))
         finally:
@@ -68,14 +68,14 @@ def build_inbox_sensor(platform: Platform) -> dg.SensorDefinition:
     return inbox_sensor
 
 
-def _tick(platform: Platform, watch: Watch, context: dg.SensorEvaluationContext) -> list[str]:
+def _tick(systems: Systems, watch: Watch, context: dg.SensorEvaluationContext) -> list[str]:
     before = seen_before(context.cursor) if watch.seen is None else watch.seen
-    inbox, now = open_inbox(platform), utc_now()
+    inbox, now = open_inbox(systems), utc_now()
     watch.seen = seen = inbox.look(before, now)
     if seen:
-        must_match(platform.database, platform.storage)
+        must_match(systems.database, systems.storage)
     watch.tried = {name: when for name, when in watch.tried.items() if name in seen}
-    ready = settled(seen, now, platform.settings.inbox_settle_seconds)
+    ready = settled(seen, now, systems.settings.inbox_settle_seconds)
     waiting = sorted(ready, key=lambda name: watch.tried.get(name, 0.0))
     desk, said, taken, until = watch.desk, list[str](), 0, time.monotonic() + PATIENCE_SECONDS
     ended = desk.take_ended(0)  # what a tick before did not wait for

@@ -2,22 +2,21 @@
 
 import dagster as dg
 
-from video_assets.defs.operating import drain_outbox
-from video_assets.defs.platform import Platform
-from video_assets.defs.sensors.looks import looks
+from video_assets.defs.sensors.poll_within_tick import looks
+from video_assets.systems import Systems
 
 
-def build_outbox_sensor(platform: Platform) -> dg.SensorDefinition:
+def build_outbox_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. It needs no cursor: the outbox itself says what is still to be published."""
 
     @dg.sensor(
         name="outbox_sensor",
-        minimum_interval_seconds=platform.settings.sensor_seconds,
+        minimum_interval_seconds=systems.settings.sensor_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Publishes waiting events in order, at least once. Starts no runs.",
     )
     def outbox_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        published = sum(drain_outbox(platform) for _ in looks(platform.settings.sensor_seconds))
+        published = sum(systems.drain_outbox() for _ in looks(systems.settings.sensor_seconds))
         return dg.SkipReason(f"{published} events published")
 
     return outbox_sensor

@@ -2,23 +2,23 @@
 
 import dagster as dg
 
-from video_assets.defs.operating import reconcile
-from video_assets.defs.platform import Platform
-from video_assets.lifecycle.dead import Silences
+from video_assets.defs.operations.reconcile import reconcile
+from video_assets.runs.liveness import Silences
+from video_assets.systems import Systems
 
 
-def build_reconcile_sensor(platform: Platform) -> dg.SensorDefinition:
+def build_reconcile_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. What it remembers between ticks is how long each run has been silent."""
     silences = Silences()
 
     @dg.sensor(
         name="reconcile_sensor",
-        minimum_interval_seconds=platform.settings.reconcile_seconds,
+        minimum_interval_seconds=systems.settings.reconcile_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Fails runs whose worker is gone, sweeps after deletions, purges old runs. Starts no runs.",
     )
     def reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        repaired = reconcile(platform, context.instance, silences=silences)
+        repaired = reconcile(systems, context.instance, silences=silences)
         for line in repaired:
             context.log.info(line)
         return dg.SkipReason("; ".join(repaired)[:500] or "nothing to repair")

@@ -4,23 +4,23 @@ import dagster as dg
 from dagster import DagsterRunStatus
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
-from video_assets.database import launching
 from video_assets.defs.jobs import process_video
 from video_assets.defs.partitions import videos
-from video_assets.defs.platform import LEAST_FREE_BYTES, Platform, free_bytes
-from video_assets.defs.sensors.looks import looks
-from video_assets.lifecycle.identity import what_is_wrong
-from video_assets.lifecycle.launching import Launch, due
+from video_assets.defs.sensors.poll_within_tick import looks
+from video_assets.intake.identity import what_is_wrong
+from video_assets.runs import launches
+from video_assets.runs.due import Launch, due
+from video_assets.systems import LEAST_FREE_BYTES, Systems, free_bytes
 from video_assets.videos import utc_now
 
 _GOING = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 _QUEUED = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
 
 
-def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
+def build_uploads_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. Whom to launch is decided over rows alone; each launch has a run key, so that Dagster
     itself refuses to start it twice."""
-    settings = platform.settings
+    settings = systems.settings
 
     @dg.sensor(
         name="uploads_sensor",
@@ -32,11 +32,11 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
     def uploads_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if free_bytes(settings.home) < LEAST_FREE_BYTES:
             return dg.SkipReason(f"the disk of {settings.home.absolute()} is full; runs start again once there is room")
-        if apart := what_is_wrong(platform.database, platform.storage):
+        if apart := what_is_wrong(systems.database, systems.storage):
             return dg.SkipReason(apart)  # runs would be made over another library's files
         for _ in looks(settings.sensor_seconds):
-            launches, found = _look(platform, context.instance)
-            if launches:
+            chosen, found = _look(systems, context.instance)
+            if chosen:
                 break
         else:
             return dg.SkipReason(found)
@@ -47,31 +47,31 @@ def build_uploads_sensor(platform: Platform) -> dg.SensorDefinition:
                     partition_key=str(launch.video_id),
                     tags={"video_assets/reason": launch.reason, "video_assets/launch": launch.run_key},
                 )
-                for launch in launches
+                for launch in chosen
             ],
-            dynamic_partitions_requests=[videos.build_add_request([str(launch.video_id) for launch in launches])],
+            dynamic_partitions_requests=[videos.build_add_request([str(launch.video_id) for launch in chosen])],
         )
 
     return uploads_sensor
 
 
-def _look(platform: Platform, instance: dg.DagsterInstance) -> tuple[list[Launch], str]:
+def _look(systems: Systems, instance: dg.DagsterInstance) -> tuple[list[Launch], str]:
     """Whom to launch now, noted down; and what was found, in a line."""
-    settings, now = platform.settings, utc_now()
+    settings, now = systems.settings, utc_now()
     # Dagster is asked before the transaction: others wait to write while it is open.
-    with platform.database.read() as session:
-        asked = launching.open_run_keys(session)
+    with systems.database.read() as session:
+        asked = launches.open_run_keys(session)
     answered = _runs_by_key(instance, asked) if asked else {}
     queued = _queued_beside_backfills(instance)
     going = instance.get_runs_count(dg.RunsFilter(statuses=_GOING))
     free = max(settings.max_concurrent_runs - going, 0) - queued // 2
-    with platform.database.write() as session:
+    with systems.database.write() as session:
         if asked:
-            launching.close_answered(session, answered, now=now, looked_for=asked)
-        waiting, live = launching.waiting_and_live(session, limit=4 * settings.max_concurrent_runs + 100)
+            launches.close_answered(session, answered, now=now, looked_for=asked)
+        waiting, live = launches.waiting_and_live(session, limit=4 * settings.max_concurrent_runs + 100)
         chosen = due(waiting, live, free, now, settings)
-        launches = launching.record(session, chosen, claimed_by="uploads_sensor", now=now)
-    return launches, f"{len(waiting)} videos waiting, {going} runs going, {queued} queued"
+        recorded = launches.record(session, chosen, claimed_by="uploads_sensor", now=now)
+    return recorded, f"{len(waiting)} videos waiting, {going} runs going, {queued} queued"
 
 
 def _queued_beside_backfills(instance: dg.DagsterInstance) -> int:

@@ -10,14 +10,22 @@ from video_assets_tests.media.hostile.kit import Hostile, Kit
 
 # Matroska.
 EBML, SEGMENT, INFO, TRACKS, CLUSTER, TAGS, CHAPTERS = (
-    0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675, 0x1254C367, 0x1043A770,
-)  # fmt: skip
+    0x1A45DFA3,
+    0x18538067,
+    0x1549A966,
+    0x1654AE6B,
+    0x1F43B675,
+    0x1254C367,
+    0x1043A770,
+)
 
 
 def element(number: int, *inner: bytes | int | str) -> bytes:
     """An EBML element; an int as eight bytes, a str as UTF-8."""
-    parts = [part.to_bytes(8, "big") if isinstance(part, int) else part.encode() if isinstance(part, str) else part
-             for part in inner]  # fmt: skip
+    parts = [
+        part.to_bytes(8, "big") if isinstance(part, int) else part.encode() if isinstance(part, str) else part
+        for part in inner
+    ]
     payload = b"".join(parts)
     return number.to_bytes((number.bit_length() + 7) // 8, "big") + (2**56 + len(payload)).to_bytes(8, "big") + payload
 
@@ -155,9 +163,23 @@ def hdr(kit: Kit) -> bytes:
     colours = "pools=none:frame-threads=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=1"
     named = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]
     return kit.ffmpeg(
-        "mp4", "-f", "lavfi", "-i", "color=gray:size=3840x2160:rate=30", "-frames:v", "14", "-c:v", "libx265",
-        "-preset", "ultrafast", "-x265-params", colours, *named, "-pix_fmt", "yuv420p10le",
-    )  # fmt: skip
+        "mp4",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=gray:size=3840x2160:rate=30",
+        "-frames:v",
+        "14",
+        "-c:v",
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-x265-params",
+        colours,
+        *named,
+        "-pix_fmt",
+        "yuv420p10le",
+    )
 
 
 def grows(kit: Kit, before: str, after: str) -> bytes:
@@ -168,8 +190,16 @@ def grows(kit: Kit, before: str, after: str) -> bytes:
 
 def many_streams(kit: Kit, count: int, ending: str) -> bytes:
     inputs = ["-f", "lavfi", "-i", "sine=sample_rate=8000:duration=1"]
-    return kit.ffmpeg(ending, *inputs, *["-map", "0"] * count, "-c:a", "aac" if ending != "ts" else "mp2",
-                      *(["-ar", "16000"]), "-b:a", "16k")  # fmt: skip
+    return kit.ffmpeg(
+        ending,
+        *inputs,
+        *["-map", "0"] * count,
+        "-c:a",
+        "aac" if ending != "ts" else "mp2",
+        *(["-ar", "16000"]),
+        "-b:a",
+        "16k",
+    )
 
 
 def cover(kit: Kit, width: int, height: int, *options: str, keep: int | None = None) -> bytes:
@@ -220,19 +250,42 @@ FILES = [
     Hostile("gray-16384-by-16.mp4", lambda kit: picture(kit, "16384x16", 5), ""),
     Hostile("gray-16-by-16384.mp4", lambda kit: picture(kit, "16x16384", 5), ""),
     Hostile("gray-2-by-2.mp4", lambda kit: picture(kit, "2x2", 20), ""),
-    Hostile("gray-1-by-1.mkv", lambda kit: kit.ffmpeg("mkv", "-f", "lavfi", "-i", "color=size=1x1:rate=5",
-                                                      "-frames:v", "9", "-c:v", "ffv1"), ""),
+    Hostile(
+        "gray-1-by-1.mkv",
+        lambda kit: kit.ffmpeg("mkv", "-f", "lavfi", "-i", "color=size=1x1:rate=5", "-frames:v", "9", "-c:v", "ffv1"),
+        "",
+    ),
     Hostile("grows-to-4096.ts", lambda kit: grows(kit, "160x90", "4096x4096"), "", quick=True),
     Hostile("grows-to-320.ts", lambda kit: grows(kit, "160x90", "320x180"), ""),
     Hostile("shrinks.ts", lambda kit: grows(kit, "640x360", "16x16"), ""),
     Hostile("20000-frames.mp4", lambda kit: picture(kit, "64x64", 20_000, "-g", "250"), ""),
-    Hostile("1000-frames-a-second.mp4",
-            lambda kit: kit.ffmpeg("mp4", "-f", "lavfi", "-i", "color=size=64x64:rate=1000", "-frames:v", "2000",
-                                   "-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "threads=1"), ""),
+    Hostile(
+        "1000-frames-a-second.mp4",
+        lambda kit: kit.ffmpeg(
+            "mp4",
+            "-f",
+            "lavfi",
+            "-i",
+            "color=size=64x64:rate=1000",
+            "-frames:v",
+            "2000",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-x264-params",
+            "threads=1",
+        ),
+        "",
+    ),
     Hostile("65-tracks.mkv", lambda kit: many_streams(kit, 65, "mkv"), "tracks; at most 64", quick=True),
     Hostile("200-tracks.ts", lambda kit: many_streams(kit, 200, "ts"), "tracks; at most 64"),
-    Hostile("5000-tracks.mkv", lambda kit: matroska(element(TRACKS, *(sound_track(at) for at in range(1, 5001)))), "",
-            quick=True),
+    Hostile(
+        "5000-tracks.mkv",
+        lambda kit: matroska(element(TRACKS, *(sound_track(at) for at in range(1, 5001)))),
+        "",
+        quick=True,
+    ),
     Hostile("100000-chapters.mkv", lambda kit: added_to_mkv(kit, chapters(100_000)), "", quick=True),
     Hostile("100000-tags.mkv", lambda kit: added_to_mkv(kit, tags(100_000)), ""),
     Hostile("tag-of-20-mb.mkv", lambda kit: added_to_mkv(kit, tags(1, 20 * 2**20)), ""),
@@ -241,21 +294,37 @@ FILES = [
     Hostile("packed-sound-8-hours.mkv", lambda kit: packed_sound(9, 50), "", quick=True),
     Hostile("packed-sound-100-mb-blocks.mkv", lambda kit: packed_sound(100, 20), ""),
     Hostile("packed-sound-1-gb-block.mkv", lambda kit: packed_sound(1000, 1), ""),
-    Hostile("200000-clusters.mkv",
-            lambda kit: added_to_mkv(kit, *[element(CLUSTER, element(0xE7, 2000))] * 200_000), ""),
-    Hostile("200000-empty-blocks.mkv",
-            lambda kit: matroska(element(TRACKS, sound_track(1)),
-                                 element(CLUSTER, element(0xE7, 0), *[block(1, 0, b"")] * 200_000)), ""),
-    Hostile("200000-tiny-blocks.mkv",
-            lambda kit: matroska(element(TRACKS, sound_track(1)),
-                                 element(CLUSTER, element(0xE7, 0), *[block(1, 0, b"\1\0")] * 200_000)), ""),
+    Hostile(
+        "200000-clusters.mkv", lambda kit: added_to_mkv(kit, *[element(CLUSTER, element(0xE7, 2000))] * 200_000), ""
+    ),
+    Hostile(
+        "200000-empty-blocks.mkv",
+        lambda kit: matroska(
+            element(TRACKS, sound_track(1)), element(CLUSTER, element(0xE7, 0), *[block(1, 0, b"")] * 200_000)
+        ),
+        "",
+    ),
+    Hostile(
+        "200000-tiny-blocks.mkv",
+        lambda kit: matroska(
+            element(TRACKS, sound_track(1)), element(CLUSTER, element(0xE7, 0), *[block(1, 0, b"\1\0")] * 200_000)
+        ),
+        "",
+    ),
     Hostile("nested-ebml.mkv", lambda kit: matroska(*[element(SEGMENT)] * 50_000), ""),
-    Hostile("100000-fragments.mp4",
-            lambda kit: kit.clip("fragmented.mp4") + box(b"moof", box(b"mfhd", bytes(8))) * 100_000, ""),
-    Hostile("100000-movie-boxes.mp4", 
-            lambda kit: kit.clip("mp4") + box(b"moov", box(b"mvhd", bytes(100))) * 100_000, ""),
-    Hostile("500000-free-boxes.mp4", lambda kit: box(b"ftyp", b"isom\0\0\2\0isom") + box(b"free", b"") * 500_000
-            + kit.clip("mp4")[32:], ""),
+    Hostile(
+        "100000-fragments.mp4",
+        lambda kit: kit.clip("fragmented.mp4") + box(b"moof", box(b"mfhd", bytes(8))) * 100_000,
+        "",
+    ),
+    Hostile(
+        "100000-movie-boxes.mp4", lambda kit: kit.clip("mp4") + box(b"moov", box(b"mvhd", bytes(100))) * 100_000, ""
+    ),
+    Hostile(
+        "500000-free-boxes.mp4",
+        lambda kit: box(b"ftyp", b"isom\0\0\2\0isom") + box(b"free", b"") * 500_000 + kit.clip("mp4")[32:],
+        "",
+    ),
     Hostile("cover-of-30000.mp4", lambda kit: cover(kit, 30_000, 30_000), "", quick=True),
     Hostile("cover-of-5000.mp4", lambda kit: cover(kit, 5000, 5000), ""),
     Hostile("sleeve-of-30000.mp4", lambda kit: cover(kit, 30_000, 30_000, "-vn"), "ready"),
@@ -265,4 +334,4 @@ FILES = [
     Hostile("metadata-nested.flv", lambda kit: flv_object(20_000), "", quick=True),
     Hostile("id3-of-256-mb.mp3", lambda kit: id3(2**28 - 1) + bytes(1000), ""),
     Hostile("id3-a-thousand.mp3", lambda kit: id3(10) * 1000 + bytes(10_000), ""),
-]  # fmt: skip
+]

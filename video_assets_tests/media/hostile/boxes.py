@@ -37,7 +37,7 @@ def find(data: bytes, path: str, number: int = 0) -> Box:
     return [box for box in walk(data) if box.path == path][number]
 
 
-def poke(data: bytes, path: str, at: int, layout: str, *values: int | float, number: int = 0) -> bytes:
+def poke(data: bytes, path: str, at: int, layout: str, *values: float | bytes, number: int = 0) -> bytes:
     """The data with fields overwritten, `at` bytes into the box's payload."""
     box, changed = find(data, path, number), bytearray(data)
     struct.pack_into(layout, changed, box.offset + 8 + at, *values)

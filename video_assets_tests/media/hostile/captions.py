@@ -24,7 +24,7 @@ def beside(
         return given.encode() if isinstance(given, str) else given
 
     ending = ".srt" if srt else ".vtt"
-    return Hostile(f"captions-{name}.mp4", lambda kit: kit.clip("mp4"), outcome, captions, ending, quick)  # fmt: skip
+    return Hostile(f"captions-{name}.mp4", lambda kit: kit.clip("mp4"), outcome, captions, ending, quick)
 
 
 def within(name: str, ending: str, text: str, outcome: str, *, quick: bool = False) -> Hostile:
@@ -63,8 +63,14 @@ def many_srt(count: int) -> str:
 
 FILES = [
     beside("script", CUE + "<script>alert(1)</script><img src=x onerror=alert(1)>Herons.\n", "ready", quick=True),
-    beside("style-url", lambda kit: f"WEBVTT\n\nSTYLE\n::cue {{ background: url(file://{kit.canary}) }}\n\n"
-           f"00:00.200 --> 00:01.500\nHerons.\n".encode(), "ready"),
+    beside(
+        "style-url",
+        lambda kit: (
+            f"WEBVTT\n\nSTYLE\n::cue {{ background: url(file://{kit.canary}) }}\n\n"
+            f"00:00.200 --> 00:01.500\nHerons.\n".encode()
+        ),
+        "ready",
+    ),
     beside("endless-cue", "WEBVTT\n\n00:00.200 --> 999999:59:59.999\nHerons for ever.\n", "ready", quick=True),
     beside("no-end", "WEBVTT\n\n00:00.200 --> 00:00.000\nHerons.\n", "ready"),
     beside("not-closed", CUE + "Herons " * 200_000, ""),
@@ -105,8 +111,12 @@ FILES = [
     beside("after-the-end", "WEBVTT\n\n01:00:00.000 --> 01:00:09.000\nHerons.\n", "begin after the video's end"),
     beside("negative-times", "WEBVTT\n\n-00:01.000 --> 00:01.000\nHerons.\n", ""),
     beside("times-of-unicode", "WEBVTT\n\n٠٠:٠٠.٢٠٠ --> ٠٠:٠١.٥٠٠\nHerons.\n", ""),
-    beside("override-codes", "1\n00:00:00,200 --> 00:00:01,500\n{\\p1}m 0 0 l 9 9{\\p0}{\\fs99999}Herons.\n", "ready",
-           srt=True),
+    beside(
+        "override-codes",
+        "1\n00:00:00,200 --> 00:00:01,500\n{\\p1}m 0 0 l 9 9{\\p0}{\\fs99999}Herons.\n",
+        "ready",
+        srt=True,
+    ),
     beside("a-playlist", lambda kit: f"#EXTM3U\n#EXTINF:9,\n{kit.canary}\n".encode(), "hold no cues"),
     beside("names-the-canary", lambda kit: (CUE + f"file://{kit.canary}\n").encode(), "ready"),
     within("script", "mp4", CUE + "<script>alert(1)</script>Herons.\n", "ready", quick=True),
@@ -115,4 +125,4 @@ FILES = [
     within("100000-cues", "mkv", many_srt(100_000), ""),
     within("beyond-the-end", "mkv", "1\n09:00:00,200 --> 09:00:01,500\nHerons.\n", ""),
     within("endless", "mkv", "1\n00:00:00,200 --> 99:59:59,999\nHerons.\n", ""),
-]  # fmt: skip
+]

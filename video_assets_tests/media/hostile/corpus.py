@@ -15,9 +15,14 @@ from video_assets_tests.media.hostile import bombs, captions, damage, disguises,
 from video_assets_tests.media.hostile.kit import Hostile, Kit
 
 FAMILIES: dict[str, list[Hostile]] = {
-    "disguises": disguises.FILES, "stamps": stamps.FILES, "lies": lies.FILES, "damage": damage.FILES,
-    "bombs": bombs.FILES, "captions": captions.FILES, "mutation": mutation.FILES,
-}  # fmt: skip
+    "disguises": disguises.FILES,
+    "stamps": stamps.FILES,
+    "lies": lies.FILES,
+    "damage": damage.FILES,
+    "bombs": bombs.FILES,
+    "captions": captions.FILES,
+    "mutation": mutation.FILES,
+}
 FILES: list[Hostile] = [file for files in FAMILIES.values() for file in files]
 
 

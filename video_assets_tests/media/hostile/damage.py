@@ -37,8 +37,13 @@ def part(ending: str, share: float) -> Hostile:
     return Hostile(f"cut-{round(100 * share)}.{ending}", make, "")
 
 
-SOUNDS = {"mp3": ["-c:a", "libmp3lame", "-b:a", "64k"], "flac": [], "wav": [], "opus": ["-c:a", "libopus"],
-          "wma": ["-c:a", "wmav2"]}  # fmt: skip
+SOUNDS = {
+    "mp3": ["-c:a", "libmp3lame", "-b:a", "64k"],
+    "flac": [],
+    "wav": [],
+    "opus": ["-c:a", "libopus"],
+    "wma": ["-c:a", "wmav2"],
+}
 
 
 def half_heard(ending: str) -> Hostile:

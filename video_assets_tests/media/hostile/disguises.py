@@ -60,10 +60,28 @@ TEXTS = {
     "</svg>",
     "shell": "#!/bin/sh\ncat {canary}\n",
 }
-ENDINGS = {"hls": "m3u8", "hls-http": "m3u8", "hls-key": "m3u8", "hls-map": "m3u8", "hls-master": "m3u8",
-           "hls-subfile": "m3u8", "sdp": "sdp", "dash": "mpd", "dash-entity": "mpd", "pls": "pls", "ram": "ram",
-           "vobsub": "idx", "cue": "cue", "avisynth": "avs", "svg": "svg", "svg-http": "svg", "m3u": "m3u",
-           "lavfi": "txt", "webvtt": "vtt", "subrip": "srt"}  # fmt: skip
+ENDINGS = {
+    "hls": "m3u8",
+    "hls-http": "m3u8",
+    "hls-key": "m3u8",
+    "hls-map": "m3u8",
+    "hls-master": "m3u8",
+    "hls-subfile": "m3u8",
+    "sdp": "sdp",
+    "dash": "mpd",
+    "dash-entity": "mpd",
+    "pls": "pls",
+    "ram": "ram",
+    "vobsub": "idx",
+    "cue": "cue",
+    "avisynth": "avs",
+    "svg": "svg",
+    "svg-http": "svg",
+    "m3u": "m3u",
+    "lavfi": "txt",
+    "webvtt": "vtt",
+    "subrip": "srt",
+}
 """What they are called where they do not hide: FFmpeg knows some of them by their ending only."""
 TELLING = {"hls", "hls-http", "concat", "sdp", "svg", "svg-laughs", "subrip"}
 

@@ -11,13 +11,14 @@ import random
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from video_assets.errors import PermanentError
 from video_assets.speech.captions import read_captions
 from video_assets.speech.transcript import Transcript, to_json, to_text, to_vtt
 from video_assets_tests.media.hostile import corpus
-from video_assets_tests.media.hostile.kit import Hostile
+from video_assets_tests.media.hostile.kit import Hostile, Kit
 from video_assets_tests.media.hostile.mutation import mutated, nth
 from video_assets_tests.media.hostile.verdicts import Court, faults, settings_in
 
@@ -64,13 +65,17 @@ def run(folder: Path, *, seed: int, seconds: float) -> Found:
         if time.monotonic() > deadline:
             break
         name, data = nth(kit, seed, number)
-        verdict = court.judge(kit, Hostile(name, lambda kit, data=data: data, ""))
+        verdict = court.judge(kit, Hostile(name, partial(bytes_of, data), ""))
         found.tried += 1
         if wrong := list(faults(verdict)):
             found.troubles[name] = wrong
             (folder / "findings" / name).write_bytes(data)
             print(name, wrong, flush=True)
     return found
+
+
+def bytes_of(data: bytes, _: Kit) -> bytes:
+    return data
 
 
 def mutated_captions(choose: random.Random) -> bytes:

@@ -48,8 +48,9 @@ def _change(changed: bytearray, other: bytes, choose: random.Random) -> None:
     elif how == 5:
         there = _place(changed, choose)
         changed[at : at + length], changed[there : there + length] = (
-            changed[there : there + length], changed[at : at + length],
-        )  # fmt: skip
+            changed[there : there + length],
+            changed[at : at + length],
+        )
     elif how == 6:
         from_there = choose.randrange(len(other))
         changed[at : at + length] = other[from_there : from_there + length]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import partial
 
 from video_assets_tests.media.hostile.boxes import box, payload, poke, put
 from video_assets_tests.media.hostile.kit import Hostile, Kit
 
 STBL = "moov/trak/mdia/minf/stbl"
 HOUR = 3600
+
+
+def timescale(kit: Kit, *, track: int, units: int) -> bytes:
+    """The base MP4 with one track's seconds divided into so many units."""
+    return poke(kit.clip("mp4"), "moov/trak/mdia/mdhd", 12, ">I", units, number=track)
 
 
 def shifted(ending: str, expression: str, *, stream: str = "v") -> Hostile:
@@ -61,14 +67,26 @@ def late(kit: Kit, stream: str, seconds: float) -> bytes:
 
 
 FILES = [
-    Hostile("gap-encodes-for-ever.mp4", lambda kit: durations(kit, [(10, 1024), (1, 2**31 - 1), (9, 1024)]), "",
-            quick=True),
-    Hostile("gap-11-hours.mp4", lambda kit: durations(kit, [(10, 1024), (1, 11 * HOUR * scale(kit)), (9, 1024)]), "",
-            quick=True),
-    Hostile("gap-11-hours-in-sound.mp4",
-            lambda kit: durations(kit, [(10, 1024), (1, 11 * HOUR * scale(kit, 1)), (22, 1024)], 1), "", quick=True),
-    Hostile("gap-11-hours-at-the-end.mp4",
-            lambda kit: durations(kit, [(10, 1024), (1, 11 * HOUR * scale(kit)), (9, 1024)], edits=True), ""),
+    Hostile(
+        "gap-encodes-for-ever.mp4", lambda kit: durations(kit, [(10, 1024), (1, 2**31 - 1), (9, 1024)]), "", quick=True
+    ),
+    Hostile(
+        "gap-11-hours.mp4",
+        lambda kit: durations(kit, [(10, 1024), (1, 11 * HOUR * scale(kit)), (9, 1024)]),
+        "",
+        quick=True,
+    ),
+    Hostile(
+        "gap-11-hours-in-sound.mp4",
+        lambda kit: durations(kit, [(10, 1024), (1, 11 * HOUR * scale(kit, 1)), (22, 1024)], 1),
+        "",
+        quick=True,
+    ),
+    Hostile(
+        "gap-11-hours-at-the-end.mp4",
+        lambda kit: durations(kit, [(10, 1024), (1, 11 * HOUR * scale(kit)), (9, 1024)], edits=True),
+        "",
+    ),
     Hostile("gap-10-minutes.mp4", lambda kit: durations(kit, [(10, 1024), (1, 600 * scale(kit)), (9, 1024)]), "ready"),
     Hostile("gaps-70-of-10-minutes.mp4", lambda kit: durations(kit, [(20, 600 * scale(kit))]), ""),
     Hostile("gaps-in-sound-20-of-5-minutes.mp4", lambda kit: durations(kit, [(33, 300 * scale(kit, 1))], 1), ""),
@@ -79,8 +97,12 @@ FILES = [
     Hostile("durations-too-few.mp4", lambda kit: durations(kit, [(3, 1024)]), ""),
     Hostile("durations-none.mp4", lambda kit: durations(kit, []), ""),
     Hostile("durations-count-lies.mp4", lambda kit: durations(kit, [(2**32 - 1, 1)]), "", quick=True),
-    Hostile("edits-empty-11-hours.mp4", lambda kit: edited(kit, [(11 * HOUR * 1000, -1, 1 << 16), (2000, 0, 1 << 16)]),
-            "", quick=True),
+    Hostile(
+        "edits-empty-11-hours.mp4",
+        lambda kit: edited(kit, [(11 * HOUR * 1000, -1, 1 << 16), (2000, 0, 1 << 16)]),
+        "",
+        quick=True,
+    ),
     Hostile("edits-many.mp4", lambda kit: edited(kit, [(1, 0, 1 << 16)] * 100_000), ""),
     Hostile("edits-repeat-for-11-hours.mp4", lambda kit: edited(kit, [(2000, 0, 1 << 16)] * 19_800), "", quick=True),
     Hostile("edits-beyond-the-end.mp4", lambda kit: edited(kit, [(2000, 2**31 - 1, 1 << 16)]), ""),
@@ -88,10 +110,14 @@ FILES = [
     Hostile("edits-backwards.mp4", lambda kit: edited(kit, [(1000, 10240, 1 << 16), (1000, 0, 1 << 16)]), ""),
     Hostile("edits-negative-time.mp4", lambda kit: edited(kit, [(2000, -2, 1 << 16)]), ""),
     *(
-        Hostile(f"timescale-{track}-{units}.mp4",
-                lambda kit, track=track, units=units: poke(kit.clip("mp4"), "moov/trak/mdia/mdhd", 12, ">I", units,
-                                                           number=track), "", quick=(track, units) == (0, 0))
-        for track in (0, 1) for units in (0, 1, 2**32 - 1)
+        Hostile(
+            f"timescale-{track}-{units}.mp4",
+            partial(timescale, track=track, units=units),
+            "",
+            quick=(track, units) == (0, 0),
+        )
+        for track in (0, 1)
+        for units in (0, 1, 2**32 - 1)
     ),
     Hostile("movie-timescale-0.mp4", lambda kit: poke(kit.clip("mp4"), "moov/mvhd", 12, ">I", 0), ""),
     shifted("mkv", "pts=0:dts=0"),
@@ -115,4 +141,4 @@ FILES = [
     Hostile("sound-11-hours-late.mkv", lambda kit: late(kit, "a", 11 * HOUR), "", quick=True),
     Hostile("picture-11-hours-late.mkv", lambda kit: late(kit, "v", 11 * HOUR), "", quick=True),
     Hostile("sound-1-minute-late.mkv", lambda kit: late(kit, "a", 60), "ready"),
-]  # fmt: skip
+]

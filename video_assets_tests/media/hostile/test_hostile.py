@@ -24,25 +24,39 @@ from video_assets_tests.media.hostile.verdicts import BESIDE, HONEST, Verdict, f
 ROOT = Path(__file__).parents[3]
 BY_NAME = {file.name: file for file in [*corpus.FILES, HONEST, *BESIDE]}
 GRAPH = [
-    "list-hls.mp4", "list-concat.mp4", "list-svg.mp4", "noise.mp4", "zip-bomb.mp4", "size-16000.mp4",
-    "gap-encodes-for-ever.mp4", "grows-to-4096.ts", "flipped-8.avi", "cut-70.mkv", "65-tracks.mkv",
-    "packed-sound-8-hours.mkv", "lie-wave-channels.wav", "captions-open-scripts.mp4", "captions-script.mp4",
+    "list-hls.mp4",
+    "list-concat.mp4",
+    "list-svg.mp4",
+    "noise.mp4",
+    "zip-bomb.mp4",
+    "size-16000.mp4",
+    "gap-encodes-for-ever.mp4",
+    "grows-to-4096.ts",
+    "flipped-8.avi",
+    "cut-70.mkv",
+    "65-tracks.mkv",
+    "packed-sound-8-hours.mkv",
+    "lie-wave-channels.wav",
+    "captions-open-scripts.mp4",
+    "captions-script.mp4",
     HONEST.name,
-]  # fmt: skip
+]
 """Go through whole Dagster runs, one after the other, while the honest ones of `BESIDE` do the same beside them."""
 LARGE = {
-    "gray-16000.mp4": "at most", "gray-8192-by-8192.mp4": "at most", "gray-8192.mp4": "ready",
-    "references-8192.mp4": "takes more memory than is allowed", "gray-3840.mp4": "ready", "hdr-3840.mp4": "ready",
-}  # fmt: skip
+    "gray-16000.mp4": "at most",
+    "gray-8192-by-8192.mp4": "at most",
+    "gray-8192.mp4": "ready",
+    "references-8192.mp4": "takes more memory than is allowed",
+    "gray-3840.mp4": "ready",
+    "hdr-3840.mp4": "ready",
+}
 """Become the ladder of everyday, with a rung of 2160, and what must become of them then."""
 QUICK = [file.name for file in corpus.FILES if file.quick and file.name not in GRAPH]
 GROUPS = {
     f"{module}-{at // 40}": names[at : at + 40]
-    for module, names in {
-        name: [file.name for file in files] for name, files in corpus.FAMILIES.items()
-    }.items()
+    for module, names in {name: [file.name for file in files] for name, files in corpus.FAMILIES.items()}.items()
     for at in range(0, len(names), 40)
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,25 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from video_assets.media import confine, process
+import video_assets
+from video_assets.media.sandbox import confine
 
-OPENING = ("open", "openat", "openat2", "creat", "execve", "execveat", "truncate", "unlink", "unlinkat", "rename",
-           "renameat2", "mkdir", "symlink", "link")  # fmt: skip
+OPENING = (
+    "open",
+    "openat",
+    "openat2",
+    "creat",
+    "execve",
+    "execveat",
+    "truncate",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat2",
+    "mkdir",
+    "symlink",
+    "link",
+)
 STARTING = ("clone", "clone3", "fork", "vfork")
 TALKING = ("connect", "bind", "sendto", "sendmsg", "sendmmsg")
 
@@ -50,9 +65,13 @@ def run(command: Sequence[str], folder: Path, *, cwd: Path, timeout: float) -> t
     watched = ",".join((*OPENING, *STARTING, *TALKING))
     strace = ["strace", "-ff", "--seccomp-bpf", "-qq", "-s", "4096", "-e", f"trace={watched}", "-e", "signal=none"]
     ran = subprocess.run(
-        [*strace, "-o", str(folder / "t"), *command], cwd=cwd, capture_output=True, text=True, timeout=timeout,
+        [*strace, "-o", str(folder / "t"), *command],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
         check=False,
-    )  # fmt: skip
+    )
     if ran.returncode:
         raise RuntimeError(ran.stderr[-3000:])
     return ran.stdout, {int(path.suffix[1:]): read(path) for path in folder.iterdir()}
@@ -94,7 +113,7 @@ def door_children(tasks: dict[int, Task]) -> Iterator[Task]:
 
 def is_system(path: str) -> bool:
     """Libraries, the interpreter, the package, and what tells of the machine."""
-    package = Path(process.__file__).resolve().parents[1]
+    package = Path(video_assets.__file__).resolve().parent
     roots = [*confine.SYSTEM, *sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, str(package), "/dev/null"]
     roots += [imageio_ffmpeg.get_ffmpeg_exe(), "/proc/self", "/etc/localtime", "/usr/share/locale"]
     # Finding the package means listing the folder it lies in.

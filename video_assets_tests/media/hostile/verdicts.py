@@ -4,7 +4,7 @@
 
 A program of its own, so that strace can watch it from its first breath. Prints a JSON object a line. HOW: `graph` is a
 Dagster run for each file; `side-by-side` is two such programs at once in one deployment, one for the hostile files and
-one for the honest ones; `recipes` makes the same artefacts by the same recipes on the same workbench, but without the
+one for the honest ones; `recipes` makes the same artifacts by the same recipes on the same workbench, but without the
 seconds that a run's own bookkeeping takes; `whole-ladder` is the same with the rungs of everyday, not two small ones.
 """
 
@@ -21,7 +21,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -32,17 +34,18 @@ from video_assets.artifacts import RunInfo, current
 from video_assets.artifacts.pointer import make_fence
 from video_assets.database.models import AttemptRow, VideoRow
 from video_assets.definitions import build_defs
-from video_assets.defs.assets import search_documents, summaries, transcripts, uploads, variants
+from video_assets.defs.describe import describe
+from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.failures import plain_words
-from video_assets.defs.instance import open_instance
+from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.io_manager import publish_or_withdraw
-from video_assets.defs.making import Recipe, opened
-from video_assets.defs.platform import Platform
-from video_assets.defs.projecting import Projector
+from video_assets.defs.materialize import opened
 from video_assets.defs.runner import run_video
 from video_assets.errors import PermanentError, TransientError
-from video_assets.lifecycle.intake import take_in
+from video_assets.intake.uploads import NewVideo, take_in
+from video_assets.recipes import RECIPES, Making
 from video_assets.settings import Settings
+from video_assets.systems import Systems
 from video_assets.videos import Stage, utc_now
 from video_assets_tests.media.hostile import corpus
 from video_assets_tests.media.hostile.kit import Hostile, Kit
@@ -53,7 +56,7 @@ MODEL = Path(__file__).parents[2] / "fixtures" / "tiny-whisper" / "model"
 HONEST = Hostile("honest.mp4", lambda kit: kit.clip("mp4"), "ready")
 """Goes through after all the others."""
 BESIDE = [
-    Hostile(f"honest.{ending}", lambda kit, ending=ending: kit.clip(ending), "ready")  # type: ignore[misc]
+    Hostile(f"honest.{ending}", partial(Kit.clip, ending=ending), "ready")
     for ending in ("mkv", "webm", "ts", "mov", "avi")
 ]
 """Go through beside them."""
@@ -146,7 +149,7 @@ class Court:
     ) -> None:
         self.alone = alone
         self.settings, self.instance = settings, instance
-        self.platform = Platform(settings)
+        self.systems = Systems(settings)
         self.uploads = folder / "uploads"
         self.uploads.mkdir(exist_ok=True)
 
@@ -164,10 +167,14 @@ class Court:
         return Verdict(file.name, status, message, kind, seconds, watch.peak, watch.own, left, at)
 
     def _outcome(self, path: Path) -> tuple[str, str, str]:
-        platform = self.platform
+        systems = self.systems
         try:
             video_id = take_in(
-                path, database=platform.database, storage=platform.storage, settings=self.settings, claimed_by="test"
+                path,
+                NewVideo(claimed_by="test"),
+                database=systems.database,
+                storage=systems.storage,
+                settings=self.settings,
             ).id
         except PermanentError as refused:
             return "failed", f"intake: {refused}", "permanent"
@@ -176,8 +183,8 @@ class Court:
     def _run(self, video_id: int) -> tuple[str, str, str]:
         assert self.instance is not None
         run_video(build_defs(self.settings), self.instance, video_id, reason="test")
-        Projector(self.platform).advance(self.instance, 0)
-        with self.platform.database.read() as session:
+        Projector(self.systems).advance(self.instance, 0)
+        with self.systems.database.read() as session:
             row = session.get_one(VideoRow, video_id)
             kinds = session.scalars(select(AttemptRow.error_kind).where(AttemptRow.video_id == video_id))
             return row.status, row.status_message or "", next(iter(kinds)) or ""
@@ -186,29 +193,18 @@ class Court:
         run = RunInfo(uuid4().hex, make_fence(utc_now(), "x"))
         for stage in Stage:
             try:
-                with opened(self.platform, stage, video_id, run, self._recipe(stage, video_id)) as (artifact, recipe):
+                sources = {each: current(self.systems.storage, video_id, each) for each in RECIPES[stage].made_from}
+                making = Making(self.systems, video_id, {each: it for each, it in sources.items() if it})
+                with opened(stage, making, run) as artifact:
                     manifest = artifact.seal()
-                    publish_or_withdraw(self.platform, manifest)
-                recipe.describe(manifest)
+                    publish_or_withdraw(self.systems, manifest)
+                describe(making, manifest)
             except Exception as error:
                 kind = {PermanentError: "permanent", TransientError: "transient"}.get(type(error), "unknown")
                 if kind == "unknown":
                     traceback.print_exc()
                 return "failed", f"{stage.value}: {plain_words(error)}", kind
         return "ready", "", ""
-
-    def _recipe(self, stage: Stage, video_id: int) -> Recipe:
-        needed = {
-            Stage.UPLOADS: (), Stage.VARIANTS: (Stage.UPLOADS,), Stage.TRANSCRIPTS: (Stage.UPLOADS,),
-            Stage.SUMMARIES: (Stage.TRANSCRIPTS,), Stage.SEARCH_DOCUMENTS: (Stage.SUMMARIES, Stage.TRANSCRIPTS),
-        }[stage]  # fmt: skip
-        given = [current(self.platform.storage, video_id, one) for one in needed]
-        module = {
-            Stage.UPLOADS: uploads, Stage.VARIANTS: variants, Stage.TRANSCRIPTS: transcripts,
-            Stage.SUMMARIES: summaries, Stage.SEARCH_DOCUMENTS: search_documents,
-        }[stage]  # fmt: skip
-        recipe: Recipe = module.recipe(self.platform, video_id, *given)
-        return recipe
 
     def _left(self, before: set[int]) -> Iterator[str]:
         for child in psutil.Process().children(recursive=True):
@@ -242,7 +238,7 @@ def side_by_side(folder: Path, port: int, names: list[str]) -> None:
     the rest. Ends in an error where anything is left in the work folder when both are done."""
     beside = {file.name for file in BESIDE} & set(names)
     settings = settings_in(folder)
-    Platform(settings)  # makes the tables, which two at once need not
+    Systems(settings)  # makes the tables, which two at once need not
     with open_instance(settings):
         pass
     lanes = []
@@ -257,10 +253,8 @@ def side_by_side(folder: Path, port: int, names: list[str]) -> None:
 
 def settings_in(folder: Path, *, whole_ladder: bool = False) -> Settings:
     """The tests' own recogniser and, unless the whole ladder is wanted, small rungs."""
-    ladder = {} if whole_ladder else {"ladder": "90,48"}
-    return Settings(
-        home=folder / "home", min_free_bytes=0, heartbeat_seconds=0.5, whisper_model=str(MODEL), **ladder
-    )  # fmt: skip
+    ladder: dict[str, Any] = {} if whole_ladder else {"ladder": "90,48"}
+    return Settings(home=folder / "home", min_free_bytes=0, heartbeat_seconds=0.5, whisper_model=str(MODEL), **ladder)
 
 
 if __name__ == "__main__":

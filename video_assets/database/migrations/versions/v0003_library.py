@@ -1,4 +1,4 @@
-"""To which storage the tables belong. An older database learns it at its first use (lifecycle/identity.py)."""
+"""To which storage the tables belong. An older database learns it at its first use (intake/identity.py)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""`video-assets healthy`: whether a part of the production installation does its work, for health checks.
+
+Asked every half minute, in each container, for ever: so it loads no Dagster, which alone takes three seconds of
+processor time, and asks each part in the cheapest way that cannot be answered by one that hangs.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.request
+from typing import TYPE_CHECKING
+
+import click
+
+from video_assets.cli.render.output import Output, pass_output
+
+if TYPE_CHECKING:
+    from video_assets.settings import Settings
+
+PARTS = ("webserver", "daemon", "worker")
+ANSWER_SECONDS = 5.0
+SILENT_SECONDS = 120.0
+"""A daemon whose sensors or queue have not been looked at for longer hangs. It says so itself every 30 s."""
+_LOOKED_AFTER = ("SENSOR", "QUEUED_RUN_COORDINATOR")
+
+
+@click.command()
+@click.argument("part", type=click.Choice(PARTS))
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the webserver.")
+@pass_output
+def healthy(output: Output, part: str, port: int) -> None:
+    """Say whether a PART of a production installation works; the exit status is 1 where it does not. The webserver
+    and the worker are looked for on this machine, the daemon through the database.
+
+    \b
+    video-assets healthy daemon
+    video-assets healthy worker
+    """
+    from video_assets.settings import Settings
+
+    settings = Settings.load()
+    if part == "webserver":
+        output.say(webserver(port))
+    elif part == "daemon":
+        output.say(daemon(settings))
+    else:
+        output.say(worker(settings))
+
+
+def webserver(port: int) -> str:
+    """Its version, from itself."""
+    from video_assets.errors import TransientError, one_line
+
+    # No proxy stands between us and this machine, whatever the environment says.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/server_info", timeout=ANSWER_SECONDS) as answer:
+            version = json.load(answer)["dagster_webserver_version"]
+    except (OSError, ValueError, KeyError) as error:
+        raise TransientError(one_line(f"no webserver answers on port {port}: {error}")) from None
+    return f"webserver {version} answers"
+
+
+def daemon(settings: Settings) -> str:
+    """How long ago it last looked after sensors and queue, whichever was longer ago."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+
+    from video_assets.errors import PermanentError, TransientError, one_line
+
+    if not settings.dagster_database_url:
+        raise PermanentError(
+            "VIDEO_ASSETS_DAGSTER_DATABASE_URL is not set; `video-assets doctor` knows an embedded daemon"
+        )
+    # By the database's own clock; Dagster writes naive UTC.
+    ages = text("SELECT daemon_type, extract(epoch FROM (now() AT TIME ZONE 'utc') - timestamp) FROM daemon_heartbeats")
+    engine = create_engine(settings.dagster_database_url, connect_args={"connect_timeout": int(ANSWER_SECONDS)})
+    try:
+        with engine.connect() as connection:
+            seconds = {kind: float(age) for kind, age in connection.execute(ages)}
+    except ProgrammingError:
+        raise PermanentError("Dagster's database has no tables yet; run video-assets migrate") from None
+    except SQLAlchemyError as error:
+        raise TransientError(one_line(f"Dagster's database did not answer: {getattr(error, 'orig', error)}")) from None
+    finally:
+        engine.dispose()
+    missing = [kind.lower() for kind in _LOOKED_AFTER if seconds.get(kind, SILENT_SECONDS) >= SILENT_SECONDS]
+    if missing:
+        raise TransientError(f"the daemon has not looked after {' and '.join(missing)} for {SILENT_SECONDS:.0f} s")
+    return f"daemon was at work {max(seconds[kind] for kind in _LOOKED_AFTER):.0f} s ago"
+
+
+def worker(settings: Settings) -> str:
+    """Its name, from itself, by way of the broker."""
+    from celery import Celery
+    from kombu.exceptions import KombuError
+
+    from video_assets.errors import PermanentError, TransientError, one_line
+
+    if not settings.celery_broker_url:
+        raise PermanentError("VIDEO_ASSETS_CELERY_BROKER_URL is not set; give redis://host:6379/0")
+    app = Celery(broker=settings.celery_broker_url, set_as_current=False)
+    app.conf.broker_transport_options = {
+        "socket_connect_timeout": ANSWER_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        "max_retries": 0,
+    }
+    try:
+        answers = app.control.ping(
+            pattern=f"video-assets-*@{socket.gethostname()}", matcher="glob", timeout=ANSWER_SECONDS, limit=1
+        )
+    except (OSError, KombuError) as error:
+        raise TransientError(one_line(f"the broker did not answer: {error}")) from None
+    if not answers:
+        raise TransientError("no worker of this machine answers")
+    return f"worker {next(iter(answers[0]))} answers"

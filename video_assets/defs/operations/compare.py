@@ -1,0 +1,99 @@
+"""Rows and files against manifests and the event log, and the tables again from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from video_assets.defs.event_log.projector import Projector
+from video_assets.intake.identity import put_together
+from video_assets.library import queries, rebuild
+from video_assets.library.rebuild import Rebuilt
+from video_assets.library.survey import Seen
+from video_assets.projection.failure_record import mirror_failures
+from video_assets.systems import Systems
+from video_assets.videos import Stage
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a look at everything found."""
+
+    repaired: list[str]
+    """What was put right, a line each."""
+    trouble: list[str]
+    """What somebody has to put right, a line each with what to do."""
+
+
+def compare(systems: Systems, instance: dg.DagsterInstance, projector: Projector, *, hashes: bool = False) -> Compared:
+    """Ledger and rows against manifests and the event log: what was missed is applied now, and what can be told from
+    other objects is put right."""
+    with systems.database.read() as session:
+        before = queries.ledger_versions(session)
+    ledger: dict[int, list[Stage]] = {}
+    for video_id, artefact in before:
+        ledger.setdefault(video_id, []).append(Stage(artefact))
+    projector.replay(instance)
+    repaired: list[str] = []
+    trouble = list(rebuild.strange_folders(systems.storage))
+    with systems.database.read() as session:
+        video_ids = queries.all_ids(session)
+        ours = queries.stored_by_us(session)
+    for video_id in sorted({*rebuild.stored_ids(systems.storage), *ours}):
+        seen = rebuild.reapply(
+            video_id,
+            database=systems.database,
+            storage=systems.storage,
+            settings=systems.settings,
+            hashes=hashes,
+        )
+        repaired += seen.mended
+        trouble += seen.trouble
+        trouble += _vanished(seen, ledger.get(video_id, ()))
+        if seen.deleted_at is None and not _is_known(systems, video_id):
+            trouble.append(
+                f"video {video_id}: the tables do not know it; `video-assets rebuild --database` restores it"
+            )
+    mirror_failures(systems.storage, systems.database, video_ids)
+    with systems.database.read() as session:
+        after = queries.ledger_versions(session)
+    changed = sorted(key for key in after if after[key] != before.get(key))
+    behind = [f"video {video_id}: {artefact} was behind" for video_id, artefact in changed]
+    return Compared(repaired + behind, trouble)
+
+
+def _vanished(seen: Seen, ledger: Sequence[Stage]) -> Iterator[str]:
+    """A line about each artifact that the tables have and storage does not, unless something was said of it."""
+    if seen.record is None or seen.deleted_at is not None:
+        return
+    for stage in ledger:
+        begins = f"video {seen.video_id}, {stage.value}: "
+        if stage not in seen.made and not any(line.startswith(begins) for line in seen.trouble):
+            yield f"{begins}nothing is current any more; `video-assets process --video {seen.video_id}` makes it again"
+
+
+def _is_known(systems: Systems, video_id: int) -> bool:
+    with systems.database.read() as session:
+        return queries.video(session, video_id) is not None
+
+
+def rebuild_database(systems: Systems, instance: dg.DagsterInstance) -> Rebuilt:
+    """The tables again from storage, each video by itself, then the runs' stories from the event log. Publishes
+    nothing: what was made was told when it was made."""
+    found = Rebuilt(trouble=list(rebuild.strange_folders(systems.storage)))
+    for video_id in rebuild.stored_ids(systems.storage):
+        seen = rebuild.restore(
+            video_id,
+            database=systems.database,
+            storage=systems.storage,
+            settings=systems.settings,
+        )
+        if seen is not None:
+            found.videos += seen.record is not None
+            found.mended += seen.mended
+            found.trouble += seen.trouble
+    Projector(systems, announce=False).replay(instance)
+    put_together(systems.database, systems.storage)
+    return found

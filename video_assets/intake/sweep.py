@@ -1,0 +1,77 @@
+"""What intakes that died left behind: a row at `uploading`, files that no video names, half-made objects."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from video_assets.database.engine import Database
+from video_assets.intake import upload_rows
+from video_assets.intake.claim import held
+from video_assets.intake.holder import is_dead, this_process
+from video_assets.intake.identity import what_is_wrong
+from video_assets.intake.uploads import remove_upload
+from video_assets.intake.work_folder import WORK_PREFIX, is_at_work
+from video_assets.settings import Settings
+from video_assets.storage import Storage
+from video_assets.videos import video_prefix
+
+
+def sweep_uploads(database: Database, storage: Storage, settings: Settings, now: datetime) -> Iterator[str]:
+    """Takes uploads back whose process is dead, or that have not come whole for longer than UPLOAD_HOURS; a line
+    about each. One that is still going after all finds its video gone when it ends, and says so."""
+    yield from _sweep_work(settings)
+    with database.read() as session:
+        unfinished = upload_rows.unfinished_since(session)
+    # Of another library's storage nothing is removed.
+    if not unfinished or what_is_wrong(database, storage):
+        return
+    here, before = this_process(), now - timedelta(hours=settings.upload_hours)
+    with database.read() as session:
+        old = set(upload_rows.unfinished_since(session, before))
+    for video_id in unfinished:
+        claim = held(storage, video_id)
+        dead = claim is not None and (claim.given_up or is_dead(claim.holder, here, one_machine=database.is_sqlite))
+        if not dead and video_id not in old:
+            continue
+        with database.write() as session:
+            gone = upload_rows.withdraw_unfinished(session, video_id, None if dead else before)
+        if not gone:
+            continue
+        # Without a claim it is not certain that what lies there came with this upload.
+        if claim is not None or storage.stat(f"{video_prefix(video_id)}upload.json") is None:
+            remove_upload(storage, video_id)
+        yield f"video {video_id}: its upload {'died with its process' if dead else 'never ended'} and was taken back"
+
+
+def sweep_unfinished(storage: Storage, settings: Settings, now: datetime) -> Iterator[str]:
+    """Removes what killed writers left half-done in storage; a line where there was something."""
+    removed = storage.clear_abandoned() + storage.clear_unfinished(now - timedelta(hours=settings.upload_hours))
+    if removed:
+        yield f"{removed} half-made objects of interrupted writes removed"
+
+
+def _sweep_work(settings: Settings) -> Iterator[str]:
+    """Copies in the work folder that nobody is at work on. Of the release before there may be files too."""
+    folder = settings.work_folder
+    for path in folder.glob(f"{WORK_PREFIX}*") if folder.is_dir() else ():
+        at_work = is_at_work(path)
+        patience = settings.upload_hours * 3600 if at_work is None else settings.reconcile_seconds
+        if at_work or _is_young(path, patience):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        yield f"{path.name}: a copy that an interrupted intake left was removed"
+
+
+def _is_young(path: Path, seconds: float) -> bool:
+    """Whether something happened to it just now; a time in the future was put there by another clock."""
+    try:
+        return abs(time.time() - path.lstat().st_mtime) < seconds
+    except FileNotFoundError:
+        return True

@@ -1,0 +1,55 @@
+"""A folder of its own for an intake that has to copy a file by way of HOME, locked as long as it is used: the lock
+goes with the process, so what a dead one left is known by it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from video_assets.errors import PermanentError, one_line
+from video_assets.intake.opened_file import is_written
+from video_assets.settings import Settings
+
+WORK_PREFIX = "intake-"
+
+
+@contextmanager
+def intake_folder(settings: Settings) -> Iterator[Path]:
+    """The folder, removed at the end."""
+    path = settings.work_folder / f"{WORK_PREFIX}{uuid4().hex}"
+    try:
+        path.mkdir(parents=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise PermanentError(one_line(f"cannot write {path}: {error.strerror}; set VIDEO_ASSETS_HOME")) from None
+    try:
+        with suppress(OSError):  # a file system without locks: then age alone tells
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def is_at_work(path: Path) -> bool | None:
+    """Whether a living process has such a folder, or a file that it copies into; None where that cannot be told."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return True  # just ended
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return path.is_file() and is_written(descriptor)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

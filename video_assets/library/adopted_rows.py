@@ -1,0 +1,66 @@
+"""Rows of `adopted_videos`: videos taken over from the services before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from video_assets.artifacts.upload import UploadRecord
+from video_assets.database.models import (
+    AdoptedVideoRow,
+    SummaryRow,
+    TranscriptRow,
+    UploadMetadataRow,
+    VariantRow,
+    VideoRow,
+)
+
+
+def unrecorded(session: Session, limit: int) -> list[UploadRecord]:
+    """What is known of adopted videos whose upload record is not written yet."""
+    rows = session.execute(
+        select(VideoRow, UploadMetadataRow)
+        .join(AdoptedVideoRow, AdoptedVideoRow.video_id == VideoRow.id)
+        .outerjoin(UploadMetadataRow, UploadMetadataRow.video_id == VideoRow.id)
+        .where(AdoptedVideoRow.recorded.is_(False))
+        .order_by(VideoRow.id)
+        .limit(limit)
+    )
+    return [_record(video, uploaded) for video, uploaded in rows]
+
+
+def mark_recorded(session: Session, video_ids: Sequence[int]) -> None:
+    """Their upload records are written."""
+    session.execute(update(AdoptedVideoRow).where(AdoptedVideoRow.video_id.in_(video_ids)).values(recorded=True))
+
+
+def old_keys(session: Session, video_id: int) -> list[str]:
+    """Where the services before had put the files of an adopted video; none of one of ours."""
+    if session.get(AdoptedVideoRow, video_id) is None:
+        return []
+    keys: set[str] = set()
+    for column, owner in (
+        (VideoRow.key, VideoRow.id),
+        (VariantRow.key, VariantRow.video_id),
+        (TranscriptRow.transcript_path, TranscriptRow.video_id),
+        (SummaryRow.summary_path, SummaryRow.video_id),
+    ):
+        keys |= set(session.scalars(select(column).where(owner == video_id)))
+    return sorted(key for key in keys if key)
+
+
+def _record(video: VideoRow, uploaded: UploadMetadataRow | None) -> UploadRecord:
+    return UploadRecord(
+        video_id=video.id,
+        key=video.key,
+        title=video.title,
+        description=video.description,
+        user_id=video.user_id,
+        user_name=video.user_name,
+        filename=uploaded.filename if uploaded else None,
+        content_type=uploaded.content_type if uploaded else None,
+        size_bytes=uploaded.size_bytes if uploaded else None,
+        created_at=video.created_at,
+    )

@@ -1,0 +1,57 @@
+"""Deleting a video: rows, files and documents go, and nothing that still runs can bring it back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+
+from video_assets.artifacts.pointer import pointer_key, tombstone
+from video_assets.database.engine import Database
+from video_assets.errors import PermanentError
+from video_assets.intake import upload_rows
+from video_assets.library import adopted_rows, deletion_rows
+from video_assets.search import SearchIndex
+from video_assets.settings import Settings
+from video_assets.storage import Storage
+from video_assets.videos import Stage, video_prefix
+
+
+def delete_video(
+    video_id: int, *, database: Database, storage: Storage, search: SearchIndex, settings: Settings, now: datetime
+) -> bool:
+    """Deletes a video; False where there is none. The caller cancels its runs and drops its partition.
+
+    The tombstones come first: from then on no run can publish. Then the rows go, in one transaction with
+    `video.deleted`; then the files. Whatever stops it in between, doing it again finishes it. A video of which only
+    storage knows is deleted too.
+    """
+    with database.read() as session:
+        known = deletion_rows.is_known(session, video_id)
+        old_keys = adopted_rows.old_keys(session, video_id)
+    if not known and not is_stored(storage, video_id):
+        return False
+    tombstone(storage, video_id, now)
+    for key in old_keys:  # before the rows, which alone know them
+        with suppress(PermanentError):  # no key of this storage
+            storage.delete(key)
+    with database.write() as session:
+        if deletion_rows.delete_video(session, video_id, now=now, service=settings.outbox_service) is None:
+            upload_rows.restore_deleted(session, video_id, now)  # only storage knew of it
+    sweep(video_id, storage=storage, search=search)
+    return True
+
+
+def is_stored(storage: Storage, video_id: int) -> bool:
+    """Whether anything of the video lies in storage, whatever the tables know."""
+    return next(iter(storage.list(video_prefix(video_id))), None) is not None
+
+
+def sweep(video_id: int, *, storage: Storage, search: SearchIndex) -> int:
+    """Removes everything of a deleted video but its tombstones; returns how many objects that were. Done
+    again by `reconcile`, for what a run that was killed in the act left behind."""
+    search.remove(video_id, forever=True)
+    stones = {pointer_key(video_id, stage) for stage in Stage}
+    leftovers = [stat.key for stat in storage.list(video_prefix(video_id)) if stat.key not in stones]
+    for key in leftovers:
+        storage.delete(key)
+    return len(leftovers)

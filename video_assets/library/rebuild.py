@@ -1,0 +1,121 @@
+"""Rebuilding what can be thrown away, the tables and the index, from what was really made.
+
+Each video by itself: whatever lies in the place of one of its objects is said in a line, and keeps no other from coming
+back (one garbage `upload.json` once ended the rebuild of a whole library).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from video_assets.artifacts.upload import UploadRecord
+from video_assets.database.engine import Database, NoSchema
+from video_assets.errors import TransientError, one_line
+from video_assets.intake import upload_rows
+from video_assets.intake.identity import VIDEOS
+from video_assets.library import deletion_rows, queries
+from video_assets.library.recorded import note_record
+from video_assets.library.survey import Seen, survey
+from video_assets.projection import apply
+from video_assets.projection.events import Event
+from video_assets.projection.failure_record import read_failure
+from video_assets.projection.made import made_from_manifest
+from video_assets.settings import Settings
+from video_assets.storage import Storage
+
+HIGHEST = 2**31 - 1
+"""The highest id that the tables can hold."""
+
+
+@dataclass
+class Rebuilt:
+    """What came of it."""
+
+    videos: int = 0
+    """How many were restored, with what of them could be."""
+    mended: list[str] = field(default_factory=list)
+    """What was put right in storage on the way, a line each."""
+    trouble: list[str] = field(default_factory=list)
+    """What was left out, a line each, with what to do."""
+
+
+def stored_ids(storage: Storage) -> list[int]:
+    """The ids of all videos that storage knows of, deleted ones too, rising."""
+    names = (name for name in storage.folders(VIDEOS) if name.isascii() and name.isdigit() and name[0] != "0")
+    return sorted(number for number in map(int, names) if number <= HIGHEST)
+
+
+def strange_folders(storage: Storage) -> Iterator[str]:
+    """A line about each folder that stands among the videos' and can be none."""
+    known = {str(video_id) for video_id in stored_ids(storage)}
+    for name in sorted(set(storage.folders(VIDEOS)) - known):
+        yield one_line(f"{VIDEOS}{name}/ in storage is no video's folder, and was left out; move it elsewhere")
+
+
+def restore(video_id: int, *, database: Database, storage: Storage, settings: Settings) -> Seen | None:
+    """Puts one video's rows back: descriptive columns from its upload record, everything else by the projection, from
+    its manifests and failure.json. Returns what was found, None where there is nothing to restore."""
+    seen = survey(storage, video_id, lambda: known_upload(database, video_id))
+    if seen.deleted_at is not None:
+        with database.write() as session:
+            # A deletion that was broken off has the row still; it is told of as any other.
+            if deletion_rows.delete_video(session, video_id, seen.deleted_at, service=settings.outbox_service) is None:
+                upload_rows.restore_deleted(session, video_id, seen.deleted_at)
+        return seen
+    if seen.unfinished:
+        with database.read() as session:
+            if queries.video(session, video_id) is not None:  # it may be coming just now; else it is swept
+                return None
+        seen.tell(f": its upload never came whole; `video-assets delete {video_id}` removes what lies there")
+    if seen.record is not None:
+        with _told(seen):
+            with database.write() as session:
+                upload_rows.restore(session, seen.record, size_bytes=seen.record.size_bytes)
+            note_record(database, storage, video_id)
+            # Quietly: other services heard of it all when it happened.
+            _apply(seen, database, storage, settings, announce=False)
+    return seen
+
+
+def reapply(video_id: int, *, database: Database, storage: Storage, settings: Settings, hashes: bool = False) -> Seen:
+    """Applies what the pointers say, for a video whose events were missed; announces what was never told."""
+    seen = survey(storage, video_id, lambda: known_upload(database, video_id), hashes=hashes)
+    if seen.deleted_at is None and seen.record is not None and known_upload(database, video_id) is not None:
+        with _told(seen):
+            note_record(database, storage, video_id)
+    if seen.deleted_at is None and seen.made:
+        with _told(seen):
+            _apply(seen, database, storage, settings, announce=True)
+    return seen
+
+
+def known_upload(database: Database, video_id: int) -> UploadRecord | None:
+    """What the tables know of an upload."""
+    with database.read() as session:
+        return queries.upload(session, video_id)
+
+
+def _apply(seen: Seen, database: Database, storage: Storage, settings: Settings, *, announce: bool) -> None:
+    events: list[Event] = []
+    for stage, (manifest, pointer) in seen.made.items():
+        with _told(seen, f", {stage.value}"):
+            events.append(made_from_manifest(manifest, storage, pointer=pointer))
+    if not announce:
+        with _told(seen, ", failure.json"):
+            failure = read_failure(storage, seen.video_id)
+            events += failure.events() if failure else ()
+    apply.apply(database, [(0, event) for event in events], settings, announce=announce)
+
+
+@contextmanager
+def _told(seen: Seen, where: str = "") -> Iterator[None]:
+    """Whatever goes wrong with one video is said of it, and no more. Trouble with the servers ends it all."""
+    try:
+        yield
+    except (TransientError, NoSchema):
+        raise
+    except Exception as error:
+        words = one_line(error, 200) or type(error).__name__
+        seen.tell(f"{where}: {words}; `video-assets process --video {seen.video_id}` makes it again")

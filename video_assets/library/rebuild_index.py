@@ -1,0 +1,63 @@
+"""The search index again from the documents in storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from video_assets.artifacts.audit import whole
+from video_assets.artifacts.pointer import deleted_at
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.library.rebuild import Rebuilt, stored_ids
+from video_assets.library.survey import look_at
+from video_assets.recipes.search_documents import DOCUMENTS
+from video_assets.recipes.search_documents import JSON as DOCUMENT
+from video_assets.search import Document
+from video_assets.systems import Systems
+from video_assets.videos import Stage
+
+
+def rebuild_index(systems: Systems) -> Rebuilt:
+    """The search index again from the documents in storage. Searches are answered meanwhile, and a video whose document
+    cannot be read stays as it was found before."""
+    found = Rebuilt()
+    unreadable: dict[int, str] = {}
+    stored = {video_id: deleted_at(systems.storage, video_id) for video_id in stored_ids(systems.storage)}
+
+    def documents() -> Iterator[tuple[Document, str]]:
+        for video_id, deleted in stored.items():
+            if deleted is not None:
+                continue
+            try:
+                document = _document(systems, video_id, found)
+            except TransientError:
+                raise
+            except Exception as error:  # whatever lies there: the other videos go on
+                unreadable[video_id] = one_line(error, 200) or type(error).__name__
+            else:
+                if document is not None:
+                    yield document
+
+    removed = [video_id for video_id, deleted in stored.items() if deleted is not None]
+    found.videos = systems.search.rebuild(documents(), removed=removed, kept=unreadable)
+    for video_id, why in unreadable.items():
+        held = systems.search.read(video_id) is not None
+        stands = "it is found as it was before" if held else "it cannot be found"
+        line = f"video {video_id}: {why}; {stands}, `video-assets process --video {video_id}` makes it again"
+        found.trouble.append(one_line(line))
+    return found
+
+
+def _document(systems: Systems, video_id: int, found: Rebuilt) -> tuple[Document, str] | None:
+    """A video's document and its version; None where none was made."""
+    seen = look_at(systems.storage, video_id, Stage.SEARCH_DOCUMENTS)
+    found.mended += seen.mended
+    if seen.trouble:
+        raise PermanentError(seen.trouble[0].removeprefix(f"video {video_id}, "))
+    made = seen.made.get(Stage.SEARCH_DOCUMENTS)
+    if made is None:
+        return None
+    manifest = made[0]
+    document = DOCUMENTS.validate_json(whole(systems.storage, manifest.file(DOCUMENT)))
+    if document.video_id != video_id:
+        raise PermanentError(f"{DOCUMENT} is another video's")
+    return document, str(manifest.facts["index_version"])

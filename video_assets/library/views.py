@@ -1,0 +1,77 @@
+"""What the command shows of the tables, as small records that outlive the session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from video_assets.database.models import VideoRow
+from video_assets.library import queries
+from video_assets.videos import VideoStatus
+
+SETTLED = (VideoStatus.READY.value, VideoStatus.FAILED.value)
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What a running run last said of itself."""
+
+    run_id: str
+    stage: str
+    fraction: float
+    speed: float | None
+    """Times real time."""
+    eta_seconds: float | None
+    beat_at: datetime
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A video as a line of a list."""
+
+    id: int
+    title: str
+    status: str
+    status_message: str | None
+    created_at: datetime
+    processed_at: datetime | None
+    doing: Doing | None
+    """Where the video is being worked on just now."""
+
+
+def listed(session: Session, *, limit: int) -> list[Listed]:
+    """The newest videos first."""
+    return _listed(session, queries.videos(session, limit=limit))
+
+
+def one(session: Session, video_id: int) -> Listed | None:
+    """One video; None where there is none."""
+    row = queries.video(session, video_id)
+    return _listed(session, [row])[0] if row else None
+
+
+def moving(session: Session, also: Sequence[int] = (), *, limit: int = 200) -> list[Listed]:
+    """The videos that have not come to rest, and those named, oldest first."""
+    return _listed(session, queries.moving(session, also, limit=limit))
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many videos stand at each status, in the order of the statuses."""
+    found = queries.counts(session)
+    known = [status.value for status in VideoStatus]
+    return dict(sorted(found.items(), key=lambda item: known.index(item[0]) if item[0] in known else len(known)))
+
+
+def _listed(session: Session, rows: Sequence[VideoRow]) -> list[Listed]:
+    working = queries.working(session, [row.id for row in rows])
+    doing = {
+        video_id: Doing(row.run_id, row.stage, row.fraction, row.speed, row.eta_seconds, row.beat_at)
+        for video_id, row in working.items()
+    }
+    return [
+        Listed(row.id, row.title, row.status, row.status_message, row.created_at, row.processed_at, doing.get(row.id))
+        for row in rows
+    ]

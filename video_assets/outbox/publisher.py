@@ -1,0 +1,178 @@
+"""The outbox's way out: from the table to where other services read, in order, at least once.
+
+Sending and marking go on side by side: the database notes down what is safe while the rest is under way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from video_assets.database.engine import Database
+from video_assets.errors import TransientError, one_line
+from video_assets.outbox import queue
+from video_assets.outbox.sending import Ours, Safe, Sending
+from video_assets.settings import Settings
+from video_assets.videos import utc_now
+
+AT_ONCE = 10_000
+"""Events that one look at the table gives, at most; what comes into it meanwhile is for the next."""
+BATCH = 1_000
+"""Events read, and marked, at a time."""
+
+
+class Publisher(Protocol):
+    """Where events go."""
+
+    def publish(self, batches: Iterable[Sequence[queue.Outgoing]], safe: Safe, ours: Ours) -> Sending:
+        """Hands the events over as they come, each video's in this order, and returns once they are safe, or known
+        not to be, or no longer ours. Says which are safe, from time to time, each once."""
+
+    def ping(self) -> str:
+        """What is there, in a line; raises TransientError where nothing answers."""
+
+
+class JsonLinesPublisher:
+    """Appends each event to a file as one line of JSON: the embedded stand-in for topics."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def publish(self, batches: Iterable[Sequence[queue.Outgoing]], safe: Safe, ours: Ours) -> Sending:
+        for events in batches:
+            ours()
+            lines = "".join(json.dumps(_line(event), ensure_ascii=False) + "\n" for event in events)
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._append(lines.encode())
+            except OSError as error:
+                # None of them is marked, so all of them come again.
+                return Sending(trouble=one_line(f"{self.path}: {error.strerror or error}; events wait in the outbox"))
+            safe([event.id for event in events])
+        return Sending()
+
+    def _append(self, lines: bytes) -> None:
+        """Adds whole lines, on disk when this returns. What a full disk or a power cut has left of one is cut off
+        first: the next would be glued to it, and who reads would find neither."""
+        with self.path.open("ab+") as file:
+            file.truncate(_end_of_last_line(file))
+            begun = file.seek(0, os.SEEK_END)
+            try:
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(begun)
+                raise
+
+    def ping(self) -> str:
+        return f"events go to {self.path}"
+
+
+def open_publisher(settings: Settings) -> Publisher:
+    """The publisher of these settings. It connects on first use."""
+    if not settings.kafka_bootstrap_servers:
+        return JsonLinesPublisher(settings.home / "events.jsonl")
+    from video_assets.outbox.kafka import KafkaPublisher  # most processes publish nothing
+
+    return KafkaPublisher(settings)
+
+
+def drain(
+    database: Database, publisher: Publisher, *, max_attempts: int = 5, clock: Callable[[], datetime] = utc_now
+) -> int:
+    """Publishes everything waiting, in order, and marks it; returns how many events that were. One that is
+    refused `max_attempts` times is parked. One publisher at a time: whoever finds another at it leaves it to
+    that one and returns 0. Raises TransientError, after marking what was sent, where the way out is blocked, or
+    where the lock went with a database that was started again: what is still to be sent is the next one's then."""
+    drained = 0
+    held: set[int] = set()
+    with database.only_one("outbox") as mine:
+        while mine:
+            mine.check()
+            with database.read() as session, _Marking(database, clock) as marking:
+                batches = queue.batches(session, AT_ONCE, size=BATCH, without=held)
+                first = next(batches, None)
+                waiting = chain([first], batches) if first else ()
+                sending = publisher.publish(waiting, marking.safe, mine.check) if first else Sending()
+            drained += marking.marked
+            if sending.refused:
+                with database.write() as session:
+                    for event, reason in sending.refused.items():
+                        queue.refuse(session, event, reason, max_attempts=max_attempts)
+                held |= {event.video_id for event in sending.refused}
+            if sending.trouble:
+                raise TransientError(sending.trouble)
+            if not first and not _give_places(database):
+                break
+            with database.read() as session:
+                if queue.is_drained(session):
+                    break
+    return drained
+
+
+class _Marking:
+    """Marks what is safe in a thread of its own; the block ends when everything is marked."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self.marked = 0
+        self._database = database
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._going: list[Future[None]] = []
+
+    def __enter__(self) -> _Marking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+        self._raise_what_failed()
+
+    def safe(self, ids: Sequence[str]) -> None:
+        """Has them marked, only now: a crash in between publishes again, it never loses."""
+        self._raise_what_failed()  # what cannot be marked is not added to
+        self._going.append(self._thread.submit(self._mark, ids))
+
+    def _mark(self, ids: Sequence[str]) -> None:
+        with self._database.write() as session:
+            queue.mark_published(session, ids, now=self._clock())
+        self.marked += len(ids)
+
+    def _raise_what_failed(self) -> None:
+        for each in self._going:
+            if each.done():
+                each.result()
+
+
+def _give_places(database: Database) -> bool:
+    """Rows that another service has put into the outbox are published too, after what was there before them.
+    Whether there were any."""
+    with database.read() as session:
+        if not queue.without_place(session, limit=1):
+            return False
+    with database.write() as session:
+        queue.give_places(session, queue.without_place(session, limit=AT_ONCE))
+    return True
+
+
+def _end_of_last_line(file: BinaryIO) -> int:
+    """The position behind the last newline; 0 where there is none."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(end - 65536, 0)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def _line(event: queue.Outgoing) -> Mapping[str, Any]:
+    return {"topic": event.topic, "key": str(event.video_id), "payload": event.payload}

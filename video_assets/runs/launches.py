@@ -1,0 +1,158 @@
+"""Rows of `launches`: runs that were asked for. At most one is open for a video, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import Session
+
+from video_assets.database.models import AttemptRow, LaunchRow, VideoRow
+from video_assets.errors import PermanentError
+from video_assets.runs.due import SENSOR, Launch, OpenLaunch, Waiting
+from video_assets.videos import RunState, VideoStatus
+
+CANCEL = "cancel"
+"""Who claims the launch of a video that is being canceled."""
+_LIVE = (RunState.QUEUED.value, RunState.STARTED.value)
+
+
+def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> str:
+    """Notes that somebody starts a run of the video himself; returns its run key. It keeps the uploads sensor
+    away until it is older than LAUNCH_TIMEOUT. A launch that is open already is taken over.
+    PermanentError where the video is gone."""
+    row = _open_launch(session, video_id) or _new(session, video_id, claimed_by, reason, now)
+    if row is None:
+        raise PermanentError(f"there is no video {video_id}; it may have been deleted")
+    row.claimed_by, row.requested_at = claimed_by, now
+    return row.run_key
+
+
+def request(session: Session, video_id: int, *, reason: str, now: datetime) -> bool:
+    """Asks the uploads sensor for a run, whatever the video's status; False where one is asked for already
+    or the video is gone."""
+    if _open_launch(session, video_id) is not None:
+        return False
+    return _new(session, video_id, SENSOR, reason, now) is not None
+
+
+def withhold(session: Session, video_id: int, *, now: datetime) -> None:
+    """Keeps the uploads sensor from launching the video until `close`: somebody is about to cancel it. A launch that
+    the sensor has requested already stays as it is."""
+    row = _open_launch(session, video_id) or _new(session, video_id, CANCEL, "cancel", now)
+    if row is not None and (row.claimed_by != SENSOR or row.requested_at is None):
+        row.claimed_by, row.requested_at = CANCEL, now
+
+
+def is_requested(session: Session, video_id: int) -> bool:
+    """Whether the sensor has requested a run of the video that was not seen yet."""
+    open_ones = (LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None), LaunchRow.claimed_by == SENSOR)
+    return session.scalar(select(LaunchRow.id).where(*open_ones, LaunchRow.requested_at.is_not(None))) is not None
+
+
+def close(session: Session, video_id: int, *, now: datetime) -> None:
+    """Closes the video's launch, if one is open."""
+    session.execute(
+        update(LaunchRow).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None)).values(closed_at=now)
+    )
+
+
+def open_run_keys(session: Session) -> list[str]:
+    """Run keys of all open launches."""
+    return list(session.scalars(select(LaunchRow.run_key).where(LaunchRow.closed_at.is_(None)).order_by(LaunchRow.id)))
+
+
+def close_answered(
+    session: Session, runs: Mapping[str, str], *, now: datetime, looked_for: Collection[str] = ()
+) -> None:
+    """Notes which open launches have a run (run key → run id), and closes those that are answered.
+
+    Answered is a launch whose run, or any later run of the video, stands in `attempts`; the run alone is not
+    enough, or the video would be launched again in the moment before its first event is applied. One whose
+    run was seen, was `looked_for` now and is gone (somebody deleted it) is closed too.
+    """
+    rows = list(session.scalars(select(LaunchRow).where(LaunchRow.closed_at.is_(None))))
+    tried: dict[int, list[AttemptRow]] = {}
+    for attempt in session.scalars(select(AttemptRow).where(AttemptRow.video_id.in_([row.video_id for row in rows]))):
+        tried.setdefault(attempt.video_id, []).append(attempt)
+    for row in rows:
+        seen = tried.get(row.video_id, [])
+        gone = row.run_id is not None and row.run_key in looked_for and row.run_key not in runs
+        row.run_id = runs.get(row.run_key) or row.run_id
+        if gone or any(each.run_id == row.run_id or _since(each, row.created_at) for each in seen):
+            row.closed_at = now
+
+
+def waiting_and_live(session: Session, limit: int) -> tuple[list[Waiting], list[OpenLaunch]]:
+    """The pending videos that nothing is going or asked for, oldest first, at most `limit`; and all open
+    launches of videos that nothing is going for."""
+    launched = exists().where(LaunchRow.video_id == VideoRow.id, LaunchRow.closed_at.is_(None))
+    live = exists().where(AttemptRow.video_id == VideoRow.id, AttemptRow.state.in_(_LIVE))
+    tried = exists().where(AttemptRow.video_id == VideoRow.id)
+    waiting = session.execute(
+        select(VideoRow.id, VideoRow.created_at, tried.label("tried"))
+        .where(VideoRow.status == VideoStatus.PENDING.value, ~launched, ~live)
+        .order_by(VideoRow.created_at, VideoRow.id)
+        .limit(limit)
+    )
+    rows = session.scalars(
+        select(LaunchRow).where(
+            LaunchRow.closed_at.is_(None),
+            ~exists().where(AttemptRow.video_id == LaunchRow.video_id, AttemptRow.state.in_(_LIVE)),
+        )
+    )
+    return (
+        [Waiting(row.id, row.created_at, "relaunch" if row.tried else "upload") for row in waiting],
+        [
+            OpenLaunch(
+                row.video_id, row.run_key, row.claimed_by, row.reason, row.created_at, row.requested_at, row.run_id
+            )
+            for row in rows
+        ],
+    )
+
+
+def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: datetime) -> list[Launch]:
+    """Notes that these are being requested, and gives the new ones their run keys; returns those to request.
+    Each is noted before it is requested, so that a crash in between asks again under the same key. One that
+    another daemon has requested since the decision is left to that one."""
+    requested: list[Launch] = []
+    for launch in chosen:
+        row = _open_launch(session, launch.video_id)
+        if launch.run_key is None:
+            row = _new(session, launch.video_id, claimed_by, launch.reason, now) if row is None else None
+        elif row is not None and (row.run_key, row.requested_at) != (launch.run_key, launch.requested_at):
+            row = None
+        if row is not None:
+            row.claimed_by, row.requested_at = claimed_by, now
+            requested.append(Launch(row.video_id, row.reason, row.run_key, now))
+    return requested
+
+
+def _open_launch(session: Session, video_id: int) -> LaunchRow | None:
+    # The lock on the video makes two claimants take turns.
+    session.execute(select(VideoRow.id).where(VideoRow.id == video_id).with_for_update())
+    return session.scalar(select(LaunchRow).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None)))
+
+
+def _new(session: Session, video_id: int, claimed_by: str, reason: str, now: datetime) -> LaunchRow | None:
+    if session.get(VideoRow, video_id) is None:
+        return None
+    last = session.scalar(select(func.max(LaunchRow.number)).where(LaunchRow.video_id == video_id)) or 0
+    row = LaunchRow(
+        video_id=video_id,
+        number=last + 1,
+        claimed_by=claimed_by,
+        run_key=f"video-{video_id}-{last + 1}",
+        reason=reason,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _since(attempt: AttemptRow, moment: datetime) -> bool:
+    first = attempt.queued_at or attempt.started_at or attempt.finished_at
+    return first is not None and first >= moment

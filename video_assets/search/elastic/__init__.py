@@ -1,0 +1,1 @@
+"""Search in Elasticsearch: mapping, queries, the names of indices, and the client."""

@@ -1,0 +1,294 @@
+"""The search index in Elasticsearch 8 or 9: behind an alias, with external versions.
+
+Whoever puts a document writes its passages first, under ids of their own, and then the video's head, by a version
+that only ever rises. At that moment readers turn from the old passages to the new ones; whatever stops it before,
+they see the old ones. A hit counts only while the head names its version, so neither a half-made put nor one that
+lost against a newer run shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import elasticsearch
+from elasticsearch.helpers import scan
+
+from video_assets.errors import TransientError
+from video_assets.search import hits, queries, ranking
+from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed
+from video_assets.search.elastic import mapping, versions
+from video_assets.search.elastic import query as asking
+from video_assets.search.elastic.names import Names
+from video_assets.search.elastic.server import Action, Server
+from video_assets.search.matching import Matcher
+
+TRIES = 20
+"""Writers that come in between; each of them wrote something, so this many in a row are none."""
+MOST_PLACES = 10_000
+"""What Elasticsearch returns in one answer."""
+Json = dict[str, Any]
+
+
+class ElasticIndex:
+    """A `SearchIndex` on a server."""
+
+    def __init__(self, url: str, *, ca: Path | None = None) -> None:
+        self.server = Server(url, ca=ca)
+        self.names = Names(self.server)
+
+    def put(self, document: Document, *, version: str) -> bool:
+        with self._ready(writing=True) as client:
+            head, tried = mapping.head(document, version), False
+            for _ in range(TRIES):
+                before = self._head(client, document.video_id)
+                if _is_higher(before, version):
+                    if tried:
+                        self._delete(mapping.passage_ids(head))
+                    return False
+                tried = True
+                went_to = self.server.write(
+                    self._action(name, source) for name, source in mapping.passages(document, version)
+                )
+                landed = self._move_head(client, head, before)
+                # None: somebody else moved it meanwhile. Another index than the passages': the alias was switched
+                # between the two. Either way it is looked at again, whether ours may still replace what is there.
+                if landed is not None and went_to <= {landed}:
+                    self._clear(client, head, before)
+                    return True
+        raise TransientError(f"video {document.video_id} is put by too many at once")
+
+    def remove(self, video_id: int, *, forever: bool = False) -> None:
+        with self._ready(writing=True) as client:
+            for _ in range(TRIES):
+                before = self._head(client, video_id)
+                if before is None and not forever:
+                    return
+                stone = mapping.gone(video_id, before["_source"]["version"] if before else "", forever=forever)
+                if before and before["_source"].get("forever"):
+                    stone["forever"] = True
+                if self._move_head(client, stone, before) is not None:
+                    self._clear(client, stone, before)
+                    return
+        raise TransientError(f"video {video_id} is put by too many at once")
+
+    def read(self, video_id: int) -> Indexed | None:
+        with self._ready() as client:
+            found = self._head(client, video_id)
+            if found is None or found["_source"]["gone"]:
+                return None
+            head = found["_source"]
+            there, ids = 0, mapping.passage_ids(head)
+            for at in range(0, len(ids), 1000):
+                docs = client.mget(index=self.names.alias, ids=ids[at : at + 1000], source=False)["docs"]
+                there += sum(bool(each.get("found")) for each in docs)
+            return Indexed(version=head["version"], passages=there, digest=head["digest"])
+
+    def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
+        ranked, matcher, look = self._ranked(words, limit, filters)
+        return hits.best_places(ranked, limit, matcher, look)
+
+    def videos(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Found]:
+        ranked, matcher, look = self._ranked(words, limit, filters)
+        return hits.best_videos(ranked, limit, matcher, look)
+
+    def rebuild(
+        self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
+    ) -> int:
+        with self.server.speaking():
+            old = self.names.ready()
+            seen = self.names.written(old)
+            gone = {head["video_id"] for head in self._heads(old, forever=True)} | set(removed)
+            new = self.names.create()
+            self.server.write(self._stones(new, gone))
+            self.server.write(self._whole(new, (each for each in documents if each[0].video_id not in gone)))
+            for video_id in set(kept) - gone:
+                self._carry_over(old, new, video_id)
+            self.names.settle(new)
+            # What was put or removed meanwhile went to the old one. It is looked for twice: before the switch, when
+            # there may be much of it, and after, when writers already turn to the new one.
+            seen = self._catch_up(old, new, seen)
+            self.names.switch(new)
+            self._catch_up(old, new, seen)
+            self.names.drop(old)
+        return self.count()
+
+    def count(self) -> int:
+        with self._ready() as client:
+            return int(client.count(index=self.names.alias, query=asking.heads(gone=False))["count"])
+
+    def ping(self) -> None:
+        with self._ready() as client:
+            client.search(index=self.names.alias, size=0, track_total_hits=False)
+
+    def _ready(self, *, writing: bool = False) -> AbstractContextManager[elasticsearch.Elasticsearch]:
+        """The client, with the alias in place. Makes the index on first use."""
+        return self.names.using(writing=writing)
+
+    def _ranked(self, text: str, videos: int, filters: Filters) -> tuple[list[ranking.Ranked], Matcher, hits.Look]:
+        query = queries.parse(text)
+        if not query.terms or videos <= 0:
+            return [], Matcher(query), lambda _: {}
+        wide = min(max(ranking.VIDEOS, videos + videos // 2), MOST_PLACES)
+        with self._ready() as client:
+            answers = self._asked(client, query, filters, wide)
+            counts, total = asking.counts(answers[0], len(query.terms))
+            missing = [term for term, count in zip(query.terms, counts, strict=True) if not count]
+            widened = query.widened(missing, asking.spellings(answers[0], missing))
+            if widened != query:
+                query = widened
+                answers = self._asked(client, query, filters, wide)
+                counts, total = asking.counts(answers[0], len(query.terms))
+            sources = self._current(client, asking.found(answers))
+        matcher = Matcher(query)
+        candidates = [mapping.candidate(source) for source in sources.values()]
+        ranked = ranking.ranked(candidates, query, matcher=matcher, counts=counts, total=total)
+        titles = {video_id: sources[video_id, ABOUT]["shown"]["title"] for video_id, at in sources if at == ABOUT}
+
+        def look(places: Iterable[hits.Place]) -> dict[hits.Place, hits.Details]:
+            return {place: mapping.details(sources[place], titles[place[0]]) for place in places}
+
+        return ranked, matcher, look
+
+    def _asked(
+        self, client: elasticsearch.Elasticsearch, query: queries.Query, filters: Filters, videos: int
+    ) -> list[Json]:
+        searches: list[Json] = []
+        for each in asking.requests(query, filters, videos):
+            searches += [{}, each]
+        answers = client.msearch(index=self.names.alias, searches=searches)["responses"]
+        for each in answers:
+            self.server.check(each)
+        return list(answers)
+
+    def _current(
+        self, client: elasticsearch.Elasticsearch, found: dict[int, dict[str, Json]]
+    ) -> dict[hits.Place, Json]:
+        """Of what was found, what the videos' heads (read as they are this moment) say is current; with the heads."""
+        if not found:
+            return {}
+        ids = [mapping.head_id(video_id) for video_id in found]
+        heads = [each["_source"] for each in client.mget(index=self.names.alias, ids=ids)["docs"] if each.get("found")]
+        sources: dict[hits.Place, Json] = {}
+        for head in heads:
+            if not head["gone"]:
+                sources[head["video_id"], ABOUT] = head
+                for source in found[head["video_id"]].values():
+                    if source["version"] == head["version"]:
+                        sources[head["video_id"], source["number"]] = source
+        return sources
+
+    def _head(self, client: elasticsearch.Elasticsearch, video_id: int, *, index: str | None = None) -> Any:
+        """The head as it is this moment, with its version and sequence number; None where there is none."""
+        try:
+            return client.get(index=index or self.names.alias, id=mapping.head_id(video_id))
+        except elasticsearch.NotFoundError as error:
+            if isinstance(error.body, dict) and error.body.get("found") is False:
+                return None
+            raise
+
+    def _move_head(
+        self, client: elasticsearch.Elasticsearch, head: Json, before: Any, *, index: str | None = None
+    ) -> str | None:
+        """Writes the head in the place of the one seen before; the name of the index it went to, or None where
+        somebody else wrote one meanwhile.
+
+        Where the number of the version tells, the server decides by it. Where it does not (fences that differ in
+        their last letters only; the same run again; after a removal), the head may only follow the one that was
+        seen, whose version was compared as text. A number written is never below that of its text, so writing by
+        number never replaces a higher text either.
+        """
+        number = versions.FOREVER if head["forever"] else versions.number(head["version"])
+        how: Json = {"version": number, "version_type": "external"}
+        if before is not None and number <= before["_version"]:
+            how = {"if_seq_no": before["_seq_no"], "if_primary_term": before["_primary_term"]}
+        try:
+            answer = client.index(
+                index=index or self.names.alias,
+                id=mapping.head_id(head["video_id"]),
+                document=head,
+                require_alias=index is None,
+                refresh=index is None,
+                **how,
+            )
+        except elasticsearch.ConflictError:
+            return None
+        return str(answer["_index"])
+
+    def _clear(self, client: elasticsearch.Elasticsearch, head: Json, before: Any) -> None:
+        """Removes, by their ids, passages that are of no use any more: those of the head before, and what older
+        makings left that were stopped half-way. A newer making's are not touched."""
+        stale = set(mapping.passage_ids(before["_source"])) if before else set[str]()
+        query = asking.passages(head["video_id"], up_to=None if head["forever"] else head["version"])
+        answer = client.search(
+            index=self.names.alias, query=query, size=MOST_PLACES, source=False, track_total_hits=False
+        )
+        stale.update(each["_id"] for each in answer["hits"]["hits"])
+        self._delete(sorted(stale.difference(mapping.passage_ids(head))))
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        self.server.write({"_op_type": "delete", "_index": self.names.alias, "_id": each} for each in ids)
+
+    def _action(self, name: str, source: Json, index: str | None = None) -> Action:
+        action = {"_op_type": "index", "_index": index or self.names.alias, "_id": name, "_source": source}
+        return action if index else {**action, "require_alias": True}
+
+    def _whole(self, index: str, documents: Iterable[tuple[Document, str]]) -> Iterator[Action]:
+        for document, version in documents:
+            for name, source in mapping.passages(document, version):
+                yield self._action(name, source, index)
+            yield self._head_action(index, mapping.head(document, version))
+
+    def _stones(self, index: str, removed: Iterable[int]) -> Iterator[Action]:
+        for video_id in removed:
+            yield self._head_action(index, mapping.gone(video_id, "", forever=True))
+
+    def _head_action(self, index: str, head: Json) -> Action:
+        number = versions.FOREVER if head["forever"] else versions.number(head["version"])
+        action = self._action(mapping.head_id(head["video_id"]), head, index)
+        return {**action, "version": number, "version_type": "external_gte"}
+
+    def _heads(self, index: str, *, after: int = -1, **terms: Any) -> Iterator[Json]:
+        """What the heads of an index say of themselves, those written after this sequence number. For the rest of a
+        head, read it."""
+        client = self.server.client
+        client.indices.refresh(index=index)
+        query = {"query": asking.heads(after=after, **terms), "_source": ["video_id", "version", "gone", "forever"]}
+        for each in scan(client, index=index, query=query, size=1000):
+            yield each["_source"]
+
+    def _catch_up(self, old: str, new: str, seen: int) -> int:
+        """Brings into the new index what came to the old one after this sequence number, and what was removed for
+        ever. Returns the number up to which it has done so."""
+        client, written = self.server.client, self.names.written(old)
+        for told in self._heads(old, after=seen):
+            self._carry_over(old, new, told["video_id"], told)
+        client.indices.refresh(index=new)
+        return written
+
+    def _carry_over(self, old: str, new: str, video_id: int, told: Json | None = None) -> None:
+        """Brings what the old index holds of a video into the new one, unless that has something newer. `told`: what
+        the head said of itself, where it may be gone by now."""
+        client = self.server.client
+        found = self._head(client, video_id, index=old)
+        head = found["_source"] if found else told
+        if head is None or (head["gone"] and not head["forever"]):
+            return
+        held = self._head(client, video_id, index=new)
+        if _is_higher(held, head["version"]):
+            return
+        ids = mapping.passage_ids(head)
+        for at in range(0, len(ids), 1000):
+            docs = client.mget(index=old, ids=ids[at : at + 1000])["docs"]
+            self.server.write(self._action(each["_id"], each["_source"], new) for each in docs if each.get("found"))
+        self._move_head(client, head, held, index=new)
+
+
+def _is_higher(held: Any, version: str) -> bool:
+    """Whether a head stands against this version: a higher one, or one that is to stay removed."""
+    if held is None:
+        return False
+    head = held["_source"]
+    return bool(head.get("forever")) or (not head["gone"] and head["version"] > version)

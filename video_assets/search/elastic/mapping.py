@@ -1,0 +1,139 @@
+"""How documents lie in Elasticsearch: one for each video, one for each of its passages.
+
+The id of a passage holds the version it is of, so that a new making never writes over what readers see. The
+video's own document (its *head*) says which version is current, and passages of another are nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from video_assets.language.names import primary
+from video_assets.search import words
+from video_assets.search.base import ABOUT, Document, Passage, timestamp
+from video_assets.search.documents import about, digest
+from video_assets.search.hits import Details
+from video_assets.search.ranking import Candidate
+
+VERSION = 1
+"""Changes whenever documents would lie there in another way: `rebuild --index` then makes a new index of the name
+and switches the alias."""
+
+VIDEO, PASSAGE = "video", "passage"
+
+SETTINGS: dict[str, Any] = {
+    "number_of_shards": 1,
+    "auto_expand_replicas": "0-1",
+    "analysis": {
+        "filter": {"english_stems": {"type": "stemmer", "language": "english"}},
+        "analyzer": {
+            "folded": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "asciifolding"]},
+            "english": {
+                "type": "custom",
+                "tokenizer": "standard",
+                "filter": ["lowercase", "asciifolding", "english_stems"],
+            },
+        },
+    },
+}
+
+_TEXT = {"type": "text", "analyzer": "folded", "fields": {"english": {"type": "text", "analyzer": "english"}}}
+MAPPINGS: dict[str, Any] = {
+    "dynamic": "strict",
+    "_meta": {"mapping": VERSION},
+    "properties": {
+        "kind": {"type": "keyword"},
+        "video_id": {"type": "long"},
+        "version": {"type": "keyword"},
+        "number": {"type": "integer", "index": False},
+        "title": _TEXT,
+        "text": _TEXT,
+        # Stems of languages other than English, each with its language's name: `boot0de`.
+        "stems": {"type": "text", "analyzer": "folded", "norms": False},
+        "user_id": {"type": "long"},
+        "language": {"type": "keyword", "ignore_above": 100},
+        "created_at": {"type": "double"},
+        "duration": {"type": "double"},
+        # As put, for showing; `title` and `text` hold the same as the words to be found.
+        "shown": {"type": "object", "enabled": False},
+        "digest": {"type": "keyword", "index": False, "doc_values": False},
+        "passages": {"type": "integer", "index": False, "doc_values": False},
+        "gone": {"type": "boolean"},
+        "forever": {"type": "boolean"},
+    },
+}
+
+
+def head_id(video_id: int) -> str:
+    """The id of the document that stands for a video."""
+    return str(video_id)
+
+
+def passage_id(video_id: int, version: str, number: int) -> str:
+    """The id of a passage of one making."""
+    return f"{video_id}/{version}/{number}"
+
+
+def passage_ids(head: dict[str, Any]) -> list[str]:
+    """The ids of the passages that a head says are its."""
+    return [passage_id(head["video_id"], head["version"], at) for at in range(head.get("passages", 0))]
+
+
+def head(document: Document, version: str) -> dict[str, Any]:
+    """The document that stands for the video, and says which passages are current."""
+    source = _source(document, version, about(document), VIDEO)
+    source |= {"title": " ".join(words.split(document.title)), "digest": digest(document), "gone": False}
+    return source | {"passages": len(document.passages), "forever": False}
+
+
+def gone(video_id: int, version: str, *, forever: bool) -> dict[str, Any]:
+    """What stands where a video was removed."""
+    return {"kind": VIDEO, "video_id": video_id, "version": version, "gone": True, "forever": forever}
+
+
+def passages(document: Document, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(id, document) of every passage."""
+    for passage in document.passages:
+        place = passage_id(document.video_id, version, passage.number)
+        yield place, _source(document, version, passage, PASSAGE)
+
+
+def candidate(source: dict[str, Any]) -> Candidate:
+    """A document as something to rank."""
+    title = tuple(source.get("title", "").split())
+    return Candidate(source["video_id"], source["number"], source.get("language"), title, tuple(source["text"].split()))
+
+
+def details(source: dict[str, Any], title: str) -> Details:
+    """A document as something to show."""
+    shown = source["shown"]
+    return Details(title, source.get("language"), shown["start"], shown["stop"], shown["marks"], shown["text"])
+
+
+def _source(document: Document, version: str, passage: Passage, kind: str) -> dict[str, Any]:
+    text = words.usable(passage.text)
+    said = words.split(text)
+    code = primary(document.language)
+    shown = {"start": passage.start, "stop": passage.end, "marks": passage.marks, "text": text}
+    source: dict[str, Any] = {
+        "kind": kind,
+        "video_id": document.video_id,
+        "version": version,
+        "number": passage.number,
+        "text": " ".join(said),
+        "duration": document.duration,
+        "shown": shown,
+    }
+    if passage.number == ABOUT:
+        shown["title"] = words.usable(document.title)
+        said = [*words.split(document.title), *said]
+    if code in words.STEMMED:
+        source["stems"] = " ".join(words.tagged_stem(word, code) for word in said)
+    if code:
+        source["language"] = words.usable(code)
+    if document.user_id is not None:
+        source["user_id"] = document.user_id
+    if document.created_at is not None:
+        source["created_at"] = timestamp(document.created_at)
+    return source

@@ -1,0 +1,164 @@
+"""What is asked of Elasticsearch, and what its answer means. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from video_assets.language.names import primary
+from video_assets.search import words
+from video_assets.search.base import Filters, timestamp
+from video_assets.search.elastic.mapping import PASSAGE, VIDEO
+from video_assets.search.queries import Query, Term
+from video_assets.search.ranking import PER_VIDEO, SPELLINGS
+
+Json = dict[str, Any]
+BEGINNINGS = 64
+"""Words that a beginning is taken for, at most."""
+
+
+def requests(query: Query, filters: Filters, videos: int) -> list[Json]:
+    """Two searches: the best videos, each by its best document, with how many documents have each term and other
+    spellings of words that none has; and the best passages, of which a video may have several."""
+    clauses = [clause(term) for term in query.terms]
+    scored: Json = {"must": [{"bool": {"should": clauses, "minimum_should_match": 1}}]}
+    if len(clauses) > 1:
+        # Passages in which all terms stand, and those in which they stand together, are surely among the best.
+        phrase = " ".join(part for term in query.terms for part in term.parts)
+        scored["should"] = [
+            {"bool": {"must": clauses}},
+            {"match_phrase": {"text": {"query": phrase, "slop": 3, "boost": 2}}},
+        ]
+    among = _among(filters)
+    return [
+        {
+            "query": {"bool": {**scored, "filter": among}},
+            "collapse": {"field": "video_id"},
+            "size": videos,
+            "track_total_hits": False,
+            "suggest": _suggestions(query.terms),
+            "aggs": {
+                "terms": {"filters": {"filters": {str(at): each for at, each in enumerate(clauses)}}},
+                "all": {"global": {}},
+            },
+        },
+        {
+            "query": {"bool": {**scored, "filter": [*among, {"term": {"kind": PASSAGE}}]}},
+            "size": videos * PER_VIDEO,
+            "track_total_hits": False,
+        },
+    ]
+
+
+def clause(term: Term) -> Json:
+    """What has the term, in title, text, or another form of it."""
+    if not term.word:
+        phrase = " ".join(term.parts)
+        return {"dis_max": {"queries": [{"match_phrase": {field: phrase}} for field in ("text", "title")]}}
+    ways: list[Json] = [_match(term.word)]
+    ways += [{"match": {"stems": {"query": " ".join(sorted(_stems(term.word))), "boost": 0.8}}}]
+    ways += [_match(word) for word in term.spelled]
+    if term.prefix:
+        rewrite = f"top_terms_blended_freqs_{BEGINNINGS}"
+        ways += [{"prefix": {field: {"value": term.word, "rewrite": rewrite}}} for field in ("text", "title")]
+    return {"dis_max": {"queries": ways, "tie_breaker": 0.3}}
+
+
+def counts(answer: Mapping[str, Any], terms: int) -> tuple[list[int], int]:
+    """(how many documents have each term, how many there are)."""
+    buckets = answer["aggregations"]["terms"]["buckets"]
+    return [buckets[str(at)]["doc_count"] for at in range(terms)], answer["aggregations"]["all"]["doc_count"]
+
+
+def spellings(answer: Mapping[str, Any], missing: Sequence[Term]) -> dict[str, tuple[str, ...]]:
+    """Words that were likely meant by those nobody says: the fewest slips away, then the commonest."""
+    found: dict[str, tuple[str, ...]] = {}
+    for term in missing:
+        most = words.edits_allowed(term.word)
+        near: dict[str, tuple[int, int, str]] = {}
+        for entries in (answer.get("suggest", {}).get(f"{field} {term.word}", ()) for field in ("text", "title")):
+            for option in (option for entry in entries for option in entry["options"]):
+                slips = words.edits(term.word, option["text"], most)
+                if slips <= most:
+                    near[option["text"]] = (slips, -option["freq"], option["text"])
+        if near:
+            fewest = min(near.values())[0]
+            found[term.word] = tuple(word for slips, _, word in sorted(near.values()) if slips == fewest)[:SPELLINGS]
+    return found
+
+
+def found(answers: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Json]]:
+    """The passages found, by video and by id; videos that were found by their head alone have none."""
+    hits = [hit for answer in answers for hit in answer["hits"]["hits"]]
+    by_video: dict[int, dict[str, Json]] = {}
+    for hit in hits:
+        passages = by_video.setdefault(hit["_source"]["video_id"], {})
+        if hit["_source"]["kind"] == PASSAGE:
+            passages[hit["_id"]] = hit["_source"]
+    return by_video
+
+
+def heads(*, after: int = -1, **terms: Any) -> Json:
+    """The heads with these values, of those written after this sequence number."""
+    conditions: list[Json] = [{"term": {"kind": VIDEO}}, *({"term": {key: value}} for key, value in terms.items())]
+    if after >= 0:
+        conditions.append({"range": {"_seq_no": {"gt": after}}})
+    return {"bool": {"filter": conditions}}
+
+
+def passages(video_id: int, *, up_to: str | None) -> Json:
+    """A video's passages: of every making, or of those up to a version."""
+    conditions: list[Json] = [{"term": {"kind": PASSAGE}}, {"term": {"video_id": video_id}}]
+    if up_to is not None:
+        conditions.append({"range": {"version": {"lte": up_to}}})
+    return {"bool": {"filter": conditions}}
+
+
+def _match(word: str) -> Json:
+    fields = ["title^4", "title.english^3", "text", "text.english^0.9"]
+    return {"multi_match": {"query": word, "fields": fields, "type": "best_fields", "operator": "and"}}
+
+
+def _stems(word: str) -> set[str]:
+    return {words.tagged_stem(word, code) for code in words.STEMMED}
+
+
+def _suggestions(terms: Sequence[Term]) -> Json:
+    wanted: Json = {}
+    for term in terms:
+        if not term.spelled and (most := words.edits_allowed(term.word)):
+            for field in ("text", "title"):
+                wanted[f"{field} {term.word}"] = {
+                    "text": term.word,
+                    "term": {
+                        "field": field,
+                        "analyzer": "folded",
+                        "suggest_mode": "missing",
+                        "max_edits": most,
+                        "prefix_length": 1,
+                        "min_word_length": 4,
+                        "size": 10,
+                        "string_distance": "damerau_levenshtein",
+                    },
+                }
+    return wanted
+
+
+def _among(filters: Filters) -> list[Json]:
+    conditions: list[Json] = []
+    if filters.user_id is not None:
+        conditions.append({"term": {"user_id": filters.user_id}})
+    if code := primary(filters.language):
+        conditions.append({"term": {"language": words.usable(code)}})
+    for field, bounds in (
+        ("created_at", {"gte": _second(filters.created_from), "lt": _second(filters.created_before)}),
+        ("duration", {"gte": filters.shortest, "lte": filters.longest}),
+    ):
+        if given := {end: value for end, value in bounds.items() if value is not None}:
+            conditions.append({"range": {field: given}})
+    return conditions
+
+
+def _second(when: datetime | None) -> float | None:
+    return None if when is None else timestamp(when)

@@ -1,0 +1,202 @@
+"""The door to an Elasticsearch server: its address, its client, and its failures in one line each."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import elastic_transport
+import elasticsearch
+from elasticsearch.helpers import parallel_bulk
+
+from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.retrying import Policy
+
+SETTING = "VIDEO_ASSETS_SEARCH_URL"
+NAME = "video-assets"
+"""The alias, where the URL names no other."""
+TIMEOUT_SECONDS = 30
+MAJORS = (8, 9)
+BUSY = (429, 503)
+"""The server has too much to do at the moment."""
+PATIENCE = Policy(tries=6, first=0.2, growth=2.25, longest=5.0)
+"""With a busy server: some nine seconds."""
+CHUNK, CHUNK_BYTES, THREADS = 500, 8 * 2**20, 2
+
+_ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+Action = dict[str, Any]
+
+
+class IndexGone(TransientError):
+    """The index was removed beneath us; the next use makes it anew."""
+
+
+class Server:
+    """One server, or one address of a cluster. Safe in threads, and after a fork."""
+
+    def __init__(self, url: str, *, ca: Path | None = None) -> None:
+        parts = urlsplit(url)
+        try:
+            host, port = parts.hostname, parts.port or 9200
+        except ValueError:
+            host, port = None, 0
+        self.alias = parts.path.strip("/") or NAME
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+            raise PermanentError(
+                f"{SETTING} is no address of a search server: give http(s)://[user:password@]host:9200"
+            )
+        if not _ALIAS.fullmatch(self.alias):
+            raise PermanentError(f"{SETTING}: {one_line(self.alias, 50)} is no name of an index: use a-z, 0-9, - and _")
+        if ca is not None and not ca.is_file():
+            raise PermanentError(f"VIDEO_ASSETS_SEARCH_CA: there is no file {one_line(str(ca), 200)}")
+        self.shown = f"{host}:{port}"
+        """Without credentials."""
+        self._address = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        self._credentials = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        self._ca = ca
+        self._lock = threading.Lock()
+        self._client: elasticsearch.Elasticsearch | None = None
+        self._owner = 0
+
+    @property
+    def client(self) -> elasticsearch.Elasticsearch:
+        """This process's client. Use it inside `speaking`."""
+        with self._lock:
+            if self._client is None or self._owner != os.getpid():
+                secure: Any = {"ca_certs": str(self._ca)} if self._ca and self._address.startswith("https") else {}
+                self._client = elasticsearch.Elasticsearch(
+                    self._address,
+                    basic_auth=self._credentials,
+                    request_timeout=TIMEOUT_SECONDS,
+                    max_retries=2,
+                    retry_on_status=(502, 504),
+                    serializer=elasticsearch.OrjsonSerializer(),
+                    **secure,
+                )
+                self._owner = os.getpid()
+            return self._client
+
+    def version(self) -> str:
+        """The server's version. A PermanentError where it is none of ours, or nothing of the kind."""
+        with self.speaking():
+            try:
+                number = str(self.client.info()["version"]["number"])
+            except (elasticsearch.NotFoundError, elasticsearch.BadRequestError, KeyError, TypeError):
+                raise self._no_such_thing() from None
+        if not number.partition(".")[0].isdigit() or int(number.partition(".")[0]) not in MAJORS:
+            raise PermanentError(
+                f"the search server {self.shown} is Elasticsearch {one_line(number, 20)}; use version 8 or 9"
+            )
+        return number
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Failures of the server and of the way to it, in words of ours."""
+        try:
+            yield
+        except (elasticsearch.UnsupportedProductError, elastic_transport.SerializationError) as error:
+            raise self._no_such_thing() from error
+        except elastic_transport.TlsError as error:
+            raise PermanentError(
+                f"the search server {self.shown} shows a certificate that is not trusted: "
+                "name its authority's file in VIDEO_ASSETS_SEARCH_CA"
+            ) from error
+        except elastic_transport.ConnectionTimeout as error:
+            raise TransientError(f"the search server {self.shown} did not answer in {TIMEOUT_SECONDS} s") from error
+        except elastic_transport.TransportError as error:
+            raise TransientError(f"the search server {self.shown} cannot be reached") from error
+        except elasticsearch.ApiError as error:
+            raise self._refusal(error) from error
+
+    def check(self, answer: dict[str, Any]) -> None:
+        """Raises where one answer of several is a failure."""
+        if "error" in answer:
+            status = int(answer.get("status", 500))
+            said = one_line(_reason(answer["error"]), 200)
+            if status == 404:
+                raise IndexGone(f"the search index {self.alias} was removed just now")
+            if status in (408, 429) or status >= 500:
+                raise TransientError(f"the search server {self.shown} is not ready ({status}): {said}")
+            raise PermanentError(f"the search server {self.shown} refuses ({status}): {said}")
+
+    def write(self, actions: Iterable[Action], **options: Any) -> set[str]:
+        """Sends many documents; those that a busy server sends back again after a pause. Returns the names of the
+        indices they went to. Deleting what is not there is no failure."""
+        written = set[str]()
+        left: Iterable[Action] = actions
+
+        def all_taken() -> bool:
+            nonlocal left
+            left = self._sent(left, written, options)
+            return not left
+
+        with self.speaking():
+            if not PATIENCE.until(all_taken):
+                raise TransientError(f"the search server {self.shown} is too busy", retry_after=PATIENCE.longest)
+        return written
+
+    def _sent(self, actions: Iterable[Action], written: set[str], options: dict[str, Any]) -> list[Action]:
+        """Sends them once; returns those that came back."""
+        back: list[Action] = []
+        waiting: deque[Action] = deque()
+
+        def passing() -> Iterator[Action]:
+            for action in actions:
+                waiting.append(action)
+                yield action
+
+        # Answers come in the order of the actions, so that the first one waiting is the one answered.
+        for ok, answer in parallel_bulk(
+            self.client,
+            passing(),
+            thread_count=THREADS,
+            chunk_size=CHUNK,
+            max_chunk_bytes=CHUNK_BYTES,
+            raise_on_error=False,
+            raise_on_exception=False,
+            **options,
+        ):
+            action, (kind, item) = waiting.popleft(), next(iter(answer.items()))
+            if ok:
+                written.add(item["_index"])
+            elif item["status"] in BUSY:
+                back.append(action)
+            elif isinstance(item.get("exception"), Exception):
+                raise item["exception"]
+            elif kind != "delete" or item["status"] != 404:
+                raise PermanentError(
+                    f"the search server {self.shown} refuses a document: {one_line(_reason(item.get('error')), 200)}"
+                )
+        return back
+
+    def _refusal(self, error: elasticsearch.ApiError) -> PermanentError | TransientError:
+        status = error.status_code
+        if status in (401, 403):
+            return PermanentError(
+                f"the search server {self.shown} refuses us ({status}): check user, password ({SETTING}) and rights"
+            )
+        if status in (408, 429) or status >= 500:
+            return TransientError(f"the search server {self.shown} is not ready ({status}): {_said(error)}")
+        return PermanentError(f"the search server {self.shown} refuses ({status}): {_said(error)}")
+
+    def _no_such_thing(self) -> PermanentError:
+        return PermanentError(f"what answers at {self.shown} is no Elasticsearch: check {SETTING}")
+
+
+def _said(error: elasticsearch.ApiError) -> str:
+    body = error.body.get("error") if isinstance(error.body, dict) else None
+    return one_line(_reason(body) or error.message, 200)
+
+
+def _reason(error: Any) -> str:
+    if not isinstance(error, dict):
+        return str(error or "")
+    cause = error.get("caused_by")
+    return str((cause.get("reason") if isinstance(cause, dict) else None) or error.get("reason") or error.get("type"))

@@ -1,0 +1,170 @@
+"""The systems behind the settings: tables, storage, search, outbox, language model.
+
+Each is opened once a process and on first use. Nothing in here knows Dagster, which hands it to assets as a resource.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from video_assets.artifacts import Workbench
+from video_assets.artifacts.answers import Answers
+from video_assets.artifacts.workbench import Heartbeat, NoHeartbeat
+from video_assets.database.engine import Database
+from video_assets.errors import TransientError
+from video_assets.model_server.address import OPENAI_URL
+from video_assets.outbox.publisher import Publisher, drain, open_publisher
+from video_assets.runs.heartbeat import ProgressHeartbeat
+from video_assets.search import SearchIndex, open_index
+from video_assets.settings import Settings
+from video_assets.storage import Storage, open_storage
+from video_assets.text.llm.asking import Replies
+from video_assets.text.llm.pace import Rate
+from video_assets.text.llm.server import Server
+from video_assets.videos import Stage, utc_now
+
+LEAST_FREE_BYTES = 64 * 2**20
+"""With less free nothing is begun: records of what happens could not be kept either."""
+ROOM_SECONDS = 24 * 3600.0
+ROOM_LOOK_SECONDS = 5.0
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk that holds this folder, or will hold it."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def summary_server(settings: Settings) -> Server:
+    """The language model's server that these settings name."""
+    return Server(
+        model=settings.summary_model,
+        base_url=settings.openai_base_url or OPENAI_URL,
+        api_key=settings.openai_api_key,
+        json_mode=settings.summary_json,
+        timeout=settings.summary_timeout_seconds,
+        rate=Rate(settings.summary_requests_per_minute, settings.summary_tokens_per_minute),
+    )
+
+
+class Systems:
+    """What a process reaches the world through."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def database(self) -> Database:
+        """The tables; created or upgraded on first use where `db_sync` says so."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        database = Database(self.settings.database)
+        if self.settings.db_sync:
+            database.ensure_schema()
+        return database
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where files live."""
+        return open_storage(
+            self.settings.storage, lambda: self.client_of_s3, encryption=self.settings.s3_encryption_words
+        )
+
+    @cached_property
+    def client_of_s3(self) -> Any:
+        """A boto3 client of the S3 server of these settings."""
+        from video_assets.storage.s3_client import S3Options, make_client  # who has no bucket loads no boto3
+
+        settings = self.settings
+        return make_client(
+            S3Options(settings.s3_endpoint_url or None, settings.s3_region or None, settings.s3_path_style)
+        )
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What paid services have answered so far."""
+        return Answers(self.storage)
+
+    @cached_property
+    def search(self) -> SearchIndex:
+        """The search index."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        return open_index(self.settings.search, ca=self.settings.search_ca)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The outbox's way out."""
+        return open_publisher(self.settings)
+
+    @cached_property
+    def summary_server(self) -> Server:
+        """The language model's server, where summaries are made by one."""
+        return summary_server(self.settings)
+
+    @cached_property
+    def language_model(self) -> Replies:
+        """The model on that server; every run of this process keeps to one pace with it."""
+        from video_assets.text.llm.language_model import LanguageModel  # a second, which runs without it need not spend
+
+        return LanguageModel(self.summary_server)
+
+    @cached_property
+    def bench(self) -> Workbench:
+        """The workbench assets work on, with a heartbeat into the `progress` table."""
+        heartbeat = ProgressHeartbeat(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
+        return Workbench(self.storage, self.settings.work_folder, heartbeat=heartbeat, clock=self._time_of_the_database)
+
+    def _time_of_the_database(self) -> datetime:
+        """When something was made: machines whose own clocks differ by hours work beside each other."""
+        try:
+            with self.database.read() as session:
+                return self.database.now(session)
+        except TransientError:  # an hour of encoding is not to be thrown away for it
+            return utc_now()
+
+    def rest(self, video_id: int, run_id: str, stage: Stage, seconds: float) -> None:
+        """Waits, with the run's heart beating, for something that is away to come back."""
+        try:
+            heartbeat: Heartbeat = self.bench.heartbeat
+        except TransientError:  # the tables themselves are away
+            heartbeat = NoHeartbeat()
+        heartbeat.start(video_id, run_id, stage)
+        try:
+            time.sleep(seconds)
+        finally:
+            heartbeat.stop()
+
+    def has_room(self) -> bool:
+        """Whether there is room to go on making, where files are made and where they are kept."""
+        least = max(self.settings.min_free_bytes, LEAST_FREE_BYTES)
+        stored = self.storage.free_bytes()
+        return free_bytes(self.settings.home) >= least and (stored is None or stored >= least)
+
+    def wait_for_room(self, video_id: int, run_id: str, stage: Stage, *, seconds: float = ROOM_SECONDS) -> None:
+        """Returns once somebody has made room, with the run's heart beating meanwhile; TransientError where nobody
+        does within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not self.has_room():
+            if time.monotonic() > deadline:
+                raise TransientError(f"the disk has been full for {seconds / 3600:.0f} hours; make room and try again")
+            self.rest(video_id, run_id, stage, ROOM_LOOK_SECONDS)
+
+    def drain_outbox(self) -> int:
+        """Publishes what waits in the outbox; returns how many events that were."""
+        return drain(self.database, self.publisher, max_attempts=self.settings.outbox_attempts)
+
+    def close(self) -> None:
+        """Lets go of every connection that was opened; each is opened anew on its next use."""
+        opened = vars(self)
+        for name in ("database", "publisher", "search"):
+            system = opened.pop(name, None)
+            close = getattr(system, "dispose", None) or getattr(system, "close", None)
+            if close is not None:
+                close()
+        for name in ("storage", "answers", "bench", "client_of_s3"):
+            opened.pop(name, None)

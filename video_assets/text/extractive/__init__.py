@@ -1,0 +1,1 @@
+"""The summary without a model: sentences of the transcript, chosen; chapters and tags by its terms."""

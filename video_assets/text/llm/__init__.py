@@ -1,0 +1,1 @@
+"""The summary by a language model: chunks, prompts, answers checked, within a budget and at a pace."""
