@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
-from typing import Any
 
 import snowballstemmer
 
@@ -39,17 +37,15 @@ STEMMERS = {
 }
 """The stemmer of each language, by its two letters."""
 
-_TURNS = threading.Lock()
-"""A stemmer keeps the word it works on: threads take turns."""
+_own = threading.local()
+"""A stemmer keeps the word it works on, so each thread has its own. A lock would be held for ever in a process that was
+forked while another thread stemmed."""
 
 
 def stem(word: str, stemmer: str) -> str:
     """The word's stem. `stemmer`: one of those above, or `porter`, the older one for English. Slow, as it is written
     in Python: whoever stems many words keeps the stems."""
-    with _TURNS:
-        return str(_stemmer(stemmer).stemWord(word))
-
-
-@cache
-def _stemmer(name: str) -> Any:
-    return snowballstemmer.stemmer(name)
+    found = _own.__dict__.get(stemmer)
+    if found is None:
+        found = _own.__dict__[stemmer] = snowballstemmer.stemmer(stemmer)
+    return str(found.stemWord(word))

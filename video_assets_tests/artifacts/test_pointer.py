@@ -211,10 +211,10 @@ def test_a_tombstone_of_another_video_deletes_nothing(storage: Storage) -> None:
     assert deleted_at(storage, 2) == at(5)
 
 
-def test_a_manifest_of_another_artefact_is_none_of_this_one(storage: Storage) -> None:
+def test_a_manifest_of_another_artifact_is_none_of_this_one(storage: Storage) -> None:
     publish(storage, manifest(1))
     storage.put_bytes(manifest(1).key, manifest_bytes(manifest(2)))
-    with pytest.raises(PermanentError, match="another artefact"):
+    with pytest.raises(PermanentError, match="another artifact"):
         current(storage, 1, Stage.VARIANTS)
 
 
