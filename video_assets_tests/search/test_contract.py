@@ -294,13 +294,13 @@ def test_a_video_without_speech_is_found_by_its_title_and_passes_its_checks(inde
 
 def test_another_process_sees_what_was_put(index: SearchIndex, url: str) -> None:
     put(index, HARBOUR)
-    with multiprocessing.get_context("fork").Pool(1) as pool:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(_count, (url,)) == 1
 
 
 def test_writers_and_readers_in_several_processes_do_not_get_in_each_others_way(url: str) -> None:
     """Each reader finds any video's document whole: of one version, never of two."""
-    with multiprocessing.get_context("fork").Pool(4) as pool:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
         writers = [pool.apply_async(_write, (url, first)) for first in (0, 1)]
         readers = [pool.apply_async(_watch, (url,)) for _ in range(2)]
         assert [each.get(60) for each in writers] == [None, None]
@@ -608,7 +608,7 @@ CAFE_AS_2 = replace(CAFE, video_id=2)
 def test_whoever_wins_a_race_the_highest_version_stays(url: str) -> None:
     """Eight runs of one video at once, each with a document of another length: the last version is there, whole, and
     nothing of the others."""
-    with multiprocessing.get_context("fork").Pool(4) as pool:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
         pool.starmap(_race, [(url, f"1700000000.00000{at % 3}/{at}") for at in (5, 2, 7, 0, 6, 1, 4, 3)])
     index = open_index(url)
     held = index.read(1)

@@ -372,7 +372,7 @@ def test_a_new_layout_is_moved_to_while_searches_go_on(
 
 
 def test_first_use_by_many_makes_one_index(elasticsearch_url: str) -> None:
-    with multiprocessing.get_context("fork").Pool(6) as pool:
+    with multiprocessing.get_context("spawn").Pool(6) as pool:
         assert pool.map(_first_use, [elasticsearch_url] * 6, chunksize=1) == [True] * 6
     assert open_index(elasticsearch_url).count() == 1
     server = Server(elasticsearch_url)
