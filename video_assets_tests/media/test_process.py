@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import imageio_ffmpeg
 import psutil
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.media.sandbox import confine, process
+from video_assets.media.sandbox import confine, process, program
 from video_assets.media.sandbox.process import Limits, Progress, explain, input_args, progress, run_ffmpeg, run_python
 from video_assets.media.sandbox.watchdog import Ended, ProgressWatch, RunQueueWait, waited_nanoseconds
 from video_assets_tests.media.clips import make_clip
@@ -577,3 +578,25 @@ def test_progress_is_bounded_and_knows_what_is_left() -> None:
     assert progress(5, 10, 2.0) == Progress(5, 0.5, 2.0, 2.5)
     assert progress(11, 10, 2.0) == Progress(11, 1.0, 2.0, 0.0)
     assert progress(5, None, None) == Progress(5, None, None, None)
+
+
+@pytest.mark.parametrize("told", ["ffmpeg", None])
+def test_the_ffmpeg_that_came_along_is_taken_although_the_look_at_it_was_broken_off(
+    monkeypatch: pytest.MonkeyPatch, told: str | None
+) -> None:
+    """The library runs it once to see that it is one. Killed in that, it named the system's, or none."""
+    ours = program.ffmpeg()
+
+    def broken_off() -> str:
+        if told is None:
+            raise RuntimeError("No ffmpeg exe could be found")
+        return told
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", broken_off)
+    assert program.ffmpeg() == ours
+    monkeypatch.setattr(imageio_ffmpeg, "__file__", "/nowhere/imageio_ffmpeg/__init__.py")
+    if told is None:
+        with pytest.raises(PermanentError, match="there is no FFmpeg here"):
+            program.ffmpeg()
+    else:
+        assert program.ffmpeg() == told

@@ -121,9 +121,9 @@ def _disk(settings: Settings) -> str:
 
 
 def _ffmpeg() -> str:
-    import imageio_ffmpeg
+    from video_assets.media.sandbox.program import ffmpeg
 
-    program = imageio_ffmpeg.get_ffmpeg_exe()
+    program = ffmpeg()
     version, encoders = (
         subprocess.run([program, "-hide_banner", about], capture_output=True, text=True, timeout=30, check=False)
         for about in ("-version", "-encoders")

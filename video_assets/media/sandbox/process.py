@@ -26,10 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
-
 from video_assets import peak_memory
 from video_assets.errors import Full, PermanentError, TransientError, one_line
+from video_assets.media.sandbox import program
 from video_assets.media.sandbox.watchdog import Ended, Holdings, ProgressWatch
 from video_assets.media.sandbox.watchdog import Progress as Progress
 from video_assets.media.sandbox.watchdog import progress as progress
@@ -103,7 +102,7 @@ def run_ffmpeg(
     Raises PermanentError where the file is at fault, TransientError where the machine is.
     """
     command = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
+        program.ffmpeg(),
         "-hide_banner",
         "-nostdin",
         "-y",
