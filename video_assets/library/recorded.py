@@ -70,4 +70,4 @@ def _note_facts(database: Database, storage: Storage, video_id: int, manifest_ke
 
 def _told(count: int, what: str) -> Iterator[str]:
     if count:
-        yield f"{what} of {count} videos of an earlier release are in the tables now"
+        yield f"{what} of {count} video{'s' if count > 1 else ''} of an earlier release are in the tables now"
