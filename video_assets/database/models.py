@@ -175,6 +175,15 @@ class ArtifactRow(Base):
     """The ledger: which making of an artifact is current."""
 
     __tablename__ = "artifacts"
+    __table_args__ = (
+        # Of the rows that `reconcile` looks for in every round, and of no others: there are none soon.
+        Index(
+            "ix_artifacts_without_facts",
+            "video_id",
+            sqlite_where=text("artefact = 'uploads' AND facts IS NULL"),
+            postgresql_where=text("artefact = 'uploads' AND facts IS NULL"),
+        ),
+    )
 
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True)
     artefact: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -192,9 +201,9 @@ class ArtifactRow(Base):
     params: Mapped[dict[str, Any]]
     bytes: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[dict[str, Any]]
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
-    """Of `uploads` what its manifest has, as the other stages are decided by it; of the others nothing. Empty also in
-    rows of a release that did not note it, until `reconcile` has read them from storage."""
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Of `uploads` what its manifest has, as the other stages are decided by it; of the others nothing. NULL in rows of
+    a release that did not note it, until `reconcile` has read those of `uploads` from storage."""
 
 
 class UploadRecordRow(Base):

@@ -104,7 +104,12 @@ def mark_pending(
 
 def note_record(session: Session, record: UploadRecord, *, size_bytes: int | None, captions_sha256: str | None) -> None:
     """Notes what storage has of the upload, for whoever must not ask storage: recipes and staleness. `size_bytes`: of
-    the uploaded object, None where it is not there."""
+    the uploaded object, None where storage cannot tell; what was noted before stays then. Nothing where the video was
+    deleted meanwhile."""
+    if session.get(VideoRow, record.video_id, with_for_update=True) is None:
+        return
+    if size_bytes is None and session.get(UploadRecordRow, record.video_id) is not None:
+        return
     row = {
         "video_id": record.video_id,
         "key": record.key,

@@ -16,6 +16,7 @@ from video_assets.database.models import (
     VariantRow,
     VideoRow,
 )
+from video_assets.library import queries
 
 
 def unrecorded(session: Session, limit: int) -> list[UploadRecord]:
@@ -28,7 +29,7 @@ def unrecorded(session: Session, limit: int) -> list[UploadRecord]:
         .order_by(VideoRow.id)
         .limit(limit)
     )
-    return [_record(video, uploaded) for video, uploaded in rows]
+    return [queries.record_of(video, uploaded) for video, uploaded in rows]
 
 
 def mark_recorded(session: Session, video_ids: Sequence[int]) -> None:
@@ -49,18 +50,3 @@ def old_keys(session: Session, video_id: int) -> list[str]:
     ):
         keys |= set(session.scalars(select(column).where(owner == video_id)))
     return sorted(key for key in keys if key)
-
-
-def _record(video: VideoRow, uploaded: UploadMetadataRow | None) -> UploadRecord:
-    return UploadRecord(
-        video_id=video.id,
-        key=video.key,
-        title=video.title,
-        description=video.description,
-        user_id=video.user_id,
-        user_name=video.user_name,
-        filename=uploaded.filename if uploaded else None,
-        content_type=uploaded.content_type if uploaded else None,
-        size_bytes=uploaded.size_bytes if uploaded else None,
-        created_at=video.created_at,
-    )

@@ -26,7 +26,7 @@ def known(session: Session, video_ids: Sequence[int]) -> dict[int, FromRows]:
     ):
         stage = Stage(artefact)
         if stage not in DECIDING or (facts and facts != UNREADABLE):
-            made.setdefault(video_id, {})[stage] = Ingredient(content_hash, facts)
+            made.setdefault(video_id, {})[stage] = Ingredient(content_hash, facts or {})
     columns = (
         UploadRecordRow.video_id,
         UploadRecordRow.key,

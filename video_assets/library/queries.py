@@ -35,20 +35,23 @@ def video(session: Session, video_id: int) -> VideoRow | None:
 
 def upload(session: Session, video_id: int) -> UploadRecord | None:
     """What the tables know of a video's upload: its record in storage says the same."""
-    row, told = session.get(VideoRow, video_id), session.get(UploadMetadataRow, video_id)
-    if row is None or not row.key:
-        return None
+    row = session.get(VideoRow, video_id)
+    return record_of(row, session.get(UploadMetadataRow, video_id)) if row is not None and row.key else None
+
+
+def record_of(video: VideoRow, uploaded: UploadMetadataRow | None) -> UploadRecord:
+    """The upload record that these rows tell."""
     return UploadRecord(
-        video_id=row.id,
-        key=row.key,
-        title=row.title,
-        description=row.description,
-        user_id=row.user_id,
-        user_name=row.user_name,
-        filename=told.filename if told else None,
-        content_type=told.content_type if told else None,
-        size_bytes=told.size_bytes if told else None,
-        created_at=row.created_at,
+        video_id=video.id,
+        key=video.key,
+        title=video.title,
+        description=video.description,
+        user_id=video.user_id,
+        user_name=video.user_name,
+        filename=uploaded.filename if uploaded else None,
+        content_type=uploaded.content_type if uploaded else None,
+        size_bytes=uploaded.size_bytes if uploaded else None,
+        created_at=video.created_at,
     )
 
 

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from video_assets.artifacts.upload import UploadRecord
 from video_assets.database.engine import Database, NoSchema
 from video_assets.errors import TransientError, one_line
 from video_assets.intake import upload_rows
 from video_assets.intake.identity import VIDEOS
 from video_assets.library import deletion_rows, queries
-from video_assets.library.recorded import note_record
+from video_assets.library.recorded import known_upload, note_record
 from video_assets.library.survey import Seen, survey
 from video_assets.projection import apply
 from video_assets.projection.events import Event
@@ -89,12 +88,6 @@ def reapply(video_id: int, *, database: Database, storage: Storage, settings: Se
         with _told(seen):
             _apply(seen, database, storage, settings, announce=True)
     return seen
-
-
-def known_upload(database: Database, video_id: int) -> UploadRecord | None:
-    """What the tables know of an upload."""
-    with database.read() as session:
-        return queries.upload(session, video_id)
 
 
 def _apply(seen: Seen, database: Database, storage: Storage, settings: Settings, *, announce: bool) -> None:

@@ -45,18 +45,20 @@ def note_record(database: Database, storage: Storage, video_id: int) -> None:
         # Of one that is lost it is what it was: what was made of it stays as fresh as it is.
         size_bytes = stat.bytes if stat else record.size_bytes
     except PermanentError:  # `reconcile --thorough` says what is wrong there
-        record = _unknown(database, video_id)
+        known = known_upload(database, video_id)
+        if known is None:  # deleted meanwhile
+            return
+        record = known
     with database.write() as session:
         upload_rows.note_record(
             session, record, size_bytes=size_bytes, captions_sha256=captions.sha256 if captions else None
         )
 
 
-def _unknown(database: Database, video_id: int) -> UploadRecord:
+def known_upload(database: Database, video_id: int) -> UploadRecord | None:
+    """What the tables know of an upload."""
     with database.read() as session:
-        row = queries.upload(session, video_id)
-    assert row is not None
-    return row
+        return queries.upload(session, video_id)
 
 
 def _note_facts(database: Database, storage: Storage, video_id: int, manifest_key: str) -> None:

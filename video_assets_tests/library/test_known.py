@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from video_assets.artifacts.captions import captions_key
 from video_assets.artifacts.upload import upload_key
 from video_assets.database.models import ArtifactRow, UploadRecordRow
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.operations.reconcile import reconcile_thoroughly
+from video_assets.library import deletion_rows
 from video_assets.library.known import known
-from video_assets.library.recorded import record_missing
+from video_assets.library.recorded import note_record, record_missing
+from video_assets.projection import store
 from video_assets.recipes import Wanted, wanted
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import Stage
+from video_assets.videos import Stage, utc_now
 from video_assets_tests.defs.studio import CAPTIONS, Studio
 
 pytestmark = pytest.mark.timeout(300)
@@ -82,7 +84,7 @@ def test_rows_of_an_earlier_release_learn_it_from_storage_once(studio: Studio, r
     before = told(studio.systems, studio.settings, ready)
     with studio.systems.database.write() as session:
         session.execute(delete(UploadRecordRow))
-        session.execute(update(ArtifactRow).values(facts={}))
+        session.execute(update(ArtifactRow).values(facts=None))
     assert told(studio.systems, studio.settings, ready) == {}
     lines = record_missing(studio.systems.database, studio.systems.storage)
     assert [line.partition(" of ")[0] for line in lines] == ["upload records", "facts"]
@@ -113,3 +115,30 @@ def test_a_thorough_look_finds_captions_that_were_replaced_in_storage(studio: St
     now = told(studio.systems, studio.settings, ready)
     assert {stage for stage in now if now[stage] != before[stage]} == {Stage.TRANSCRIPTS}
     assert b"sha256" in kept
+
+
+def test_what_was_known_stays_while_storage_cannot_tell(studio: Studio, ready: int) -> None:
+    storage, database = studio.systems.storage, studio.systems.database
+    before, record = told(studio.systems, studio.settings, ready), storage.get_bytes(upload_key(ready))
+    storage.put_bytes(upload_key(ready), b"garbage")
+    note_record(database, storage, ready)
+    assert told(studio.systems, studio.settings, ready) == before
+    storage.put_bytes(upload_key(ready), record)
+
+
+def test_a_video_that_was_deleted_meanwhile_is_passed_over(studio: Studio) -> None:
+    note_record(studio.systems.database, studio.systems.storage, 999)
+    video_id = studio.video()
+    with studio.systems.database.write() as session:
+        deletion_rows.delete_video(session, video_id, utc_now())
+    note_record(studio.systems.database, studio.systems.storage, video_id)
+    with studio.systems.database.read() as session:
+        assert session.get(UploadRecordRow, video_id) is None
+
+
+def test_rows_that_lack_nothing_are_not_read_to_find_those_that_do(studio: Studio, ready: int) -> None:
+    """In a large library the ledger has hundreds of thousands of rows, and this is asked in every round."""
+    with studio.systems.database.read() as session:
+        asked = str(store.without_facts_query(10).compile(compile_kwargs={"literal_binds": True}))
+        plan = session.execute(text(f"EXPLAIN QUERY PLAN {asked}")).all()
+    assert "ix_artifacts_without_facts" in str(plan)

@@ -18,7 +18,11 @@ def upgrade() -> None:
     inspector = sa.inspect(op.get_bind())
     # A database of the first release may have been made from today's models, by a test or by `create_all`.
     if "facts" not in {column["name"] for column in inspector.get_columns("artifacts")}:
-        op.add_column("artifacts", sa.Column("facts", sa.JSON(), nullable=False, server_default="{}"))
+        op.add_column("artifacts", sa.Column("facts", sa.JSON(), nullable=True))
+        missing = sa.text("artefact = 'uploads' AND facts IS NULL")
+        op.create_index(
+            "ix_artifacts_without_facts", "artifacts", ["video_id"], sqlite_where=missing, postgresql_where=missing
+        )
     if "upload_records" in inspector.get_table_names():
         return
     op.create_table(
@@ -36,4 +40,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("upload_records")
+    op.drop_index("ix_artifacts_without_facts", "artifacts")
     op.drop_column("artifacts", "facts")
