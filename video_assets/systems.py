@@ -15,6 +15,7 @@ from typing import Any
 from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
 from video_assets.artifacts.workbench import Heartbeat, NoHeartbeat
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError
 from video_assets.model_server.address import OPENAI_URL
@@ -26,7 +27,7 @@ from video_assets.storage import Storage, open_storage
 from video_assets.text.llm.asking import Replies
 from video_assets.text.llm.pace import Rate
 from video_assets.text.llm.server import Server
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 
 LEAST_FREE_BYTES = 64 * 2**20
 """With less free nothing is begun: records of what happens could not be kept either."""

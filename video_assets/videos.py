@@ -1,14 +1,15 @@
-"""The words everything else speaks: what a video is, where it can stand, what is made of it."""
+"""The words that every room uses: video, status, stage, run state, and the causes a run is ended for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
+from typing import Final, Literal
 
 
 class VideoStatus(str, Enum):
-    """Values of `videos.status`, as the services before wrote them. `failed` can follow any of them."""
+    """Values of `videos.status`, the same that the services before wrote. `failed` can follow any of them."""
 
     UPLOADING = "uploading"
     PENDING = "pending"
@@ -21,7 +22,8 @@ class VideoStatus(str, Enum):
 
 
 class Stage(str, Enum):
-    """The per-video artifacts, named as their Dagster assets, in the order in which they are made."""
+    """The stages of a video, in the order in which they run. Each value is also the name of the Dagster asset, of the
+    folder in storage and of the row in the ledger."""
 
     UPLOADS = "uploads"
     VARIANTS = "variants"
@@ -31,7 +33,7 @@ class Stage(str, Enum):
 
     @property
     def status(self) -> VideoStatus:
-        """What the video's status says while this artifact is the first one missing."""
+        """The status of a video whose first missing artifact is this stage's."""
         return _STATUS_WHILE_MAKING[self]
 
 
@@ -44,11 +46,11 @@ _STATUS_WHILE_MAKING = {
 }
 
 READY_WHEN_CURRENT = (Stage.VARIANTS, Stage.TRANSCRIPTS, Stage.SUMMARIES, Stage.SEARCH_DOCUMENTS)
-"""A video is ready once each of these has been current."""
+"""A video is `ready` once each of these stages has had a current artifact."""
 
 
 class RunState(str, Enum):
-    """Where a run can stand. It only moves forward: queued, started, ended."""
+    """The state of a run. It only moves forward: queued, started, ended."""
 
     QUEUED = "queued"
     STARTED = "started"
@@ -58,13 +60,23 @@ class RunState(str, Enum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can come of the run."""
+        """Whether the run is over."""
         return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED)
+
+
+EndCause = Literal["worker_lost", "launch_lost", "handed_back"]
+"""Why we ended a run ourselves. None of these is the video's fault. The values are stored in tags and tables."""
+WORKER_LOST: Final = "worker_lost"
+"""The run's worker died or fell silent."""
+LAUNCH_LOST: Final = "launch_lost"
+"""No worker began the run in time."""
+HANDED_BACK: Final = "handed_back"
+"""The run's worker was told to stop."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """What intake knows of a video; the descriptive columns of its row."""
+    """The descriptive columns of a video's row, which intake fills."""
 
     id: int
     key: str
@@ -77,15 +89,5 @@ class Video:
 
 
 def video_prefix(video_id: int) -> str:
-    """The folder in storage that holds everything made of one video, with the trailing slash."""
+    """The folder in storage that holds one video's upload and artifacts, with the trailing slash."""
     return f"videos/{video_id}/"
-
-
-def utc_now() -> datetime:
-    """The current moment, aware, in UTC. Pure code takes times as arguments instead."""
-    return datetime.now(timezone.utc)
-
-
-def from_timestamp(seconds: float) -> datetime:
-    """A moment from seconds since 1970, aware, in UTC."""
-    return datetime.fromtimestamp(seconds, timezone.utc)

@@ -19,9 +19,10 @@ from video_assets.artifacts.fingerprint import content_hash, file_sha256, finger
 from video_assets.artifacts.manifest import CheckOutcome, Manifest, ManifestFile, artifact_prefix
 from video_assets.artifacts.meter import Meter
 from video_assets.artifacts.pointer import Pointer, Unreadable, fence_over, manifest_of, read_pointer
+from video_assets.clock import utc_now
 from video_assets.errors import PermanentError
 from video_assets.storage import Storage
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from video_assets.cli.outcome import Outcome, uploaded
 from video_assets.cli.render.output import Output
 from video_assets.cli.render.progress import shown
 from video_assets.cli.stopping import Interrupts
+from video_assets.clock import utc_now
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.intake.identity import must_match
 from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.runs import launches
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import utc_now
 
 if TYPE_CHECKING:
     from video_assets.defs.event_log.projector import Projector

@@ -10,6 +10,7 @@ from pathlib import Path
 from video_assets.cli.outcome import Outcome, uploaded
 from video_assets.cli.render.output import Output
 from video_assets.cli.render.progress import shown
+from video_assets.clock import utc_now
 from video_assets.database.models import AttemptRow
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.intake.uploads import NewVideo, take_in
@@ -18,7 +19,7 @@ from video_assets.library.views import SETTLED
 from video_assets.runs import launches
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import RunState, utc_now
+from video_assets.videos import RunState
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0

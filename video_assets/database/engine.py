@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from video_assets.clock import utc_now
 from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.errors import PermanentError, TransientError, one_line
 
@@ -125,7 +126,7 @@ class Database:
         """The time by the database's clock, aware, in UTC: one clock for machines whose own differ by hours. Of
         SQLite that is this machine's."""
         if self.is_sqlite:
-            return datetime.now(timezone.utc)
+            return utc_now()
         told: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
         return told.astimezone(timezone.utc)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.intake import upload_rows
 from video_assets.intake.claim import held
@@ -72,6 +72,6 @@ def _sweep_work(settings: Settings) -> Iterator[str]:
 def _is_young(path: Path, seconds: float) -> bool:
     """Whether something happened to it just now; a time in the future was put there by another clock."""
     try:
-        return abs(time.time() - path.lstat().st_mtime) < seconds
+        return abs(utc_now().timestamp() - path.lstat().st_mtime) < seconds
     except FileNotFoundError:
         return True

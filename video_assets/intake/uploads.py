@@ -14,6 +14,7 @@ from pathlib import Path
 
 from video_assets.artifacts.captions import put_captions
 from video_assets.artifacts.upload import UploadRecord, put_upload_record
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.intake import processed_messages, upload_rows
@@ -23,7 +24,7 @@ from video_assets.intake.opened_file import NoFile, Opened, opened
 from video_assets.runs import launches
 from video_assets.settings import Settings
 from video_assets.storage import Storage
-from video_assets.videos import Video, utc_now, video_prefix
+from video_assets.videos import Video, video_prefix
 
 CAPTION_ENDINGS = (".vtt", ".srt")
 MAX_CAPTION_BYTES = 5 * 2**20

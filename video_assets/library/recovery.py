@@ -15,9 +15,10 @@ from video_assets.artifacts import Manifest
 from video_assets.artifacts.captions import Captions, captions_key, captions_prefix, current_captions, put_in_force
 from video_assets.artifacts.pointer import Garbage
 from video_assets.artifacts.upload import UploadRecord
+from video_assets.clock import utc_now
 from video_assets.errors import PermanentError
 from video_assets.storage import Damaged, NotFound, Storage
-from video_assets.videos import Stage, utc_now, video_prefix
+from video_assets.videos import Stage, video_prefix
 
 DOCUMENT = "document.json"
 """What the search documents' manifest calls the document itself."""

@@ -14,12 +14,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError, one_line
 from video_assets.outbox import queue
 from video_assets.outbox.sending import Ours, Safe, Sending
 from video_assets.settings import Settings
-from video_assets.videos import utc_now
 
 AT_ONCE = 10_000
 """Events that one look at the table gives, at most; what comes into it meanwhile is for the next."""

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.database.models import AttemptRow, DeletedVideoRow, UnappliedRow, VideoRow
 from video_assets.database.upsert import upsert
@@ -22,7 +23,7 @@ from video_assets.projection.fold import blamed, fold, outbox_change, settle
 from video_assets.projection.state import Attempt
 from video_assets.projection.store import Change, Stored
 from video_assets.settings import Settings
-from video_assets.videos import VideoStatus, utc_now
+from video_assets.videos import VideoStatus
 
 VIDEOS_PER_TRANSACTION = 500
 NO_STORAGE_ID = 0

@@ -87,7 +87,7 @@ class RunChanged:
     reason: str = ""
     """Why there is a run: `upload`, `retry`, `backfill`, `manual`."""
     error_kind: str = ""
-    """`permanent`, `transient`, `unknown`, `worker_lost`, `launch_lost`, `handed_back`."""
+    """`permanent`, `transient`, `unknown`, or one of `EndCause`."""
     error_stage: Stage | None = None
     error: str = ""
     """One line: what is wrong and what to do."""

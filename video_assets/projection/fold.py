@@ -19,14 +19,18 @@ from video_assets.outbox import messages
 from video_assets.outbox.messages import OutboxEvent, StoredMessage
 from video_assets.projection.events import Made, RunChanged, SummaryResult, TranscriptResult, VariantsResult
 from video_assets.projection.state import Attempt, Current, Settled, VideoState
-from video_assets.videos import READY_WHEN_CURRENT, RunState, Stage, VideoStatus
+from video_assets.videos import (
+    HANDED_BACK,
+    LAUNCH_LOST,
+    READY_WHEN_CURRENT,
+    WORKER_LOST,
+    RunState,
+    Stage,
+    VideoStatus,
+)
 
-LOST_KINDS = frozenset({"worker_lost", "launch_lost"})
-"""Failures of the machinery, not of the video: it is launched again, a few times."""
-
-HANDED_BACK = "handed_back"
-"""The end of a run whose worker was told to stop. Deployments say nothing about a video, however many of them
-fall into its encode: such a run is launched again as often as it takes, and counts for nothing."""
+LOST_CAUSES = frozenset({WORKER_LOST, LAUNCH_LOST})
+"""A video whose run ended by one of these is launched again, until `max_lost_workers` of them came in a row."""
 
 CANCELED = "canceled"
 
@@ -222,10 +226,12 @@ def blamed(ended: Iterable[Attempt]) -> list[Attempt]:
 
 
 def _lost(attempt: Attempt) -> bool:
-    return attempt.state is RunState.FAILED and attempt.error_kind in LOST_KINDS
+    return attempt.state is RunState.FAILED and attempt.error_kind in LOST_CAUSES
 
 
 def _handed_back(attempt: Attempt) -> bool:
+    """Whether the run ended because its worker was told to stop. A deployment says nothing about the video, however
+    often one falls into its encode: the run is launched again without a limit and counts neither way."""
     return attempt.state is RunState.FAILED and attempt.error_kind == HANDED_BACK
 
 

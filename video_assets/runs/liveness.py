@@ -17,8 +17,9 @@ from datetime import datetime
 from typing import Literal
 
 from video_assets.settings import Settings
+from video_assets.videos import LAUNCH_LOST, WORKER_LOST, EndCause
 
-Kind = Literal["worker_lost", "launch_lost", "canceled"]
+Kind = EndCause | Literal["canceled"]
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,12 @@ def _verdict(run: RunSeen, beat: bool, silent: float, settings: Settings) -> Ver
         return None
     seconds = int(silent)
     if run.state == "created":
-        return Verdict(run.run_id, "launch_lost", f"the run did not come into the queue in {seconds} s; try again")
+        return Verdict(run.run_id, LAUNCH_LOST, f"the run did not come into the queue in {seconds} s; try again")
     if run.state == "canceling":
         return Verdict(run.run_id, "canceled", f"canceled; its worker had been silent for {seconds} s")
     if not beat:
-        return Verdict(run.run_id, "launch_lost", f"the run did not reach its first stage in {seconds} s; try again")
-    return Verdict(run.run_id, "worker_lost", f"the worker has been silent for {seconds} s; try again")
+        return Verdict(run.run_id, LAUNCH_LOST, f"the run did not reach its first stage in {seconds} s; try again")
+    return Verdict(run.run_id, WORKER_LOST, f"the worker has been silent for {seconds} s; try again")
 
 
 def _patience(run: RunSeen, beat: bool, settings: Settings) -> float:

@@ -28,6 +28,7 @@ from PIL import Image, ImageDraw
 from video_assets import peak_memory
 from video_assets.artifacts import RunInfo, publish
 from video_assets.artifacts.pointer import make_fence
+from video_assets.clock import utc_now
 from video_assets.defs.materialize import opened
 from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.media import audio, encode, inspect, ladder, stills
@@ -37,7 +38,7 @@ from video_assets.media.sandbox.process import run_ffmpeg
 from video_assets.recipes import Making
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.benchmarks.quality import quality
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.media.conftest import read

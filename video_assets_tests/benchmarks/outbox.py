@@ -13,13 +13,13 @@ from uuid import uuid4
 
 from confluent_kafka import Producer
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.outbox import messages, queue, rows
 from video_assets.outbox.kafka import KafkaPublisher, headers
 from video_assets.outbox.messages import TOPICS, OutboxEvent
 from video_assets.outbox.publisher import drain
 from video_assets.settings import Settings
-from video_assets.videos import utc_now
 from video_assets_tests.benchmarks import servers
 from video_assets_tests.e2e.production import databases
 

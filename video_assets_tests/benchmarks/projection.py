@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.database.models import ArtifactRow, VideoRow
 from video_assets.projection import apply
 from video_assets.projection.events import Event, Made
 from video_assets.settings import Settings
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 
 EVENTS, TICKS = 10, 60
 

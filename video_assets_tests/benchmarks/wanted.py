@@ -7,13 +7,14 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.database.models import ArtifactRow, UploadRecordRow, VideoRow
 from video_assets.library.known import known
 from video_assets.media import probe
 from video_assets.recipes import wanted
 from video_assets.settings import Settings
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.media.clips import make_clip
 
 AT_ONCE = 500

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from video_assets.cli.app import run
+from video_assets.clock import utc_now
 from video_assets.outbox import messages, queue, rows
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import utc_now
 
 READY = messages.ready(7, at=utc_now())
 

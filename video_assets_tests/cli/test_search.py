@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from video_assets.videos import utc_now
+from video_assets.clock import utc_now
 from video_assets_tests.cli.conftest import say
 
 TODAY = utc_now().date()

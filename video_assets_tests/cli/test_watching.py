@@ -16,9 +16,9 @@ from sqlalchemy import update
 from video_assets.cli.render import progress
 from video_assets.cli.render.changes import Watcher
 from video_assets.cli.render.output import Output
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.database.models import AttemptRow, ProgressRow, VideoRow
-from video_assets.videos import utc_now
 
 
 @pytest.fixture

@@ -19,12 +19,13 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy import create_engine, select, text
 
+from video_assets.clock import utc_now
 from video_assets.database.models import AttemptRow, OutboxRow
 from video_assets.defs.instance.clock_watch import begin_anew_when_the_clock_is_set_back, set_back
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.instance.ticks_of_now import without_the_future
 from video_assets.settings import Settings
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.defs.studio import Studio
 
 HOURS_AHEAD = timedelta(hours=2)

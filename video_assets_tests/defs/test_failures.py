@@ -14,6 +14,7 @@ from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
 from video_assets import systems
+from video_assets.clock import utc_now
 from video_assets.defs import io_manager
 from video_assets.defs.event_log.translate import explain
 from video_assets.defs.failures import TRANSIENT_RETRIES, UNKNOWN_RETRIES, pause_before_retry, reported
@@ -23,7 +24,7 @@ from video_assets.library import queries
 from video_assets.media.sandbox.process import explain as explain_child
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.e2e.house import wait_for
 
 LOG = logging.getLogger(__name__)

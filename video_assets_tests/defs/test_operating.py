@@ -11,6 +11,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from sqlalchemy import select
 
+from video_assets.clock import utc_now
 from video_assets.database.models import AttemptRow, LaunchRow
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.instance.opening import open_instance
@@ -26,7 +27,6 @@ from video_assets.runs import launches
 from video_assets.runs.liveness import CREATED_SECONDS, Silences
 from video_assets.settings import Settings
 from video_assets.systems import LEAST_FREE_BYTES
-from video_assets.videos import utc_now
 from video_assets_tests.defs.studio import Studio
 
 

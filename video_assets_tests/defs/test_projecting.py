@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from video_assets.artifacts import Cost, Manifest, digest, publish
 from video_assets.artifacts.pointer import make_fence
+from video_assets.clock import utc_now
 from video_assets.database.models import ArtifactRow, UnappliedRow, VideoRow
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.instance.opening import open_instance
@@ -18,7 +19,7 @@ from video_assets.defs.materialize import materialization_metadata
 from video_assets.intake.uploads import take_in
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 
 VIDEOS, MAKINGS = 50, 10
 PLAIN = (Stage.UPLOADS, Stage.SEARCH_DOCUMENTS)

@@ -16,6 +16,7 @@ import redis
 from confluent_kafka import Producer
 from sqlalchemy import select
 
+from video_assets.clock import utc_now
 from video_assets.database.models import AttemptRow, OutboxOrderRow, OutboxRow
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.instance.queues import RUNS
@@ -24,7 +25,6 @@ from video_assets.defs.operations.unfinished import unfinished_runs
 from video_assets.outbox import messages
 from video_assets.outbox.messages import TOPICS
 from video_assets.settings import Settings
-from video_assets.videos import utc_now
 from video_assets_tests.e2e.conftest import house_settings
 from video_assets_tests.e2e.house import WORKSPACE, House, house, wait_for
 from video_assets_tests.e2e.production import Servers, production

@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from sqlalchemy import select
 
 from video_assets.artifacts.upload import read_upload_record
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.database.models import OutboxRow, ProcessedMessageRow, UploadMetadataRow, VideoRow
 from video_assets.errors import TransientError
@@ -23,7 +24,6 @@ from video_assets.library import queries
 from video_assets.outbox.messages import UPLOADED
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
-from video_assets.videos import utc_now
 from video_assets_tests.e2e.house import wait_for
 from video_assets_tests.outbox.broker import make_topic
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database, NoSchema
 from video_assets.errors import TransientError
 from video_assets.intake import claim, upload_rows
@@ -25,7 +26,7 @@ from video_assets.outbox.messages import UPLOADED
 from video_assets.settings import Settings
 from video_assets.storage import Storage, open_storage
 from video_assets.storage.s3_client import S3Options, make_client
-from video_assets.videos import Video, utc_now
+from video_assets.videos import Video
 
 REBUILD = "video-assets rebuild --database"
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.errors import TransientError
 from video_assets.intake import sweep, upload_rows
@@ -29,7 +30,6 @@ from video_assets.settings import Settings
 from video_assets.storage import Storage, open_storage
 from video_assets.storage.local import LocalStorage
 from video_assets.storage.s3_client import S3Options, make_client
-from video_assets.videos import utc_now
 
 INTAKE = """
 import sys, time

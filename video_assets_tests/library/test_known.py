@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, text, update
 
 from video_assets.artifacts.captions import captions_key
 from video_assets.artifacts.upload import upload_key
+from video_assets.clock import utc_now
 from video_assets.database.models import ArtifactRow, UploadRecordRow
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.operations.reconcile import reconcile_thoroughly
@@ -19,7 +20,7 @@ from video_assets.projection import store
 from video_assets.recipes import Wanted, wanted
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.defs.studio import CAPTIONS, Studio
 
 pytestmark = pytest.mark.timeout(300)

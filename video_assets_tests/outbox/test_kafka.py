@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.database.models import OutboxRow
 from video_assets.errors import PermanentError, TransientError
@@ -26,7 +27,6 @@ from video_assets.outbox.kafka import KafkaPublisher, client_options
 from video_assets.outbox.messages import TOPICS, OutboxEvent
 from video_assets.outbox.publisher import drain
 from video_assets.settings import Settings
-from video_assets.videos import utc_now
 from video_assets_tests.e2e.house import wait_for
 from video_assets_tests.outbox.broker import Heard, heard, make_topic
 

@@ -10,12 +10,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.database.models import ProgressRow
 from video_assets.library import queries
 from video_assets.runs import heartbeat
 from video_assets.runs.heartbeat import ProgressHeartbeat
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.projection import rows
 
 

@@ -16,6 +16,7 @@ from faster_whisper import BatchedInferencePipeline
 
 from video_assets.artifacts import Manifest, RunInfo
 from video_assets.artifacts.pointer import make_fence
+from video_assets.clock import utc_now
 from video_assets.defs.materialize import opened
 from video_assets.errors import PermanentError
 from video_assets.intake.uploads import take_in
@@ -25,7 +26,7 @@ from video_assets.speech import whisper
 from video_assets.speech.model import load
 from video_assets.speech.transcript import Transcript
 from video_assets.systems import Systems
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.media.clips import ffmpeg
 from video_assets_tests.speech.conftest import FIXTURES, MODEL, recognition
 from video_assets_tests.speech.measuring import timestamp_error, word_error_rate

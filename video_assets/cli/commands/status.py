@@ -171,9 +171,9 @@ def _watch(output: Output, systems: Systems, video_id: int | None, limit: int) -
 
 def _picture(systems: Systems, video_id: int | None, limit: int) -> RenderableType:
     from video_assets.cli.render import tables
+    from video_assets.clock import utc_now
     from video_assets.library import queries, views
     from video_assets.outbox import queue
-    from video_assets.videos import utc_now
 
     with systems.database.read() as session:
         if video_id is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from video_assets.cli.doctor.checks import Answer
 from video_assets.cli.up.alone import who
+from video_assets.clock import utc_now
 from video_assets.errors import TransientError
 from video_assets.footprint import footprint, lives
 from video_assets.settings import Settings
@@ -46,7 +46,7 @@ def _age(noted: dict[str, Any]) -> float:
     except (KeyError, TypeError, ValueError):
         return 0.0  # it has the lock, and is about to say more
     # A clock that was put back must not have it starting for ever.
-    return abs((datetime.now(timezone.utc) - since).total_seconds())
+    return abs((utc_now() - since).total_seconds())
 
 
 def _troubles(settings: Settings, noted: dict[str, Any], parts: dict[str, Any], age: float) -> list[tuple[str, str]]:
@@ -86,4 +86,4 @@ def _daemon_silent(settings: Settings) -> float:
     with open_instance(settings) as instance:
         beats = [beat.timestamp for kind, beat in instance.get_daemon_heartbeats().items() if kind == "SENSOR"]
     # One from the future is of a clock that has been put back since.
-    return abs(time.time() - max(beats)) if beats else float("inf")
+    return abs(utc_now().timestamp() - max(beats)) if beats else float("inf")

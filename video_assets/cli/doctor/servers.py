@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from video_assets.cli.doctor.checks import Answer, Examination
 from video_assets.cli.render.format import size
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database
 from video_assets.errors import PermanentError, TransientError
 from video_assets.intake.identity import what_is_wrong
@@ -239,7 +240,7 @@ def _dagster(systems: Systems) -> Answer:
         runs = instance.get_runs_count()
         latency = _timed(instance.get_daemon_heartbeats)
         beats = instance.get_daemon_heartbeats().values()
-        alive = any(time.time() - beat.timestamp < DAEMON_SILENT_SECONDS for beat in beats)
+        alive = any(utc_now().timestamp() - beat.timestamp < DAEMON_SILENT_SECONDS for beat in beats)
     starts = "`dagster-daemon run`, or the container `daemon`," if settings.celery_broker_url else "`video-assets up`"
     daemon = "the daemon is running" if alive else f"no daemon is running ({starts} starts one)"
     where = without_passwords(settings.dagster_database_url) or str(settings.dagster_home)

@@ -9,10 +9,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from video_assets.clock import utc_now
 from video_assets.errors import PermanentError, one_line
 from video_assets.footprint import lives
 
@@ -61,7 +61,7 @@ def alone(home: Path, *, port: int | None) -> Iterator[Alone]:
     try:
         _take(held, home)
         mine = Alone(held, _noted(held))
-        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        since = utc_now().isoformat(timespec="seconds")
         os.ftruncate(held, 0)
         mine.note(pid=os.getpid(), port=port, since=since, ready=False)
         try:

@@ -13,7 +13,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from video_assets.database.engine import NoSchema
 from video_assets.defs.event_log.records import OVERLAP, PAGE, newest_storage_id, read_page, run_records
-from video_assets.defs.event_log.translate import STATES, WORKER_LOST, Gone, made, run_changed
+from video_assets.defs.event_log.translate import STATES, Gone, made, run_changed
 from video_assets.defs.failures import STORAGE_ERRORS
 from video_assets.defs.fences import fence_of
 from video_assets.errors import TransientError, one_line
@@ -21,6 +21,7 @@ from video_assets.projection import apply
 from video_assets.projection.events import Event, Made, Unusable
 from video_assets.projection.failure_record import mirror_failures
 from video_assets.systems import Systems
+from video_assets.videos import WORKER_LOST
 
 log = logging.getLogger(__name__)
 REMEMBERED = 50_000

@@ -9,15 +9,16 @@ import dagster as dg
 from dagster import DagsterEventType, EventLogRecord
 
 from video_assets.artifacts.pointer import read_manifest
+from video_assets.clock import from_timestamp
 from video_assets.defs.bulk_remake import REMAKE_LIGHT, video_ids_of
 from video_assets.defs.ends import given_up
 from video_assets.defs.partitions import video_id_of
 from video_assets.errors import PermanentError, one_line
 from video_assets.projection.events import Event, RunChanged, Unusable
-from video_assets.projection.fold import HANDED_BACK, IN_BULK
+from video_assets.projection.fold import IN_BULK
 from video_assets.projection.made import made_from_manifest
 from video_assets.storage import NotFound, Storage
-from video_assets.videos import RunState, Stage, from_timestamp
+from video_assets.videos import HANDED_BACK, LAUNCH_LOST, WORKER_LOST, RunState, Stage
 
 STATES = {
     DagsterEventType.RUN_ENQUEUED: RunState.QUEUED,
@@ -27,7 +28,6 @@ STATES = {
     DagsterEventType.RUN_CANCELED: RunState.CANCELED,
 }
 
-WORKER_LOST, LAUNCH_LOST = "worker_lost", "launch_lost"
 
 # Sentences of Dagster. A test has the real Dagster say each, so that a reworded release is noticed.
 # What the code server writes when a run's process died under it; nothing else marks a run failed so.

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 import dagster as dg
@@ -11,6 +10,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from kombu.exceptions import OperationalError
 
+from video_assets.clock import utc_now
 from video_assets.defs.instance.queues import EXECUTE_RUN, RUNS, make_app, queue_of
 from video_assets.errors import one_line
 
@@ -89,5 +89,5 @@ class WarmRunLauncher(CeleryRunLauncher):
             return False
         if WAITING_TAG not in run.tags:
             self._instance.report_engine_event(f"the queue's broker does not answer ({why}); waiting for it", run)
-        self._instance.add_run_tags(run_id, {WAITING_TAG: datetime.now(timezone.utc).isoformat(timespec="seconds")})
+        self._instance.add_run_tags(run_id, {WAITING_TAG: utc_now().isoformat(timespec="seconds")})
         return True

@@ -7,11 +7,12 @@ nothing of how long ago it was, so such a sensor is due.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from dagster._core.scheduler.instigation import InstigatorState, SensorInstigatorData
+
+from video_assets.clock import utc_now
 
 TOLERANCE_SECONDS = 1.0
 """So much the clocks of two machines differ anyway."""
@@ -23,10 +24,10 @@ class TicksOfNow:
 
     def get_instigator_state(self, origin_id: str, selector_id: str) -> InstigatorState | None:
         state: InstigatorState | None = super().get_instigator_state(origin_id, selector_id)  # type: ignore[misc]
-        return None if state is None else without_the_future(state, time.time())
+        return None if state is None else without_the_future(state, utc_now().timestamp())
 
     def all_instigator_state(self, *args: Any, **named: Any) -> Sequence[InstigatorState]:
-        now = time.time()
+        now = utc_now().timestamp()
         return [without_the_future(state, now) for state in super().all_instigator_state(*args, **named)]  # type: ignore[misc]
 
 

@@ -27,10 +27,11 @@ from dagster import DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 
 from video_assets.database.engine import Database
-from video_assets.defs.ends import Cause, give_up
+from video_assets.defs.ends import give_up
 from video_assets.defs.instance.queues import EXECUTE_RUN, QUEUES, make_app
 from video_assets.errors import TransientError
 from video_assets.settings import Settings
+from video_assets.videos import HANDED_BACK, WORKER_LOST, EndCause
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ def _telling_of_dead_children(interrupted: threading.Event) -> Iterator[None]:
     def tell(sender: Any = None, exception: Any = None, args: Sequence[str] = (), **_: object) -> None:
         if isinstance(exception, WorkerLostError) and args:
             with suppress(Exception):  # the heartbeat tells it in the end
-                _lost(args[0], "handed_back" if interrupted.is_set() else "worker_lost")
+                _lost(args[0], HANDED_BACK if interrupted.is_set() else WORKER_LOST)
 
     task_failure.connect(tell)
     try:
@@ -198,7 +199,7 @@ def _telling_of_dead_children(interrupted: threading.Event) -> Iterator[None]:
         task_failure.disconnect(tell)
 
 
-def _lost(run_id: str, cause: Cause) -> None:
+def _lost(run_id: str, cause: EndCause) -> None:
     with dg.DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
@@ -206,5 +207,5 @@ def _lost(run_id: str, cause: Cause) -> None:
         if run.status is DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, message="canceled; its worker ended with it")
         else:
-            went = "was told to stop" if cause == "handed_back" else "died"
+            went = "was told to stop" if cause == HANDED_BACK else "died"
             give_up(instance, run, cause, f"the worker {went}; try again")

@@ -8,13 +8,14 @@ from uuid import uuid4
 import dagster as dg
 from dagster import DagsterRunStatus
 
+from video_assets.clock import utc_now
 from video_assets.defs.jobs import PROCESS_VIDEO
 from video_assets.defs.operations.unfinished import is_finished, unfinished_runs
 from video_assets.errors import one_line
 from video_assets.library import queries
 from video_assets.runs import launches
 from video_assets.systems import Systems
-from video_assets.videos import VideoStatus, utc_now
+from video_assets.videos import VideoStatus
 
 LAUNCH_SECONDS = 10.0
 """How long the daemon may take to create a run that the uploads sensor has asked for."""

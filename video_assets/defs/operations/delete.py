@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
+from video_assets.clock import utc_now
 from video_assets.defs.operations.cancel import cancel_video
 from video_assets.defs.operations.unfinished import unfinished_runs
 from video_assets.defs.partitions import VIDEOS
 from video_assets.library import deletion, deletion_rows
 from video_assets.systems import Systems
-from video_assets.videos import utc_now
 
 
 def delete_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) -> bool:

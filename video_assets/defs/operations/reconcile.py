@@ -10,6 +10,7 @@ import dagster as dg
 from dagster import DagsterRunStatus
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
+from video_assets.clock import utc_now
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.operations.compare import Compared, compare
 from video_assets.defs.operations.delete import sweep_deleted
@@ -23,7 +24,6 @@ from video_assets.library.adoption import record_adopted
 from video_assets.library.recorded import record_missing
 from video_assets.runs.liveness import Silences
 from video_assets.systems import Systems
-from video_assets.videos import utc_now
 
 _PURGED_AT_ONCE = 50
 

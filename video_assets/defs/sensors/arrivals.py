@@ -5,10 +5,10 @@ from collections import Counter
 
 import dagster as dg
 
+from video_assets.clock import utc_now
 from video_assets.intake.arrival import arrive
 from video_assets.intake.kafka import UploadedReader
 from video_assets.systems import Systems
-from video_assets.videos import utc_now
 
 TAKEN_PER_TICK = 200
 

@@ -7,13 +7,13 @@ from weakref import WeakKeyDictionary
 
 import dagster as dg
 
+from video_assets.clock import utc_now
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.intake.background import Desk, Job
 from video_assets.intake.drops import Seen, cursor_of, seen_before, settled
 from video_assets.intake.identity import must_match
 from video_assets.intake.inbox import open_inbox
 from video_assets.systems import Systems
-from video_assets.videos import utc_now
 
 TAKEN_PER_TICK = 5
 PATIENCE_SECONDS = 5.0

@@ -4,6 +4,7 @@ import dagster as dg
 from dagster import DagsterRunStatus
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
+from video_assets.clock import utc_now
 from video_assets.defs.jobs import process_video
 from video_assets.defs.partitions import videos
 from video_assets.defs.sensors.poll_within_tick import looks
@@ -11,7 +12,6 @@ from video_assets.intake.identity import what_is_wrong
 from video_assets.runs import launches
 from video_assets.runs.due import Launch, due
 from video_assets.systems import LEAST_FREE_BYTES, Systems, free_bytes
-from video_assets.videos import utc_now
 
 _GOING = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 _QUEUED = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]

@@ -32,6 +32,7 @@ from sqlalchemy import select
 
 from video_assets.artifacts import RunInfo, current
 from video_assets.artifacts.pointer import make_fence
+from video_assets.clock import utc_now
 from video_assets.database.models import AttemptRow, VideoRow
 from video_assets.definitions import build_defs
 from video_assets.defs.describe import describe
@@ -46,7 +47,7 @@ from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.recipes import RECIPES, Making
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.videos import Stage, utc_now
+from video_assets.videos import Stage
 from video_assets_tests.media.hostile import corpus
 from video_assets_tests.media.hostile.kit import Hostile, Kit
 
