@@ -5,7 +5,7 @@ Reads like a table. Nothing here touches a file; `encode` turns a plan into one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,29 +162,49 @@ def plan(probe: Probe, heights: Sequence[int]) -> Ladder:
 
 def why_encoded(probe: Probe, highest: int) -> str:
     """Why the picture cannot be copied as the top rung; empty where it can."""
+    return next(_reasons_to_encode(probe, highest), "")
+
+
+def _reasons_to_encode(probe: Probe, highest: int) -> Iterator[str]:
+    """One after the other, as all but the first are rarely asked for: staleness plans ten thousands of ladders."""
     video = probe.video
     if video is None:
-        return "there is no picture"
-    reasons = (
-        (video.codec != "h264" or video.profile not in _COPIED_PROFILES, f"{video.codec} {video.profile}".strip()),
-        (video.pix_fmt != "yuv420p" or video.bit_depth != 8, f"pixel format {video.pix_fmt}"),
-        (not probe.container.startswith(("mov", "matroska")), f"container {probe.container}"),
-        (video.interlaced, "interlaced"),
-        (video.rotation != 0, f"rotated by {video.rotation} degrees"),
-        (video.mirrored, "mirrored"),
-        (not video.square_pixels, f"pixels of {video.sample_aspect}"),
-        (video.width % 2 == 1 or video.height % 2 == 1, "odd size"),
-        (video.hdr, "high dynamic range"),
-        (not video.clean, "time stamps or packets are not in order"),
-        (not video.closed_gops, "open groups of pictures"),
-        (video.start > LATE, f"the picture begins {video.start:.1f} s late"),
-        (outlasting(probe) > 0, f"the sound goes on for {outlasting(probe):.1f} s after the picture"),
-        (video.longest_gop > LONGEST_COPIED_GOP, f"key frames up to {video.longest_gop:.1f} s apart"),
-        (source_rate(video) > MAX_FPS, f"{source_rate(video):.0f} frames a second"),
-        (video.short_side > highest, f"larger than the highest rung ({highest})"),
-        (video.bit_rate > _copy_limit(video), f"bit rate of {video.bit_rate / 1e6:.1f} Mbit/s"),
-    )
-    return next((reason for wrong, reason in reasons if wrong), "")
+        yield "there is no picture"
+        return
+    if video.codec != "h264" or video.profile not in _COPIED_PROFILES:
+        yield f"{video.codec} {video.profile}".strip()
+    if video.pix_fmt != "yuv420p" or video.bit_depth != 8:
+        yield f"pixel format {video.pix_fmt}"
+    if not probe.container.startswith(("mov", "matroska")):
+        yield f"container {probe.container}"
+    if video.interlaced:
+        yield "interlaced"
+    if video.rotation != 0:
+        yield f"rotated by {video.rotation} degrees"
+    if video.mirrored:
+        yield "mirrored"
+    if not video.square_pixels:
+        yield f"pixels of {video.sample_aspect}"
+    if video.width % 2 == 1 or video.height % 2 == 1:
+        yield "odd size"
+    if video.hdr:
+        yield "high dynamic range"
+    if not video.clean:
+        yield "time stamps or packets are not in order"
+    if not video.closed_gops:
+        yield "open groups of pictures"
+    if video.start > LATE:
+        yield f"the picture begins {video.start:.1f} s late"
+    if (seconds := outlasting(probe)) > 0:
+        yield f"the sound goes on for {seconds:.1f} s after the picture"
+    if video.longest_gop > LONGEST_COPIED_GOP:
+        yield f"key frames up to {video.longest_gop:.1f} s apart"
+    if source_rate(video) > MAX_FPS:
+        yield f"{source_rate(video):.0f} frames a second"
+    if video.short_side > highest:
+        yield f"larger than the highest rung ({highest})"
+    if video.bit_rate > _copy_limit(video):
+        yield f"bit rate of {video.bit_rate / 1e6:.1f} Mbit/s"
 
 
 def plan_sound(sound: Audio | None) -> Sound | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Video:
 
     @property
     def square_pixels(self) -> bool:
-        return Fraction(self.sample_aspect) == 1
+        return self.sample_aspect in ("1", "1/1") or Fraction(self.sample_aspect) == 1
 
     @property
     def hdr(self) -> bool:
@@ -156,7 +157,7 @@ class Probe:
     title: str
     cover: Cover | None = None
 
-    @property
+    @cached_property
     def sound(self) -> Audio | None:
         """The sound track to use: the default one, else the first."""
         return next((track for track in self.audio if track.default), next(iter(self.audio), None))
