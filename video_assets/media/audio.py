@@ -1,4 +1,4 @@
-"""The sound as speech recognition wants it."""
+"""Extracts the audio track in the form that speech recognition reads: 16 kHz, mono, 16-bit WAV."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ RATE = 16_000
 def extract_speech_audio(
     source: Path, probe: Probe, folder: Path, *, on_progress: Callable[[Progress], None] | None = None
 ) -> Path | None:
-    """Writes the sound into the folder as 16 kHz mono WAV; None where there is none.
+    """Writes the audio track into the folder as 16 kHz mono WAV and returns its path; None if the video has no sound.
 
-    Gaps and a late start are filled with silence, so that a moment in the WAV is that moment of the video.
+    Gaps and a late start are filled with silence, so that a time in the WAV is the same time in the video.
+    Raises what `run_ffmpeg` raises.
     """
     sound = probe.sound
     if sound is None or not sound.channels:
@@ -28,11 +29,11 @@ def extract_speech_audio(
         *input_args(source),
         "-map",
         f"0:{sound.index}",
-        "-map_metadata",
+        "-map_metadata",  # no metadata: text of the uploader has no business in the WAV
         "-1",
-        "-af",
+        "-af",  # async fills gaps with silence; first_pts=0 does the same before a late start
         "aresample=async=1:first_pts=0",
-        "-ac",
+        "-ac",  # mono
         "1",
         "-ar",
         str(RATE),

@@ -1,7 +1,7 @@
-"""Reads the boxes of a fragmented MP4 that we wrote: where its fragments lie, when they begin, what codecs it holds.
+"""Reads the boxes of a fragmented MP4 that we wrote: position and start time of each fragment, and the codecs.
 
-Only the headers are read, so a file of gigabytes costs a few kilobytes a minute of it. Anything that does not add up
-raises ValueError.
+Only headers are read: a few kilobytes for each minute of video, however large the file. A file that is inconsistent
+or incomplete raises ValueError.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class _Track:
     codec: str = ""
     default_duration: int = 0
     shift: int = 0
-    """What the edit list takes off its times: what the picture's reordering or the sound's priming put on them."""
+    """What the edit list subtracts from the track's times, in its time units: the delay that B-frame reordering or an
+    audio encoder's priming has added."""
 
 
 @dataclass
@@ -55,7 +56,7 @@ class _Init:
 
     @property
     def leading(self) -> _Track:
-        """The track whose times count: the picture, else the sound."""
+        """The track whose times are the fragments' times: the video track if there is one, else the audio track."""
         tracks = sorted(self.tracks.values(), key=lambda track: track.kind != "vide")
         if not tracks:
             raise ValueError("no track")
@@ -63,7 +64,7 @@ class _Init:
 
 
 def read_layout(path: Path) -> Layout:
-    """The layout of a fragmented MP4. Raises ValueError where it is none, or is not whole."""
+    """Reads the layout of a fragmented MP4. Raises ValueError if the file is something else, or incomplete."""
     try:
         return _read_layout(path)
     except (struct.error, IndexError, OverflowError) as error:
@@ -128,8 +129,9 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _find(data: bytes, *path: bytes) -> bytes:
-    for wanted in path:
-        data = next((payload for kind, payload in _boxes(data) if kind == wanted), b"")
+    """The payload of the box at this path, such as `mdia`, `mdhd`; empty if there is none."""
+    for name in path:
+        data = next((payload for kind, payload in _boxes(data) if kind == name), b"")
     return data
 
 
@@ -162,7 +164,7 @@ def _read_trak(data: bytes, movie_scale: int) -> _Track:
             profile = next((box[1:4] for name, box in _boxes(payload[78:]) if name == b"avcC"), b"")
             track.codec = f"avc1.{profile.hex()}"
         elif kind == b"mp4a":
-            track.codec = "mp4a.40.2"  # AAC-LC: all that the ladder makes or copies
+            track.codec = "mp4a.40.2"  # AAC-LC: the ladder makes and copies no other audio codec
         break
     if not track.codec:
         raise ValueError("a codec that the ladder does not make")
@@ -170,7 +172,10 @@ def _read_trak(data: bytes, movie_scale: int) -> _Track:
 
 
 def _shift(elst: bytes, scale: float) -> int:
-    """Where the first edit begins in the media, less how long nothing is shown before it; the track's time units."""
+    """The media time at which the first edit begins, minus the length of the empty edits before it.
+
+    `elst`: payload of the edit list box. `scale`: the track's time units in one time unit of the movie.
+    """
     entry = ">Qqhh" if elst[:1] == b"\1" else ">Iihh"
     count = struct.unpack_from(">I", elst, 4)[0] if len(elst) >= 8 else 0
     empty = 0
@@ -183,7 +188,7 @@ def _shift(elst: bytes, scale: float) -> int:
 
 
 def _read_moof(data: bytes, init: _Init) -> tuple[float, float]:
-    """First and last moment of the leading track in this fragment, seconds."""
+    """When the leading track begins and ends in this fragment, in seconds."""
     leading = init.leading
     first: float | None = None
     latest, last = float("-inf"), 0.0
@@ -205,7 +210,7 @@ def _read_moof(data: bytes, init: _Init) -> tuple[float, float]:
                 for duration, shown_after in _samples(box, flags, default):
                     shown = (dts + shown_after - leading.shift) / leading.timescale
                     first = shown if first is None else min(first, shown)
-                    if shown >= latest:  # with B-frames another sample may stand longer in decoding order
+                    if shown >= latest:  # samples are in decoding order: with B-frames the last one is not shown last
                         latest, last = shown, shown + duration / leading.timescale
                     dts += duration
     if first is None:

@@ -1,6 +1,6 @@
 """One FFmpeg process for the whole ladder: decode once, split, scale each rung from the one above it.
 
-The command is built by pure functions; ffmpeg-python writes the graph, nothing runs through it.
+The command is built by pure functions. ffmpeg-python only writes the filter graph; `sandbox` runs the command.
 """
 
 from __future__ import annotations
@@ -18,29 +18,34 @@ from video_assets.media.ladder import Ladder, Rung, Sound
 from video_assets.media.probe import Probe, Video
 from video_assets.media.sandbox.process import Limits, Progress, input_options, input_url, run_ffmpeg
 
+# No version string or date of FFmpeg in the file: the same source and plan give the same bytes.
 _BITEXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact"}
+# No metadata and no chapters of the upload in the rungs. Its chapters are in the summary.
 _NO_METADATA = {"map_metadata": -1, "map_chapters": -1}
-# Not negative_cts_offsets: libavformat reads those of fragments as a late picture (67 ms with three B-frames), and so
-# do the players built on it. The edit list that stands there instead is understood by Media Source too.
+# frag_keyframe: a fragment at each key frame, which becomes an HLS segment. delay_moov: the header is written after
+# the first packets are known, so that it holds the edit list. default_base_moof: offsets count from the fragment, as
+# Media Source requires. Not negative_cts_offsets: libavformat, and the players built on it, read it in fragments as a
+# picture that starts late (67 ms with three B-frames). Media Source understands the edit list too.
 _FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof"
 _DECODED_BYTES = 2**25
-"""What decoding threads may hold, one picture each; one thread there is always."""
+"""Bytes that all decoding threads together may hold, one picture each. There is always one thread."""
 _FILTER_THREADS = 4
 _LARGE, _HUGE = 2_500_000, 2**24
-"""Pixels of a source above which its encoders must be sparing of memory: more than 1080p, more than 4K."""
+"""Pixels of a source above which x264 is set to use less memory: more than 1080p, more than 4K."""
 _GROWTH = 2
-"""A picture may become so many times larger half-way."""
-# Sound that has a place of its own: gaps are filled and a late start is padded. Of many channels the middle one, where
-# films have their speech, counts as much as left and right, and those behind half; scaled so that nothing clips.
+"""How many times larger a picture may become in the middle of the file."""
 _SOUND = {
-    "async": 1,
-    "first_pts": 0,
+    "async": 1,  # fills gaps with silence
+    "first_pts": 0,  # and pads a late start, so that sound begins at 0
+    # Downmix of surround sound: the centre, where films have their speech, counts as much as left and right, the
+    # surround channels half, the low-frequency channel nothing.
     "center_mix_level": 1,
     "surround_mix_level": 0.5,
     "lfe_mix_level": 0,
-    "rematrix_maxval": 1,
+    "rematrix_maxval": 1,  # scales the mix down so that it cannot clip
 }
-# Linear light and the primaries in one step: as two it gives the same bits, and holds 100 MB more of 4K.
+# To linear light (zscale), tone mapping in floats, back to BT.709. Linear light and primaries are one zscale step: two
+# give the same bits and hold 100 MB more at 4K.
 _TONE_MAP = "zscale=t=linear:npl=100:p=bt709,format=gbrpf32le,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
 
 
@@ -54,9 +59,9 @@ def encode(
     on_progress: Callable[[Progress], None] | None = None,
     with_stills: bool = True,
 ) -> None:
-    """Writes `{name}.mp4` and `{name}.m3u8` of the named rungs into the folder, and with them what `stills` needs.
+    """Writes `{name}.mp4` and `{name}.m3u8` of these rungs into the folder, and the pictures that `stills` works on.
 
-    `on_progress` is called about twice a second. Raises PermanentError where the source cannot be played through.
+    `on_progress` is called about twice a second. Raises PermanentError if the source cannot be decoded to its end.
     """
     if not rungs and not with_stills:
         return
@@ -76,7 +81,7 @@ def encode(
 
 
 def write_playlist(plan: Ladder, rung: Rung, folder: Path) -> None:
-    """Writes the media playlist beside a finished rung."""
+    """Writes the media playlist beside a finished rung. Raises PermanentError if the rung's file is incomplete."""
     path = folder / f"{rung.name}.mp4"
     try:
         playlist, _ = hls.of_file(path, plan.key_times if rung.copy else None)
@@ -92,7 +97,7 @@ def command(
     encoded = [rung for rung in rungs if not rung.copy and rung.height]
     options: dict[str, Any] = {**input_options(), **_decoder(probe)}
     if not encoded and probe.video is not None:
-        options["skip_frame"] = "nokey"  # only stills need pictures, and key frames will do
+        options["skip_frame"] = "nokey"  # decodes key frames only: nothing but the stills needs pictures
     media = ffmpeg.input(input_url(source), **options)
     outputs = []
     pictures = _pictures(plan, probe, media, encoded, folder, with_stills)
@@ -112,12 +117,15 @@ def command(
             outputs.append(stills.waveform_output(media[str(plan.audio.index)], folder))
         elif probe.video is not None:
             outputs += stills.outputs(pictures["poster"], pictures["storyboard"], probe, folder)
-    # As many on every machine: each has a stack, and the limits of the door are the same everywhere.
+    # The same number on every machine: each thread has a stack, and the sandbox's memory limit is the same everywhere.
     return ["-filter_complex_threads", str(_FILTER_THREADS), *ffmpeg.merge_outputs(*outputs).get_args()]
 
 
 def _decoder(probe: Probe) -> dict[str, Any]:
-    """Bounds of the decoder: each thread holds frames of its own, and a stream can ask for larger ones half-way."""
+    """Decoder options that bound its memory: each thread holds its own frames, and a stream can switch to larger ones.
+
+    `threads`: how many decode at once. `max_pixels`: a larger picture is an error.
+    """
     picture = probe.video or probe.cover
     if picture is None:
         return {}
@@ -128,10 +136,10 @@ def _decoder(probe: Probe) -> dict[str, Any]:
 
 
 def _sounds(plan: Ladder, media: Any, count: int) -> list[Any]:
-    """The sound for each of so many outputs.
+    """The audio stream for each of `count` outputs: the source's own where it is copied, else a filtered one.
 
-    What is encoded is filtered in the one graph beside the picture. As a filter of each output (`-af`) the padding of
-    a late start brings FFmpeg's scheduler to a standstill as soon as there are two outputs and a still.
+    It is filtered in the graph of the picture. With a filter for each output (`-af`), padding a late start deadlocks
+    FFmpeg's scheduler as soon as there are two outputs and a still.
     """
     sound = plan.audio
     if sound is None or not count:
@@ -152,11 +160,14 @@ def _sounds(plan: Ladder, media: Any, count: int) -> list[Any]:
 def _pictures(
     plan: Ladder, probe: Probe, media: Any, encoded: Sequence[Rung], folder: Path, with_stills: bool
 ) -> dict[str, Any]:
-    """The picture for each encoded rung, for `poster` and for `storyboard`, scaled one from the other."""
+    """The picture stream for each encoded rung, by its name, and for `poster` and `storyboard`.
+
+    Each rung is scaled from the one above it, which costs less than scaling each from the source.
+    """
     if probe.video is None or not (encoded or with_stills):
         return {}
     picture = _named_colours(plan, probe.video, media[str(probe.video.index)])
-    if plan.deinterlace:
+    if plan.deinterlace:  # one picture for each frame, not for each field; only frames that are marked as interlaced
         picture = picture.filter("bwdif", mode="send_frame", deint="interlaced")
     if plan.change_fps and encoded:
         picture = picture.filter("fps", fps=encoded[0].fps)
@@ -170,52 +181,53 @@ def _pictures(
             stop_mode="clone",
             stop_duration=f"{plan.pad_end:.6f}",
         )
-    taken: dict[str, Any] = {}
+    branched: dict[str, Any] = {}
     poster_from = next((rung for rung in encoded if min(rung.width, rung.height) <= stills.POSTER_SIDE), None)
     for number, rung in enumerate(encoded):
         matrix = {"out_color_matrix": "bt709"} if number == 0 and probe.video.color_space == "gbr" else {}
         picture = picture.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv", **matrix)
         if plan.tone_map and number == 0:
             picture = _tone_mapped(picture)
+        # yuv420p is what every player decodes; square pixels; limited range, which `scale` has made above.
         picture = picture.filter("format", "yuv420p").filter("setsar", "1").filter("setparams", range="tv")
-        wanted = [rung.name]
+        consumers = [rung.name]
         if with_stills and rung is poster_from:
-            wanted.append("poster")
+            consumers.append("poster")
         last = rung is encoded[-1]
         if not last or with_stills:
-            wanted.append("next")
-        if len(wanted) == 1:
-            taken[rung.name] = picture
+            consumers.append("next")
+        if len(consumers) == 1:
+            branched[rung.name] = picture
             break
-        branches = picture.filter_multi_output("split", len(wanted))
-        parts = {name: branches[at] for at, name in enumerate(wanted)}
+        branches = picture.filter_multi_output("split", len(consumers))
+        parts = {name: branches[at] for at, name in enumerate(consumers)}
         picture = parts.pop("next")
-        taken |= parts
+        branched |= parts
     if with_stills:
         if not encoded and plan.tone_map:
             picture = _tone_mapped(picture)
-        if "poster" in taken:
-            taken["storyboard"] = picture
+        if "poster" in branched:
+            branched["storyboard"] = picture
         else:
             branches = picture.filter_multi_output("split", 2)
-            taken["poster"], taken["storyboard"] = branches[0], branches[1]
-    return taken
+            branched["poster"], branched["storyboard"] = branches[0], branches[1]
+    return branched
 
 
 def _named_colours(plan: Ladder, video: Video, picture: Any) -> Any:
-    """The picture with what it does not say of its colours put in; nothing is converted by this."""
-    said = {
+    """The picture with the plan's colour properties where the source declares none. Labels only, converts nothing."""
+    declared = {
         "color_primaries": video.color_primaries,
         "color_trc": video.color_transfer,
         "colorspace": video.color_space,
     }
-    taken = dict(zip(said, (plan.colours.primaries, plan.colours.transfer, plan.colours.matrix), strict=True))
-    missing = {name: taken[name] for name in said if not said[name]}
+    planned = dict(zip(declared, (plan.colours.primaries, plan.colours.transfer, plan.colours.matrix), strict=True))
+    missing = {name: planned[name] for name in declared if not declared[name]}
     return picture.filter("setparams", **missing) if missing and not plan.tone_map else picture
 
 
 def _tone_mapped(picture: Any) -> Any:
-    """High dynamic range brought down to BT.709, at the size of the top rung: this is the dearest filter of all."""
+    """High dynamic range mapped to BT.709. Runs at the size of the top rung, as no other filter costs as much."""
     for step in _TONE_MAP.split(","):
         name, _, arguments = step.partition("=")
         pairs = dict(part.split("=") for part in arguments.split(":") if "=" in part)
@@ -231,11 +243,12 @@ def _output(plan: Ladder, rung: Rung, video: Video | None) -> dict[str, Any]:
         **_NO_METADATA,
         "format": "mp4",
         "movflags": _FRAGMENTS,
+        # Packets that wait for the first one of the other stream: the default of 128 is too few if that begins late.
         "max_muxing_queue_size": 4096,
-        "sn": None,
-        "dn": None,
+        "sn": None,  # no subtitles
+        "dn": None,  # no data streams
     }
-    if video is None:
+    if video is None:  # sound alone has no key frames to begin a fragment at: a fragment begins every segment length
         options |= {"movflags": "+delay_moov+default_base_moof", "frag_duration": int(plan.segment_seconds * 1e6)}
     if rung.height and rung.copy:
         options["c:v"] = "copy"
@@ -249,25 +262,27 @@ def _x264(plan: Ladder, rung: Rung) -> dict[str, Any]:
         "c:v": "libx264",
         "preset": "veryfast",
         "profile:v": "high",
+        # Constant quality, with a ceiling on the bit rate.
         "crf": rung.crf,
         "maxrate": rung.maxrate,
         "bufsize": rung.bufsize,
-        "fps_mode": "vfr",
-        "sc_threshold": 0,
-        "forced-idr": 1,
-        # Key frames come where they are forced, and nowhere else: on the same times in every rung.
-        "g": 100_000,
-        "keyint_min": 1,
+        "fps_mode": "vfr",  # keeps the source's frame times, repeats no frames
+        # Key frames only where they are forced, so that all rungs have them at the same times and a player can switch:
+        "sc_threshold": 0,  # none at scene changes
+        "g": 100_000,  # none after a number of frames
+        "keyint_min": 1,  # a forced one may come soon after the last
+        "forced-idr": 1,  # a forced one is an IDR, so that decoding can begin at it
         "force_key_frames": key_frames(plan),
     }
 
 
 def _sparing(plan: Ladder, rung: Rung, video: Video) -> dict[str, Any]:
-    """How many pictures x264 may hold, by the size of the source: one a thread, and those it looks ahead at.
+    """x264's threads and lookahead, which decide how many pictures it holds, by the size of the source.
 
-    The same number of threads on every machine, since its bytes depend on it. With the preset's own (four threads, ten
-    pictures ahead) a ladder of 4K was seen to hold 2.0 GB, of 8K 2.3 GB; with these 1.4 GB both. Looking ahead half
-    as far takes a tenth more bits for what one sees, so the small rungs of 4K, which hold little, look as far as ever.
+    The number of threads is the same on every machine, since the bytes depend on it. With four threads and the
+    preset's lookahead of ten pictures, a 4K ladder was measured to hold 2.0 GB, an 8K one 2.3 GB; with these values
+    1.4 GB each. Half the lookahead takes a tenth more bits for the same quality, so the small rungs of 4K, which hold
+    little, keep all of it.
     """
     pixels = video.width * video.height
     if pixels <= _LARGE:
@@ -278,27 +293,30 @@ def _sparing(plan: Ladder, rung: Rung, video: Video) -> dict[str, Any]:
         threads, ahead = 2, 6
     else:
         threads, ahead = 1, 10
+    # sync-lookahead=0: no extra buffer of pictures for a lookahead thread.
     return {"threads:v": threads, "rc-lookahead": ahead, "x264-params": "sync-lookahead=0"}
 
 
 def key_frames(plan: Ladder) -> str:
-    """FFmpeg's `-force_key_frames`: at the copied rung's segment starts, else regularly."""
+    """The value of FFmpeg's `-force_key_frames`: the copied rung's segment starts if there is one, else an interval."""
     if plan.key_times is None:
-        # From the last one, not from 0: behind a gap, every frame would be forced until the count had caught up.
+        # Counted from the last key frame, not from 0: after a gap, every frame would be forced until the count caught
+        # up.
         return f"expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+{plan.segment_seconds - 0.002:g}))"
-    # The first frame at or after each time is taken: two milliseconds early, rounding cannot make it the next one.
+    # FFmpeg takes the first frame at or after each time. Two milliseconds earlier, rounding cannot skip to the next.
     return ",".join(f"{max(0.0, time - 0.002):.6f}" for time in plan.key_times)
 
 
 def _aac(sound: Sound) -> dict[str, Any]:
     if sound.copy:
-        # With fragments the muxer adds no filters of its own, and a transport stream's AAC has headers to take off.
+        # AAC of a transport stream has ADTS headers, which MP4 must not have. For fragments the muxer does not add this
+        # filter itself.
         return {"c:a": "copy", "bsf:a": "aac_adtstoasc"}
     return {"c:a": "aac", "b:a": sound.bit_rate}
 
 
 def limits_for(plan: Ladder, probe: Probe, rungs: Sequence[Rung]) -> Limits:
-    """What the encoding of such a source may take at most: some ten times what it is seen to take."""
+    """Limits of the encoding, by the size of the source: about ten times what encodings were measured to take."""
     picture = probe.video or probe.cover
     pixels = picture.width * picture.height if picture else 0
     frames = probe.duration * (min(probe.video.fps, 240) if probe.video else 1)

@@ -1,4 +1,4 @@
-"""HLS playlists: media playlists of byte ranges into one file, and the master that lists the rungs."""
+"""HLS playlists: a media playlist with byte ranges of one file for each rung, and a master playlist of all rungs."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ class Playlist:
 
     @property
     def bandwidth(self) -> int:
-        """Peak bit rate over whole segments, bit/s."""
+        """The highest bit rate of one segment, bit/s."""
         return max(math.ceil(8 * segment.size / max(segment.duration, 0.001)) for segment in self._peak_segments)
 
     @property
     def average_bandwidth(self) -> int:
-        """Bit rate over everything, bit/s."""
+        """Bit rate of all segments together, bit/s."""
         return math.ceil(8 * sum(segment.size for segment in self.segments) / max(self.duration, 0.001))
 
     @property
     def _peak_segments(self) -> Sequence[Segment]:
-        """A last segment of a few frames says nothing about the peak: RFC 8216 leaves out what is too short."""
+        """The segments that count for the peak. RFC 8216 leaves out short ones, such as a last one of a few frames."""
         target = max(segment.duration for segment in self.segments)
         return [segment for segment in self.segments if segment.duration >= target / 2]
 
 
 def write(playlist: Playlist, uri: str) -> str:
-    """The playlist as text; `uri` is the file it is about (quoted here, so that no name breaks out)."""
+    """The playlist as text. `uri` is the media file; it is escaped here, so that no name can add a line."""
     target = max(1, math.ceil(max(segment.duration for segment in playlist.segments) - 0.5))
     quoted = _safe(uri)
     lines = [
@@ -74,7 +74,7 @@ def write(playlist: Playlist, uri: str) -> str:
 
 
 def read(text: str) -> Playlist:
-    """The playlist that `write` wrote. Raises ValueError where it is another kind of text, or not whole."""
+    """Reads a playlist that `write` wrote. Raises ValueError if the text is something else, or incomplete."""
     lines = text.split("\n")
     if lines[0] != "#EXTM3U" or lines[-2:] != ["#EXT-X-ENDLIST", ""]:
         raise ValueError("no whole playlist")
@@ -90,15 +90,16 @@ def read(text: str) -> Playlist:
 def of_file(path: Path, key_times: Sequence[float] | None) -> tuple[Playlist, Layout]:
     """The playlist of a fragmented MP4, and its layout.
 
-    Each fragment is a segment; with `key_times` (seconds), those that begin at one of them start a segment and the
-    others belong to the one before. Raises ValueError where the file is not whole.
+    Without `key_times`, each fragment is a segment. With them (seconds), a fragment that begins at one of these times
+    starts a segment, and every other fragment belongs to the segment before it. Raises ValueError if the file is
+    incomplete.
     """
     layout = read_layout(path)
     return Playlist(layout.init_size, tuple(segments(layout.fragments, key_times))), layout
 
 
 def segments(fragments: Sequence[Fragment], key_times: Sequence[float] | None) -> list[Segment]:
-    """Fragments put together into segments; see `of_file`."""
+    """The segments that these fragments make; see `of_file`."""
     groups = group(fragments, key_times)
     ends = [following[0].start for following in groups[1:]] + [max(fragment.end for fragment in groups[-1])]
     return [
@@ -112,7 +113,7 @@ def group(fragments: Sequence[Fragment], key_times: Sequence[float] | None) -> l
     if key_times is None:
         return [[fragment] for fragment in fragments]
     groups: list[list[Fragment]] = []
-    shift = fragments[0].start - key_times[0]  # a rung's own clock may begin elsewhere
+    shift = fragments[0].start - key_times[0]  # a rung's times may have another origin than the source's
     waiting = list(reversed(key_times))
     for fragment in fragments:
         begins = not groups
@@ -124,7 +125,8 @@ def group(fragments: Sequence[Fragment], key_times: Sequence[float] | None) -> l
 
 
 def master(rungs: Sequence[Mapping[str, Any]], uri: Callable[[str], str] = "{}.m3u8".format) -> str:
-    """The master playlist of rungs as `inspect.variants` describes them, in their order; `uri` of a rung's name."""
+    """The master playlist of these rungs, in their order. `rungs`: rows of `inspect.variants`. `uri`: makes the address
+    of a rung's media playlist from its name."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
     for rung in rungs:
         attributes = [f"BANDWIDTH={rung['bandwidth']}", f"AVERAGE-BANDWIDTH={rung['average_bandwidth']}"]

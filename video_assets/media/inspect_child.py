@@ -1,7 +1,8 @@
-"""Reads finished rungs packet by packet with PyAV and decodes parts of them. Runs in a limited child, never imported.
+"""Reads finished rungs packet by packet with PyAV and decodes parts of them. Runs as a confined child, never imported.
 
 JSON in: `rungs`, a list of {`name`, `path`, `seek` (seconds to decode from), `end`, `width`, `height`}. JSON out:
-`rungs`, by name: for `video` and `audio` what their packets say, and `problem`, a line, empty where all was well.
+`rungs`, by name: what was measured of the packets of `video` and `audio`, and `problem`, a line that is empty if
+everything could be read and decoded.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import av
 
 ONLY_THIS_FILE = {"format_whitelist": "mov", "protocol_whitelist": "file"}
 STEADY = 1.5
-"""The longest step between pictures is at most so many times the shortest where they come steadily."""
-CHEAPLY = {"skip_loop_filter": "all"}
-"""Smoothing over the edges of blocks tells nothing of damage: every bit has been read before it."""
+"""A frame rate counts as constant if the longest step between frames is at most this many times the shortest."""
+NO_DEBLOCKING = {"skip_loop_filter": "all"}
+"""Decoding without the deblocking filter finds the same damage faster: the filter runs after every bit is read."""
 LAST_SECONDS = 0.5
 SAMPLE_FRAMES = 4
-"""Pictures decoded at each sampled place; from the last one on, all to the end."""
+"""Frames decoded at each sampled place. From the last place on, all frames to the end are decoded."""
 
 
 @dataclass
 class Packets:
-    """What the packets of one stream say. Times in seconds."""
+    """What is measured of the packets of one stream. Times in seconds."""
 
     count: int = 0
     rising: bool = True
@@ -53,14 +54,14 @@ class Packets:
         self.count += 1
         time = float(packet.pts * base)
         self.start = min(self.start, time)
-        if time >= self._latest:  # with B-frames another packet may last longer in decoding order
+        if time >= self._latest:  # packets are in decoding order: with B-frames the last one is not shown last
             self._latest, self.end = time, time + float((packet.duration or 0) * base)
         self.times.append(time)
         if packet.is_keyframe:
             self.keys.append(round(time, 6))
 
-    def told(self, kind: str) -> dict[str, Any] | None:
-        """As the answer has it; None where there was no packet."""
+    def to_json(self, kind: str) -> dict[str, Any] | None:
+        """The stream's entry in the answer; None if it has no packet."""
         if not self.count:
             return None
         return {
@@ -70,23 +71,23 @@ class Packets:
             "end": self.end,
             "longest_step": self.longest_step,
             "keys": self.keys if kind == "video" else [],
-            "rate": fastest(self.times) if kind == "video" else 0.0,
+            "rate": peak_frame_rate(self.times) if kind == "video" else 0.0,
         }
 
 
 def read_streams(path: str) -> dict[str, dict[str, Any] | None]:
-    """What all packets of the first picture and the first sound say; None where there is none."""
+    """What is measured of the first video and the first audio stream; None for one that is not there."""
     with av.open("file:" + path, options=ONLY_THIS_FILE) as container:
         firsts = {kind: next((s for s in container.streams if s.type == kind), None) for kind in ("video", "audio")}
         found = {stream.index: Packets() for stream in firsts.values() if stream is not None}
         for packet in container.demux([stream for stream in firsts.values() if stream is not None]):
             if packet.size:
                 found[packet.stream_index].add(packet)
-        return {kind: found[stream.index].told(kind) if stream else None for kind, stream in firsts.items()}
+        return {kind: found[stream.index].to_json(kind) if stream else None for kind, stream in firsts.items()}
 
 
-def fastest(times: list[float]) -> float:
-    """Pictures a second at their densest: over everything where they come steadily, else in any one second."""
+def peak_frame_rate(times: list[float]) -> float:
+    """The frame rate if it is constant, else the most frames within one second."""
     if len(times) < 2:
         return 0.0
     times = sorted(times)
@@ -102,13 +103,13 @@ def fastest(times: list[float]) -> float:
 
 
 def decode(rung: dict[str, Any]) -> str:
-    """Decodes a few pictures at each given place, and everything from the last one on. Empty, or what went wrong."""
+    """Decodes a few frames at each sampled place, and all from the last place on. Returns the problem, or nothing."""
     with av.open("file:" + rung["path"], options=ONLY_THIS_FILE) as container:
-        wanted = "video" if rung["width"] else "audio"
-        stream = next((s for s in container.streams if s.type == wanted), None)
+        kind = "video" if rung["width"] else "audio"
+        stream = next((s for s in container.streams if s.type == kind), None)
         if stream is None:
-            return f"there is no {wanted}"
-        stream.codec_context.options = CHEAPLY
+            return f"there is no {kind}"
+        stream.codec_context.options = NO_DEBLOCKING
         stream.codec_context.thread_count = 1
         for place in rung["seek"]:
             container.seek(max(0, round(place / stream.time_base)), stream=stream)
@@ -117,7 +118,7 @@ def decode(rung: dict[str, Any]) -> str:
                 seen += 1
                 if frame.is_corrupt:
                     return f"the picture at {place:.1f} s is damaged"
-                if wanted == "video" and (frame.width, frame.height) != (rung["width"], rung["height"]):
+                if kind == "video" and (frame.width, frame.height) != (rung["width"], rung["height"]):
                     return f"the picture is {frame.width}x{frame.height} instead of {rung['width']}x{rung['height']}"
                 if place != rung["seek"][-1] and seen >= SAMPLE_FRAMES:
                     break
@@ -127,8 +128,8 @@ def decode(rung: dict[str, Any]) -> str:
 
 
 def decoded(container: Any, stream: Any, all_from: float) -> Iterator[Any]:
-    """The pictures from here on. Of those that nothing else looks back at, only the first few and, from the second
-    `all_from` on, all: they are half of the work, and no damage of theirs reaches another picture."""
+    """The decoded frames from here on. Frames that no other frame refers to are decoded only among the first few, and
+    from the second `all_from` on: they are half of the work, and damage in them reaches no other frame."""
     for number, packet in enumerate(container.demux(stream)):
         if stream.type == "video":
             near_end = packet.pts is None or float(packet.pts * packet.time_base) >= all_from
@@ -136,7 +137,8 @@ def decoded(container: Any, stream: Any, all_from: float) -> Iterator[Any]:
         yield from packet.decode()
 
 
-def look(rung: dict[str, Any]) -> dict[str, Any]:
+def inspect_rung(rung: dict[str, Any]) -> dict[str, Any]:
+    """One rung's part of the answer."""
     found: dict[str, Any] = {"video": None, "audio": None, "problem": ""}
     try:
         found |= read_streams(rung["path"])
@@ -147,8 +149,8 @@ def look(rung: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
-    json.dump({"rungs": {rung["name"]: look(rung) for rung in given["rungs"]}}, sys.stdout)
+    request = json.load(sys.stdin)
+    json.dump({"rungs": {rung["name"]: inspect_rung(rung) for rung in request["rungs"]}}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the packets of a stream say when they are only counted, not decoded. For the probing child."""
+"""What the probing child learns from the packets of a stream without decoding them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,55 @@ from dataclasses import dataclass, field
 from typing import Any
 
 IDR = 5
+"""H.264's NAL unit type of an IDR picture."""
 PAUSE = 2.0
-"""No packet of sound lasts longer, seconds."""
+"""Seconds. A longer step between two audio packets is a pause: no packet of sound lasts as long."""
 REORDERED = 16
-"""So many pictures at most are decoded before one that is shown before them."""
+"""The most frames that H.264 and HEVC decode before a frame that is shown before them."""
 
 
 @dataclass
 class Track:
-    """What one stream's packets say. Times are seconds from the file's start."""
+    """What is counted of one stream. Times are seconds from the file's start."""
 
     priming: float = 0.0
-    """What may be cut off before the start, seconds, without the stream counting as cut: a sound encoder's run-up."""
+    """Seconds before the start that an edit list may cut off without the stream counting as edited: an audio encoder's
+    priming."""
     start: float | None = None
     end: float = 0.0
-    """When the packet that is shown last has been shown."""
+    """When the packet that is shown last ends."""
     latest: float | None = None
     packets: int = 0
     bytes: int = 0
     clean: bool = True
-    """Every packet has its times, decoding times rise, nothing is marked broken."""
+    """Every packet has its times, decoding times rise, no packet is marked as corrupt or cut off by an edit list."""
     longest_step: float = 0.0
     """Longest time from one packet to the next."""
     paused: float = 0.0
-    """All times of more than `PAUSE` from one packet to the next together."""
+    """The sum of all steps longer than `PAUSE`."""
     last_dts: int | None = None
     steps: set[int] = field(default_factory=set)
     unstamped: float = 0.0
-    """What lasts so long, seconds, came without a time at the start."""
+    """Total length in seconds of the packets at the start that had no time stamp."""
     stamped: int = 0
-    """Packets that have a time."""
+    """Packets that have a time stamp."""
 
     @property
     def begins(self) -> float:
-        """When the first packet is shown. Matroska cannot say times before 0, and what would be there says none: such
-        packets are shown one after the other before the first that has a time."""
+        """When the first packet is shown. Matroska has no times before 0: a packet that belongs there has no time
+        stamp. Such packets count as shown one after the other, just before the first packet that has one."""
         return max(0.0, self.start - self.unstamped) if self.start and self.unstamped else self.start or 0.0
 
     def add(self, packet: Any, origin: float) -> float | None:
-        """Counts a packet; its presentation time, None where it has none or is never shown."""
+        """Counts a packet. Returns its presentation time; None if it has none or is never shown."""
         stamp = packet.pts if packet.pts is not None else packet.dts
         time = None if stamp is None else float(stamp * packet.time_base) - origin
         if packet.is_discard and (time is None or time < -self.priming):
-            self.clean = False  # cut off by an edit list: there for those that look back at it, but never shown
+            self.clean = False  # cut off by an edit list: only there because later packets refer to it, never shown
             return None
         self.packets += 1
         self.bytes += packet.size
-        # Matroska has no decoding times; what is put there instead begins only after the first reordered pictures.
+        # Matroska stores no decoding times. Those that libavformat makes up begin after the first reordered frames.
         if packet.is_corrupt or packet.pts is None or (packet.dts is None and self.last_dts is not None):
             self.clean = False
         if packet.dts is not None:
@@ -73,14 +75,14 @@ class Track:
         self.stamped += 1
         self.start = time if self.start is None else min(self.start, time)
         self.longest_step = max(self.longest_step, lasts)
-        if self.latest is None or time >= self.latest:  # another packet may last longer in decoding order
+        if self.latest is None or time >= self.latest:  # packets are in decoding order: the last is not shown last
             self.latest, self.end = time, max(0.0, time + lasts)
         return time
 
 
 @dataclass
 class Keys:
-    """The key frames of a video stream, and where segments of at least so many seconds can begin."""
+    """The key frames of a video stream, and where segments of at least `segment_seconds` can begin."""
 
     segment_seconds: float
     count: int = 0
@@ -105,7 +107,7 @@ class Keys:
             self.starts.append(round(time, 6))
 
     def end_segment(self, time: float, bytes_before: int) -> None:
-        """Notes the bit rate of the segment that ends here; one of a few frames says nothing about peaks."""
+        """Counts the bit rate of the segment that ends here. One of a few frames does not count for the peak."""
         length = time - self.starts[-1]
         if length >= self.segment_seconds / 2 or len(self.starts) == 1:
             self.peak = max(self.peak, 8 * (bytes_before - self._bytes_before) / max(length, 0.01))
@@ -113,7 +115,9 @@ class Keys:
 
 
 def is_idr(packet: Any, length_size: int) -> bool:
-    """Whether an H.264 key frame forbids what follows to look back beyond it (IDR). `length_size` 0: Annex B."""
+    """Whether an H.264 key frame is an IDR: no later frame refers to one before it.
+
+    `length_size`: from `nal_length_size`; 0 for Annex B."""
     data = bytes(packet)
     if not length_size:
         pieces = data.split(b"\x00\x00\x01")[1:]
@@ -128,5 +132,5 @@ def is_idr(packet: Any, length_size: int) -> bool:
 
 
 def nal_length_size(extradata: bytes | None) -> int:
-    """Bytes of the length before each NAL unit; 0 where start codes stand between them."""
+    """Bytes of the length field before each NAL unit; 0 if the units are separated by start codes (Annex B)."""
     return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else 0

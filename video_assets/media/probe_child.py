@@ -1,8 +1,8 @@
-"""Reads a media file from end to end with PyAV and tells what it is. Runs in a limited child, never imported.
+"""Reads a media file from end to end with PyAV and describes it. Runs as a confined child, never imported.
 
 JSON in: `path`, `formats`, `max_streams`, `max_pixels`, `max_duration`, `max_gap`, `segment_seconds`. JSON out: the
-facts of `probe.Probe`, or `error`. Packets are read and, but for the first pictures, not decoded: what matters to
-copying and cutting (key frames, gaps, broken time stamps) is in them, and headers lie.
+fields of `probe.Probe`, or `error`. Every packet is read, since headers can be wrong, but only the first frames are
+decoded: key frames, gaps and broken time stamps, on which copying and cutting depend, are found in the packets.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ UNSPECIFIED = 2
 # libavcodec's AVFieldOrder: 0 unknown, 1 progressive, above that interlaced.
 PROGRESSIVE = (0, 1)
 PRIMING = 0.1
-"""Longest run-up of a sound encoder, seconds."""
+"""Longest priming of an audio encoder, seconds."""
 TEXT_LIMIT = 300
 CHAPTER_LIMIT = 500
 TOO_MUCH_MEMORY = "reading the file takes more memory than is allowed; upload it with smaller frames"
 MOST_UNPACKED, SMALL = 8, 16 * 2**20
-"""Packets hold at most so many times the file's bytes, once it is more than a little: containers can compress them,
-and can name the same bytes over and over."""
+"""All packets together may hold `MOST_UNPACKED` times the file's bytes, and `SMALL` bytes more. Containers can compress
+packets, and can refer to the same bytes over and over."""
 METADATA_LIMIT = 32 * 2**20
-"""Characters of all descriptions together."""
+"""Characters of all metadata together."""
 FIRST_PICTURES = 200
-"""Packets within which the first picture must appear."""
+"""Packets within which the first frame must be decoded."""
 
 
 class Refused(Exception):
-    """The file is not taken; the message is for the person who uploaded it."""
+    """The file is refused. The message is for the person who uploaded it."""
 
 
 def clip(text: object, limit: int = TEXT_LIMIT) -> str:
@@ -53,35 +53,35 @@ def clip(text: object, limit: int = TEXT_LIMIT) -> str:
 
 
 def ratio(value: Fraction | None, low: float, high: float) -> Fraction | None:
-    """The value where it is a sensible one."""
+    """The value if it lies within the bounds, else None."""
     return value if value and low <= value <= high else None
 
 
 def channels(stream: Any) -> int:
-    """How many channels a sound track has, 0 where nobody knows."""
+    """How many channels an audio stream has; 0 if unknown."""
     layout = stream.codec_context.layout
     return int(layout.nb_channels) if layout else 0
 
 
-def refuse_half(path: str) -> None:
-    """Refuses a file that says itself that it should be longer."""
+def refuse_incomplete(path: str) -> None:
+    """Refuses a file that is smaller than its own headers declare."""
     with open(path, "rb") as file:
         promised, size = promised_bytes(file), os.fstat(file.fileno()).st_size
     if promised is not None and promised > size:
         raise Refused(f"the file breaks off: {size:,} bytes of {promised:,} are there; upload it again")
 
 
-def open_file(given: dict[str, Any]) -> InputContainer:
-    """Opens the file, or says why not."""
-    options = {"format_whitelist": given["formats"], "protocol_whitelist": "file"}
+def open_file(request: dict[str, Any]) -> InputContainer:
+    """Opens the file; raises Refused if it is no media file, or one with too many tracks or too much metadata."""
+    options = {"format_whitelist": request["formats"], "protocol_whitelist": "file"}
     try:
-        container: InputContainer = av.open("file:" + given["path"], options=options, metadata_errors="replace")
+        container: InputContainer = av.open("file:" + request["path"], options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         if "memory" in str(error).lower():
             raise Refused(TOO_MUCH_MEMORY) from None
         raise Refused("this is no video that can be read, or it is damaged; upload an MP4, MOV, MKV or WebM") from None
-    if len(container.streams) > given["max_streams"]:
-        raise Refused(f"the file has {len(container.streams)} tracks; at most {given['max_streams']} are taken")
+    if len(container.streams) > request["max_streams"]:
+        raise Refused(f"the file has {len(container.streams)} tracks; at most {request['max_streams']} are taken")
     described = [container.metadata, *(stream.metadata for stream in container.streams)]
     if sum(len(name) + len(text) for one in described for name, text in one.items()) > METADATA_LIMIT:
         raise Refused("the file describes itself at too great a length; remove its metadata and upload it again")
@@ -89,8 +89,8 @@ def open_file(given: dict[str, Any]) -> InputContainer:
 
 
 def first_picture(container: InputContainer, stream: Any) -> Any:
-    """The first decoded frame, for what only a picture tells: its rotation, format and colours."""
-    stream.codec_context.thread_count = 1  # some decoders hold a picture for each, and there may be many processors
+    """The first decoded frame, whose rotation, format and colours are in no header. Raises Refused if there is none."""
+    stream.codec_context.thread_count = 1  # some decoders hold a frame for each thread, and there may be many cores
     try:
         for number, packet in enumerate(container.demux(stream)):
             try:
@@ -105,31 +105,31 @@ def first_picture(container: InputContainer, stream: Any) -> Any:
     raise Refused("the picture cannot be decoded; convert the file to H.264 and upload it again")
 
 
-def read(given: dict[str, Any]) -> dict[str, Any]:
-    """All the facts; raises Refused."""
-    refuse_half(given["path"])
-    container = open_file(given)
+def read(request: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `probe.Probe`. Raises Refused."""
+    refuse_incomplete(request["path"])
+    container = open_file(request)
     pictures: list[Any] = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    # A header that is all that there is of a track can leave it without channels.
+    # A track of which the file has only the header can be without channels.
     sounds: list[Any] = [s for s in container.streams.audio if s.codec_context is not None and channels(s)]
     video = next(iter(sorted(pictures, key=lambda s: not s.disposition & Disposition.default)), None)
     if video is None and not sounds:
         raise Refused("there is neither picture nor sound in this file; upload a video")
     if video is not None and (video.codec_context is None or not video.codec_context.width):
         raise Refused("the picture's format is unknown; convert the file to H.264 and upload it again")
-    if video is not None and video.codec_context.width * video.codec_context.height > given["max_pixels"]:
+    if video is not None and video.codec_context.width * video.codec_context.height > request["max_pixels"]:
         size = f"{video.codec_context.width}x{video.codec_context.height}"
-        raise Refused(f"the picture has {size} pixels; at most {given['max_pixels']:,} are taken: make it smaller")
+        raise Refused(f"the picture has {size} pixels; at most {request['max_pixels']:,} are taken: make it smaller")
 
     frame = None
     if video is not None:
         frame = first_picture(container, video)
-        # Reopening instead of seeking: a seek does not bring back what edit lists and priming did at the start.
+        # Opened again instead of seeking back: after a seek, the edits and the priming at the start are missing.
         picture_index, sound_indexes = video.index, [sound.index for sound in sounds]
         container.close()
-        container = open_file(given)
+        container = open_file(request)
         video, sounds = container.streams[picture_index], [container.streams[index] for index in sound_indexes]
-    tracks, keys = walk(container, video, sounds, given)
+    tracks, keys = walk(container, video, sounds, request)
     duration = max(track.end for track in tracks.values())
     return {
         "container": container.format.name,
@@ -141,20 +141,20 @@ def read(given: dict[str, Any]) -> dict[str, Any]:
         "subtitles": [subtitle_facts(stream) for stream in container.streams.subtitles],
         "chapters": chapter_facts(container, duration),
         "title": clip(container.metadata.get("title", "")),
-        "cover": cover_facts(given) if video is None else None,
+        "cover": cover_facts(request) if video is None else None,
     }
 
 
-def cover_facts(given: dict[str, Any]) -> dict[str, Any] | None:
-    """The first picture on the sleeve that is no larger than a video's may be, if it can be decoded."""
-    container = open_file(given)
+def cover_facts(request: dict[str, Any]) -> dict[str, Any] | None:
+    """The first cover picture (album art) within the size limit; None if there is none, or it cannot be decoded."""
+    container = open_file(request)
     for stream in container.streams.video:
         context = stream.codec_context
         if not stream.disposition & Disposition.attached_pic or context is None:
             continue
-        if not 0 < context.width * context.height <= given["max_pixels"]:
+        if not 0 < context.width * context.height <= request["max_pixels"]:
             continue
-        context.options = {"err_detect": "explode"}  # a damaged one would end the encoding
+        context.options = {"err_detect": "explode"}  # any damage is an error here, as it would end the encoding
         try:
             frame = first_picture(container, stream)
         except Refused:
@@ -165,13 +165,16 @@ def cover_facts(given: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def walk(
-    container: InputContainer, video: Any, sounds: list[Any], given: dict[str, Any]
+    container: InputContainer, video: Any, sounds: list[Any], request: dict[str, Any]
 ) -> tuple[dict[int, Track], Keys]:
-    """Reads every packet of picture and sound."""
+    """Reads every packet of video and audio. Returns what was counted, by stream index, and the video's key frames.
+
+    Raises Refused for what breaks off, is too long, has too long gaps or unpacks to too much.
+    """
     wanted = ([video] if video is not None else []) + sounds
     origin = (container.start_time or 0) / 1e6
     tracks = {stream.index: Track(0.0 if stream is video else PRIMING) for stream in wanted}
-    keys = Keys(given["segment_seconds"])
+    keys = Keys(request["segment_seconds"])
     h264 = video is not None and video.codec_context.name == "h264"
     length_size = nal_length_size(video.codec_context.extradata) if h264 else 0
     for stream in container.streams:
@@ -187,11 +190,11 @@ def walk(
             unpacked += packet.size
             if unpacked > MOST_UNPACKED * container.size + SMALL:
                 raise Refused("the file unpacks to far more than its size; convert it and upload it again")
-            if track.end > given["max_duration"]:
-                raise Refused(f"the video is longer than the {given['max_duration'] / 3600:.1f} h that are taken")
+            if track.end > request["max_duration"]:
+                raise Refused(f"the video is longer than the {request['max_duration'] / 3600:.1f} h that are taken")
             if video is not None and packet.stream_index == video.index:
                 if packet.has_sidedata("new_extradata"):
-                    track.clean = False  # it changes its format half-way
+                    track.clean = False  # the format changes in the middle of the file
                 if packet.is_keyframe and time is not None:
                     keys.add(time, h264 and is_idr(packet, length_size), track.bytes - packet.size)
                 elif track.packets == 1:
@@ -204,9 +207,9 @@ def walk(
     if video is not None and not tracks[video.index].packets:
         raise Refused("there is no picture in this file; upload it again")
     refuse_broken(container, tracks)
-    refuse_shortened(container, tracks)
+    refuse_incomplete_flac(container, tracks)
     for track in tracks.values():
-        refuse_gaps(track, video is not None and track is tracks[video.index], given["max_gap"])
+        refuse_gaps(track, video is not None and track is tracks[video.index], request["max_gap"])
     if video is not None and keys.last is not None:
         keys.longest = max(keys.longest, tracks[video.index].end - keys.last)
         keys.end_segment(tracks[video.index].end, tracks[video.index].bytes)
@@ -214,7 +217,7 @@ def walk(
 
 
 def refuse_broken(container: InputContainer, tracks: dict[int, Track]) -> None:
-    """Refuses a file whose index lists packets beyond its end: half an upload."""
+    """Refuses an MP4 or MOV file whose index lists packets beyond the file's end: an upload that broke off."""
     size = container.size
     for index, track in tracks.items():
         entries = container.streams[index].index_entries
@@ -226,8 +229,8 @@ def refuse_broken(container: InputContainer, tracks: dict[int, Track]) -> None:
             raise Refused(f"the file breaks off after {track.end:.0f} s{of}; upload it again")
 
 
-def refuse_shortened(container: InputContainer, tracks: dict[int, Track]) -> None:
-    """Refuses a FLAC file whose head promises more samples than there are: it has no index."""
+def refuse_incomplete_flac(container: InputContainer, tracks: dict[int, Track]) -> None:
+    """Refuses a FLAC file whose header declares more samples than there are. FLAC has no index to check instead."""
     for index, track in tracks.items():
         stream = container.streams[index]
         whole = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
@@ -236,17 +239,17 @@ def refuse_shortened(container: InputContainer, tracks: dict[int, Track]) -> Non
 
 
 def named(names: dict[int, str], code: int) -> str:
-    """FFmpeg's name of a colour property; its number where we know no name, empty where the file says nothing."""
+    """FFmpeg's name of a colour property; its number if it is not in `names`, empty if the file does not declare it."""
     return "" if code == UNSPECIFIED else names.get(int(code), str(int(code)))
 
 
 def in_rgb(form: Any) -> bool:
-    """Whether a pixel format has red, green and blue, if need be by way of a palette."""
+    """Whether a pixel format holds red, green and blue, directly or in a palette."""
     return bool(form.is_rgb or form.has_palette)
 
 
 def orientation(frame: Any) -> tuple[int, bool]:
-    """Degrees by which a picture is turned, and whether it is mirrored too, by its display matrix."""
+    """By how many degrees the frame's display matrix turns it, and whether it also mirrors it."""
     data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
     if data is None:
         return 0, False
@@ -256,7 +259,10 @@ def orientation(frame: Any) -> tuple[int, bool]:
 
 
 def refuse_gaps(track: Track, is_picture: bool, most: float) -> None:
-    """Refuses what a few kilobytes would have us fill for hours: still pictures and silence."""
+    """Refuses a track that begins after more than `most` seconds, or pauses for longer.
+
+    Gaps are filled with still pictures or silence: a file of a few kilobytes could keep a worker busy for hours.
+    """
     what, pause = ("picture", track.longest_step) if is_picture else ("sound", max(track.paused, track.longest_step))
     start = track.begins
     if start > most:
@@ -354,9 +360,9 @@ def chapter_facts(container: InputContainer, duration: float) -> list[dict[str, 
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
-        answer = read(given)
+        answer = read(request)
     except Refused as refused:
         answer = {"error": str(refused)}
     except MemoryError:

@@ -1,4 +1,4 @@
-"""How close a finished rung looks to its source: VMAF over a moment of it."""
+"""How close a finished rung looks to its source: VMAF of a short excerpt."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from video_assets.media.probe import Probe
 from video_assets.media.sandbox.process import Limits, input_args, run_ffmpeg
 
 SECONDS = 2.0
-"""Length of a moment that is compared."""
+"""Length of the excerpt that is compared."""
 _LOG = "vmaf.json"
 
 
 def comparable(plan: Ladder, probe: Probe, rung: Rung) -> bool:
-    """Whether the rung is an encoding of just the source's pictures, one for one: neither a copy nor tone-mapped,
-    deinterlaced, thinned out or moved in time, all of which VMAF would take for damage."""
+    """Whether VMAF can compare the rung with its source: it is encoded, and its frames are the source's, one for one.
+
+    VMAF would count tone mapping, deinterlacing, a changed frame rate and moved frames as damage.
+    """
     return probe.video is not None and not (
         rung.copy or plan.tone_map or plan.deinterlace or plan.change_fps or plan.pad_start
     )
 
 
 def moments(starts: Sequence[float], fps: float, count: int = 2) -> list[float]:
-    """Where to compare, seconds: just before the first pictures of some segments, spread over the video."""
+    """Where to compare, in seconds: just before the first frames of `count` segments, spread over the video."""
     chosen = sorted({starts[number * len(starts) // count] for number in range(count)})
     return [max(0.0, start - 0.4 / max(fps, 1.0)) for start in chosen]
 
 
 def vmaf(source: Path, probe: Probe, made: Path, rung: Rung, folder: Path, *, at: float) -> float:
-    """Mean VMAF (0 to 100) of `SECONDS` of a rung from a moment on, against the source at the rung's size.
+    """Mean VMAF (0 to 100) of `SECONDS` of a rung from second `at` on, against the source scaled to the rung's size.
 
-    Raises PermanentError where either cannot be played there.
+    `made`: the rung's file. `folder`: where FFmpeg may write its log. Raises PermanentError if one of the files cannot
+    be decoded there.
     """
     assert probe.video is not None
-    # Both are said to be of the same colours: else FFmpeg converts the one that says nothing, and every pixel differs.
+    # Both are labelled with the same colours. Else FFmpeg converts the one without a label, and every pixel differs.
     same = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    # Both begin at 0 in the same time base, so that libvmaf pairs the frames.
     ready = f"format=yuv420p,{same},settb=AVTB,setpts=PTS-STARTPTS"
     size = f"{rung.width}:{rung.height}:flags=bicubic:out_range=tv"
     size += ":out_color_matrix=bt709" if probe.video.color_space == "gbr" else ""
@@ -45,9 +49,10 @@ def vmaf(source: Path, probe: Probe, made: Path, rung: Rung, folder: Path, *, at
         f"[1:{probe.video.index}]scale={size},setsar=1,{ready}[source];"
         f"[made][source]libvmaf=n_threads=1:shortest=1:log_fmt=json:log_path={_LOG}"
     )
-    moment = ["-ss", f"{at:.6f}", "-t", f"{SECONDS:g}"]
+    moment = ["-ss", f"{at:.6f}", "-t", f"{SECONDS:g}"]  # before -i: seeks in the input, decodes from there
     log = folder / _LOG
     log.unlink(missing_ok=True)
+    # -f null: no output, the score is in the filter's log.
     args = [*moment, *input_args(made), *moment, *input_args(source), "-filter_complex", graph, "-f", "null", "-"]
     args[args.index(graph)] = graph.replace(_LOG, _escaped(log))
     pixels = probe.video.width * probe.video.height
@@ -64,7 +69,7 @@ def vmaf(source: Path, probe: Probe, made: Path, rung: Rung, folder: Path, *, at
 
 
 def _escaped(path: Path) -> str:
-    """A path as a filter's option inside a graph: once for the option, once for the graph."""
+    """A path escaped as an option in a filter graph: FFmpeg unescapes it twice, for the graph and for the filter."""
     text = str(path.absolute())
     for special in ("\\'[],;:", "\\'[],;"):
         text = "".join(f"\\{c}" if c in special else c for c in text)

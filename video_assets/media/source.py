@@ -1,4 +1,4 @@
-"""What is checked of an uploaded file before anything is made of it."""
+"""The checks of an uploaded file, before anything is made of it."""
 
 from __future__ import annotations
 

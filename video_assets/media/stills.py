@@ -1,6 +1,7 @@
-"""Poster and storyboard, out of the same decode as the ladder.
+"""Poster and storyboard, made in the FFmpeg process that encodes the ladder, so that the source is decoded once.
 
-The encoding leaves some candidates for the poster and the finished sprite; `finish` chooses and writes the cues.
+That process writes ten candidates for the poster, and the storyboard's sprite. `finish` then chooses the poster and
+writes the storyboard's cues.
 """
 
 from __future__ import annotations
@@ -29,17 +30,18 @@ _TILE_SIDE = 160
 _TILES = 100
 _LEAST_INTERVAL = 1.0
 _BLANK = 0.25
-"""A frame whose JPEG is smaller than this part of the largest candidate's shows nothing: black, or a fade."""
+"""A candidate whose JPEG is smaller than this part of the largest one's is blank: black, or a fade."""
 _PICTURE = {"out_range": "pc", "out_color_matrix": "bt601"}
-"""What a JPEG's numbers mean is not written in it: full range, and this matrix."""
+"""A JPEG does not declare its colours: viewers assume full range and this matrix."""
+# bitexact and no metadata: the same picture gives the same bytes. yuvj420p: 4:2:0 in full range, as JPEG has it.
 _JPEG = {"fflags": "+bitexact", "flags:v": "+bitexact", "map_metadata": -1, "c:v": "mjpeg", "pix_fmt": "yuvj420p"}
-
+# Two pictures, the second over the first (`update`); see `_begun_with_black`. passthrough: no frame is repeated.
 _OVERWRITTEN = {"format": "image2", "update": 1, "fps_mode": "passthrough", "frames:v": 2}
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The storyboard's layout: tiles of `width` x `height` pixels, one every `interval` seconds, row by row."""
+    """The storyboard's layout: tiles of `width` x `height` pixels in rows, one for every `interval` seconds."""
 
     interval: float
     count: int
@@ -50,7 +52,7 @@ class Grid:
 
 
 def grid(probe: Probe) -> Grid:
-    """At most a hundred tiles over the length of the video, at least a second apart."""
+    """The layout for this video: at most a hundred tiles, at least a second apart. No tiles without video."""
     interval = max(_LEAST_INTERVAL, probe.duration / _TILES)
     count = max(1, min(_TILES, math.ceil(probe.duration / interval - 0.5)))
     columns = min(10, count)
@@ -58,20 +60,20 @@ def grid(probe: Probe) -> Grid:
     if video is None:
         return Grid(interval, 0, 0, 0, 0, 0)
     long_side, short_side = max(video.display_width, video.display_height), video.short_side
-    wanted = max(2, round(_TILE_SIDE * short_side / long_side))
-    width, height = size_for(video.display_width, video.display_height, wanted)
+    tile_short_side = max(2, round(_TILE_SIDE * short_side / long_side))
+    width, height = size_for(video.display_width, video.display_height, tile_short_side)
     return Grid(interval, count, columns, math.ceil(count / columns), width, height)
 
 
 def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[Any]:
-    """The graph's ends for the stills: ten candidates for the poster, and the sprite."""
+    """FFmpeg's outputs for the stills: ten candidates for the poster, and the sprite."""
     assert probe.video is not None
     tiles = grid(probe)
     width, height = size_for(
         probe.video.display_width, probe.video.display_height, min(POSTER_SIDE, probe.video.short_side)
     )
     step = max(probe.duration, 0.1) / _CANDIDATES
-    # fps passes the frame nearest to each moment, the last one at the end whatever the length.
+    # fps takes the frame nearest to each moment; eof_action=pass also the last frame, however short the video is.
     candidates = poster.filter("fps", fps=f"{1 / step:.6f}", eof_action="pass").filter(
         "scale", width, height, **_PICTURE
     )
@@ -80,8 +82,8 @@ def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[An
         .filter("scale", tiles.width, tiles.height, flags="area", **_PICTURE)
         .filter("tile", f"{tiles.columns}x{tiles.rows}")
     )
-    sprite = _begun(sprite, tiles.columns * tiles.width, tiles.rows * tiles.height)
-    # In an image pattern a percent sign of the folder's own name must be doubled.
+    sprite = _begun_with_black(sprite, tiles.columns * tiles.width, tiles.rows * tiles.height)
+    # In an image pattern, a percent sign in the folder's name must be doubled.
     pattern = str(folder.absolute()).replace("%", "%%") + "/poster-%02d.jpg"
     return [
         ffmpeg.output(candidates, pattern, **_JPEG, format="image2", **{"q:v": 4, "frames:v": _CANDIDATES}),
@@ -96,7 +98,7 @@ def outputs(poster: Any, storyboard: Any, probe: Probe, folder: Path) -> list[An
 
 
 def cover_output(picture: Any, cover: Cover, folder: Path) -> Any:
-    """The poster of something that is only heard and has a picture on its sleeve."""
+    """FFmpeg's output for the poster of a file with sound and a cover picture, but no video."""
     width, height = size_for(cover.width, cover.height, POSTER_SIDE)
     poster = picture.filter("scale", width, height, **_PICTURE).filter("setsar", "1")
     return ffmpeg.output(
@@ -110,27 +112,27 @@ def cover_output(picture: Any, cover: Cover, folder: Path) -> Any:
 
 
 def waveform_output(sound: Any, folder: Path) -> Any:
-    """The poster of something that is only heard: its wave form."""
-    picture = _begun(sound.filter("showwavespic", s="1280x720", colors="white"), 1280, 720)
+    """FFmpeg's output for the poster of a file with sound alone: its waveform."""
+    picture = _begun_with_black(sound.filter("showwavespic", s="1280x720", colors="white"), 1280, 720)
     return ffmpeg.output(picture, str(folder.absolute() / "poster-01.jpg"), **_JPEG, **_OVERWRITTEN)
 
 
-def _begun(picture: Any, width: int, height: int) -> Any:
-    """A picture that is there only at the end, with a black one before it, which it overwrites.
+def _begun_with_black(picture: Any, width: int, height: int) -> Any:
+    """A picture that is ready only at the end of the encoding, with a black one before it, which it overwrites.
 
-    FFmpeg reports no progress before each of its outputs has begun. It was silent to the end, and an encoding of more
-    than a minute was taken for one that stands still.
+    FFmpeg reports no progress before each of its outputs has begun. Without the black picture it reported none until
+    the end, and an encoding of more than a minute was ended as one that stands still.
     """
     black = ffmpeg.input(f"color=black:s={width}x{height}:r=1:d=1", format="lavfi")
     pictures = (each.filter("format", "yuvj420p").filter("setsar", "1") for each in (black, picture))
-    # The one at the end may come without a time: they are numbered, a second each.
+    # The picture at the end may have no time stamp, so both get their number as time, in seconds.
     return ffmpeg.concat(*pictures, n=2, v=1, a=0).filter("settb", "1").filter("setpts", "N")
 
 
 def finish(folder: Path, probe: Probe) -> list[Path]:
-    """Chooses the poster, writes the storyboard's cues, removes the rest. Returns the files that are there now.
+    """Chooses the poster, writes the storyboard's cues and removes the other candidates. Returns the finished files.
 
-    A video that is only heard has no storyboard.
+    Without video there is no storyboard. Raises PermanentError if there is no candidate for the poster.
     """
     candidates = sorted(folder.glob("poster-*.jpg"))
     if not candidates:
@@ -145,17 +147,18 @@ def finish(folder: Path, probe: Probe) -> list[Path]:
 
 
 def choose(sizes: Sequence[int]) -> int:
-    """Which candidate to show, from their JPEG sizes: one of typical detail, early rather than late, not blank.
+    """Which candidate becomes the poster, by their JPEG sizes: the earliest with at least the median size of those that
+    are not blank.
 
-    At constant quality a JPEG's size is a measure of how much there is to see.
+    At constant quality, the size of a JPEG measures how much detail it shows.
     """
-    telling = [size for size in sizes if size >= _BLANK * max(sizes)]
-    typical = statistics.median(telling)
+    not_blank = [size for size in sizes if size >= _BLANK * max(sizes)]
+    typical = statistics.median(not_blank)
     return next(at for at, size in enumerate(sizes) if size >= typical)
 
 
 def cues(tiles: Grid, duration: float) -> str:
-    """The WebVTT file that tells a player which part of the sprite belongs to which moment."""
+    """The WebVTT file from which a player knows which part of the sprite belongs to which time."""
     lines = ["WEBVTT", ""]
     for number in range(tiles.count):
         start = number * tiles.interval

@@ -1,4 +1,4 @@
-"""The text track that a file brought along, as WebVTT."""
+"""Extracts the text track (subtitles) embedded in a media file, as WebVTT."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from video_assets.media.sandbox.process import Limits, input_args, run_ffmpeg
 FILE = "embedded.vtt"
 _LARGEST = 32 * 2**20
 _READ = 20 * 2**20
-"""Bytes of a file that are read through in a second, on a slow machine. What its words take beside that is little,
-but for the one cue of megabytes, at which FFmpeg works for minutes."""
+"""Bytes that FFmpeg reads in a second on a slow machine; the limits below follow from it. Normal text takes little time
+beside that, but FFmpeg works for minutes at one cue of megabytes."""
 
 
 def best_text_track(probe: Probe) -> Subtitle | None:
-    """The track to read: the default one, else one in the language of the sound, else the first. None: no text."""
+    """The text track to read: the default one, else one in the language of the sound, else the first; None if there is
+    no text track."""
     tracks = [track for track in probe.subtitles if track.is_text]
     spoken = probe.sound.language if probe.sound else ""
     ranked = sorted(tracks, key=lambda track: (not track.default, track.language != spoken, track.index))
@@ -28,9 +29,9 @@ def has_text_track(probe: Probe) -> bool:
 
 
 def extract_text_track(source: Path, probe: Probe, folder: Path) -> Path | None:
-    """Writes the best text track into the folder as WebVTT; None where the file has none.
+    """Writes the best text track into the folder as WebVTT and returns its path; None if the file has no text track.
 
-    Its text is as hostile as the rest of the file: whoever reads it must check it.
+    The text is as hostile as the rest of the file: its reader must check it. Raises what `run_ffmpeg` raises.
     """
     track = best_text_track(probe)
     if track is None:

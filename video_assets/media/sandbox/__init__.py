@@ -1,4 +1,5 @@
-"""The one door through which FFmpeg, and whatever else reads an untrusted file, is run: confined, watched, bounded.
+"""Runs FFmpeg, and every other program that reads an untrusted file, as a confined, watched and limited child.
 
-`process` runs a child, `confine` takes away what it must not do, `watchdog` ends it when it hangs or grows.
+`process` runs a child, `confine` removes rights from it before it starts, `watchdog` ends it if it hangs or uses too
+much, `program` finds FFmpeg. What the child is told to do is decided by its callers in `media`.
 """

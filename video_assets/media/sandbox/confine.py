@@ -1,13 +1,13 @@
-"""The last thing that runs before FFmpeg or a reading child: gives up what the kernel can take away, then execs.
+"""Runs just before FFmpeg or a media-reading child: gives up rights and sets limits, then execs the program.
 
-A script, not a module to import: `python -I -S confine.py PARENT_PID CONFINES_JSON PROGRAM ARGUMENT…`. A separate
-program instead of `preexec_fn`, since forking a threaded process and running Python in the child can deadlock.
-CONFINES_JSON holds the fields of `process.Limits`; `reads`, files and folders that it may read; `lists`, folders whose
-names it may see; `writes`, a folder or null.
+A script, not a module to import: `python -I -S confine.py PARENT_PID CONFINES_JSON PROGRAM ARGUMENT…`. It is a separate
+program and no `preexec_fn`, since forking a threaded process and running Python in the child can deadlock.
+CONFINES_JSON holds the fields of `process.Limits`; `reads`, files and folders that the program may read; `lists`,
+folders whose entries it may list; `writes`, a folder or null.
 
-Three things of Linux need no rights at all and are tried one by one: Landlock (only these files can be opened, only
-this program be run, nothing outside be signalled), seccomp (no socket, no process of its own), and a network
-namespace. What the platform does not offer is left out without a word; `process.missing_protections` names it.
+Three mechanisms of Linux need no privileges and are tried one by one: Landlock (only these files can be opened, only
+this program can be run, no process outside can be signalled), seccomp (no sockets, no child processes), and an empty
+network namespace. A mechanism that the machine lacks is skipped silently; `process.missing_protections` lists it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ CLONE_NEWUSER, CLONE_NEWNET, CLONE_THREAD = 0x10000000, 0x40000000, 0x10000
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446  # the same on every architecture
 
-# Rights of Landlock.
+# Landlock's access rights.
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_FILE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 5
 MAKE_REG, TRUNCATE = 1 << 8, 1 << 14
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
-RIGHTS_BY_VERSION = (0, 13, 14, 15, 15, 16)  # how many there are; 16 from version 5 on
+RIGHTS_BY_VERSION = (0, 13, 14, 15, 15, 16)  # how many rights each version knows; 16 from version 5 on
 NET_TCP, SCOPE_SIGNALS_AND_SOCKETS = 0b11, 0b11
 
 STACK_BYTES = 2 * 2**20
@@ -53,7 +53,7 @@ SYSTEM = (
     "/sys/devices/system/cpu",
     "/sys/devices/system/node",
 )
-"""What any program reads: its libraries, random numbers, how many processors there are."""
+"""What every program may read: libraries, random numbers, the number of processors."""
 
 # Architecture as the kernel names it in seccomp, and the numbers of its calls.
 SECCOMP: dict[str, tuple[int, dict[str, int]]] = {
@@ -107,31 +107,32 @@ SECCOMP: dict[str, tuple[int, dict[str, int]]] = {
 
 
 def leave_network(libc: ctypes.CDLL) -> bool:
-    """Moves into an empty network, as root directly, else through a user namespace of our own."""
+    """Moves into an empty network namespace: as root directly, else through a new user namespace. True if it worked."""
     return any(libc.unshare(flags) == 0 for flags in (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET))
 
 
 def die_with_parent(libc: ctypes.CDLL, parent: int) -> None:
-    """The kernel kills us when the thread that started us ends. After unshare, which would clear it."""
+    """Has the kernel kill this process when the thread that started it ends. Call it after unshare, which clears it."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
 
 
 def limit(kind: int, soft: int, slack: int = 0) -> None:
-    """Lowers one limit, never above what is allowed already."""
+    """Sets one resource limit, never higher than the present hard limit."""
     allowed = resource.getrlimit(kind)[1]
     hard = soft + slack if allowed == resource.RLIM_INFINITY else min(soft + slack, allowed)
     resource.setrlimit(kind, (min(soft, hard), hard))
 
 
 def landlock_version(libc: ctypes.CDLL) -> int:
-    """0 where there is none."""
+    """The kernel's Landlock version; 0 if it has none."""
     return max(0, int(libc.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
 def lock_files(libc: ctypes.CDLL, program: str, *, reads: list[str], lists: list[str], writes: str | None) -> bool:
-    """From now on only these can be opened, this program be run, and no TCP be spoken; signals stay inside."""
+    """Sets up Landlock: only these paths can be opened, only this program can be run, no TCP, no signals to processes
+    outside. True if it is in force."""
     version = landlock_version(libc)
     if version == 0:
         return False
@@ -156,7 +157,7 @@ def lock_files(libc: ctypes.CDLL, program: str, *, reads: list[str], lists: list
 
 
 def allow(libc: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
-    """Adds one file or folder with all beneath it; what is not there needs no rule."""
+    """Allows one file, or a folder with everything in it. A path that does not exist needs no rule."""
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
@@ -168,7 +169,8 @@ def allow(libc: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
 
 
 def mapped() -> tuple[list[str], list[str]]:
-    """The dynamic loader, and the folders of the libraries, wherever this system keeps them."""
+    """The dynamic loader and the folders of the libraries, by what this process has mapped: systems differ in where
+    they have them."""
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
         paths = {line[line.index("/") :].rstrip("\n") for line in maps if "/" in line}
     loaders = {path for path in paths if os.path.basename(path).startswith("ld")}
@@ -177,10 +179,10 @@ def mapped() -> tuple[list[str], list[str]]:
 
 
 def seccomp_program(machine: str) -> bytes:
-    """Classic BPF over each system call: no sockets, no processes of its own, nothing that looks into others.
+    """A classic BPF filter of system calls that refuses sockets, child processes and access to other processes.
 
-    Threads are made by `clone` with its flags in a register; of `clone3`, whose flags lie in memory, we say that
-    it does not exist, and libc falls back.
+    Threads are allowed: `clone` has its flags in a register, which the filter can read. The flags of `clone3` are in
+    memory, which it cannot read, so `clone3` is answered with "not implemented", and libc falls back to `clone`.
     """
     load, jump_equal, jump_at_least, jump_set, answer = 0x20, 0x15, 0x35, 0x45, 0x06
     refuse, absent, go_on = 0x00050000 | 1, 0x00050000 | 38, 0x7FFF0000
@@ -191,7 +193,7 @@ def seccomp_program(machine: str) -> bytes:
         (answer, 0, 0, refuse),
         (load, 0, 0, 0),
         (jump_at_least, 0, 1, 0x40000000),
-        (answer, 0, 0, refuse),  # x32 has other numbers
+        (answer, 0, 0, refuse),  # calls of the x32 ABI, which have other numbers
     ]
     for name, number in numbers.items():
         if name not in ("clone", "clone3"):
@@ -202,17 +204,17 @@ def seccomp_program(machine: str) -> bytes:
 
 
 def lock_calls(libc: ctypes.CDLL) -> bool:
-    """Takes the system calls away that neither FFmpeg nor a reading child needs."""
+    """Installs the seccomp filter. True if it is in force."""
     if os.uname().machine not in SECCOMP or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
     program = seccomp_program(os.uname().machine)
-    kept = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(kept))
+    buffer = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
     return bool(libc.prctl(PR_SET_SECCOMP, 2, header, 0, 0) == 0)
 
 
 def missing() -> list[str]:
-    """What this machine does not offer, a line each. Gives up in this very process what it does offer."""
+    """The protections that this machine lacks, one line each. To find out, it confines the calling process itself."""
     if sys.platform != "linux":
         return [
             "children outlive a killed parent",
@@ -242,19 +244,19 @@ def main() -> None:
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         die_with_parent(libc, parent)
         lock_files(libc, program[0], **{name: confines[name] for name in ("reads", "lists", "writes")})
-        # Elsewhere a program maps far more than it uses, and this limit would only break it.
+        # On Linux only: on other systems a program maps far more than it uses, and this limit would break it.
         limit(resource.RLIMIT_AS, confines["address_space_bytes"])
-        # Memory of its own, touched or not: who watches it looks ten times a second only. The stacks of its threads
-        # count whole, so they are small ones.
+        # Private memory, used or not, as a second bound beside the watchdog, which looks ten times a second only.
+        # Thread stacks count in full, so they are made small.
         limit(resource.RLIMIT_STACK, STACK_BYTES)
         limit(resource.RLIMIT_DATA, confines["memory_bytes"] * 5 // 4)
         lock_calls(libc)
-    limit(resource.RLIMIT_CPU, confines["cpu_seconds"], slack=5)  # SIGXCPU first, so that we can tell why it ended
+    limit(resource.RLIMIT_CPU, confines["cpu_seconds"], slack=5)  # first SIGXCPU, which tells `explain` the reason
     limit(resource.RLIMIT_FSIZE, confines["file_bytes"])
     limit(resource.RLIMIT_NOFILE, 256)
     limit(resource.RLIMIT_CORE, 0)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    # Python ignores these two, and an ignored signal stays ignored across exec.
+    # Python ignores these two signals, and an ignored signal stays ignored after exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     os.execv(program[0], program)

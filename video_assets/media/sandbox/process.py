@@ -1,9 +1,9 @@
-"""The one door through which FFmpeg, and every child that reads media, runs.
+"""Starts FFmpeg and every child that reads media. Nothing else in the package starts them.
 
-What comes in is hostile until it has been through: a playlist dressed as a film, a few kilobytes that decode for
-ever, a frame of gigabytes. So each child has its own process group and kernel limits; where the kernel gives it, no
-network, no processes of its own, and no file but the ones named to it; a watch on the clock, on its progress, on what
-it holds; and it dies with the thread that started it.
+Every uploaded file is treated as hostile: it may be a playlist that looks like a video, a few kilobytes that decode
+for hours, or one frame of gigabytes. So each child has its own process group and kernel limits. Where the kernel
+supports it, it has no network, cannot start processes, and can open only the files named to it. Its running time,
+progress and memory are watched, and it dies with the thread that started it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 from video_assets import peak_memory
 from video_assets.errors import Full, PermanentError, TransientError, one_line
 from video_assets.media.sandbox import program
-from video_assets.media.sandbox.watchdog import Ended, Holdings, ProgressWatch
+from video_assets.media.sandbox.watchdog import Ended, ProgressWatch, UsageWatch
 from video_assets.media.sandbox.watchdog import Progress as Progress
 from video_assets.media.sandbox.watchdog import progress as progress
 
@@ -38,7 +38,7 @@ FORMATS = "mov,matroska,webm,mpegts,mpeg,avi,flv,ogg,asf,wav,mp3,flac,aac"
 PROTOCOLS = "file,pipe"
 
 MEMORY_BYTES = 1_500_000_000
-"""What any child may hold, whatever the file."""
+"""Memory that any child may hold, whatever the file."""
 
 _ROOT = Path(__file__).resolve().parents[3]
 _PYTHON = (
@@ -47,14 +47,15 @@ _PYTHON = (
 )
 _CONFINE = (sys.executable, "-I", "-S", str(Path(__file__).with_name("confine.py")))
 _INTERRUPTED = (255, 123)
-"""FFmpeg's status when a signal ended it: at the first, or, where it did not come to look, at the fourth."""
+"""FFmpeg's exit status after a signal: 255 if it stopped at the first one, 123 if it was too busy to notice three and
+gave up at the fourth."""
 _TAIL_BYTES = 16 * 1024
 _REPORT_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one child may use. All are hard: reaching one ends it."""
+    """What one child may use. Reaching any of these limits ends it."""
 
     address_space_bytes: int
     cpu_seconds: int
@@ -62,20 +63,22 @@ class Limits:
     """Largest single file it may write."""
     wall_seconds: float
     stall_seconds: float
-    """Longest time without any progress, not counting what other processes kept the processor from it."""
+    """Longest time without progress, not counting the time that it waited for a processor."""
     output_bytes: int | None = None
-    """All files together that it may write; None: as one file."""
+    """Total size of all files it may write; None: as `file_bytes`."""
     memory_bytes: int = MEMORY_BYTES
-    """Memory it may hold, as opposed to addresses. Watched; the kernel refuses it what is a quarter more."""
+    """Memory it may hold, as opposed to addresses it may map. The watchdog ends it at this value, and the kernel
+    refuses it more than a quarter above."""
 
 
 def input_options() -> dict[str, str]:
-    """Options that must stand before an input whose content nobody has vouched for, for a graph builder."""
+    """The options before an untrusted input, for a graph builder: only these protocols and demuxers are allowed, so
+    that a file cannot make FFmpeg open another one."""
     return {"protocol_whitelist": PROTOCOLS, "format_whitelist": FORMATS}
 
 
 def input_url(path: Path) -> str:
-    """The file as FFmpeg takes it without reading anything into its name."""
+    """The file as an FFmpeg URL. With `file:`, no part of its name is taken for a protocol or an option."""
     return f"file:{path.absolute()}"
 
 
@@ -95,22 +98,22 @@ def run_ffmpeg(
     on_progress: Callable[[Progress], None] | None = None,
     what: str,
 ) -> str:
-    """Runs FFmpeg to its end; `args` without the program's name. Returns the tail of what it wrote to stderr.
+    """Runs FFmpeg to its end. `args` is without the program's name. Returns the end of what it wrote to stderr.
 
-    It can open the files in `reads`, and make others in the folder `writes`; nothing else. `duration` in seconds gives
-    progress its fraction, and ends a job that runs far beyond it. `what` names the job in errors ("the encoding").
-    Raises PermanentError where the file is at fault, TransientError where the machine is.
+    FFmpeg can open the files in `reads` and write files in the folder `writes`, nothing else. `duration` (seconds) is
+    what progress is measured against; a job that goes far beyond it is ended. `what` names the job in errors ("the
+    encoding"). Raises PermanentError if the file is at fault, TransientError if the machine is.
     """
     command = [
         program.ffmpeg(),
         "-hide_banner",
-        "-nostdin",
-        "-y",
-        "-xerror",
+        "-nostdin",  # reads no keys: what is on stdin could be taken for a command
+        "-y",  # overwrites what an earlier attempt left
+        "-xerror",  # ends at the first error instead of going on with damaged pictures
         "-nostats",
-        "-loglevel",
+        "-loglevel",  # only errors, each with its level
         "level+error",
-        "-progress",
+        "-progress",  # what ProgressWatch reads
         "pipe:1",
         "-stats_period",
         "0.5",
@@ -130,7 +133,8 @@ def run_ffmpeg(
     except Ended as ended:
         raise PermanentError(f"{what} was stopped: {ended}") from None
     text = tail.decode(errors="replace")
-    # The limit counts by ticks of the clock, which on a busy machine runs ahead of what was really used.
+    # Half the limit is enough evidence: the kernel's limit counts in clock ticks, which on a busy machine run ahead of
+    # the time that was really used.
     if code in _INTERRUPTED and _children_cpu() - before >= 0.5 * limits.cpu_seconds:
         code = -signal.SIGXCPU  # FFmpeg catches the signal and ends with a status that means other things too
     if code:
@@ -143,8 +147,8 @@ def run_python(
 ) -> dict[str, Any]:
     """Runs `python -m module` with the payload as JSON on stdin; returns the JSON object it prints.
 
-    Beside Python and the package it can open the files in `reads`, nothing else. The child reports a refusal as
-    `{"error": line}`, which becomes a PermanentError.
+    The child can open Python, this package and the files in `reads`, nothing else. It reports a refusal as
+    `{"error": line}`, which becomes a PermanentError. Raises TransientError if the machine is at fault.
     """
     command = [sys.executable, "-s", "-B", "-m", module]
     out, tail = bytearray(), bytearray()
@@ -173,7 +177,7 @@ def run_python(
 
 
 def missing_protections() -> list[str]:
-    """What this machine does not offer of the confinement, a line each; empty where everything is there."""
+    """The protections that this machine lacks, one line each; empty if it has all of them."""
     ran = subprocess.run([*_CONFINE, "check"], check=False, capture_output=True, timeout=30)
     missing: list[str] = json.loads(ran.stdout)
     return missing
@@ -182,9 +186,10 @@ def missing_protections() -> list[str]:
 def explain(
     code: int, stderr: str, seconds_done: float, duration: float | None, what: str, *, held: float = 0.0
 ) -> Exception:
-    """What to tell about a child that ended with this code (negative: killed by that signal) and these last words.
+    """The error for a child that failed.
 
-    `held` is the part of its memory that it was seen to hold.
+    `code`: its exit status; negative: the signal that killed it. `stderr`: the end of what it wrote there. `what`: the
+    job's name. `held`: the most memory that it was seen to hold, as a part of its limit.
     """
     lines = [re.sub(r"^(\[[^\]]*\] )*", "", line) for line in stderr.splitlines() if line.strip()]
     text = stderr.lower()
@@ -194,7 +199,7 @@ def explain(
         return PermanentError(f"{what} takes more processor time than is allowed; upload a shorter or simpler file")
     if code == -signal.SIGXFSZ or "file too large" in text:
         return PermanentError(f"{what} writes more than is allowed; the file is damaged, upload it again")
-    no_threads = "pthread_create() failed" in text  # for want of memory: its own, or the machine's
+    no_threads = "pthread_create() failed" in text  # out of memory: its own limit, or the machine's
     if no_threads and held < 0.25:
         return TransientError(f"{what} could not start its threads; the machine may be short of memory")
     signs = ("cannot allocate memory", "memoryerror", "std::bad_alloc", "malloc of size")
@@ -229,13 +234,13 @@ def _child(
     lists: Sequence[Path] = (),
     stdin: bytes = b"",
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A confined child in its own process group, dead and reaped when the block is left, however it is left."""
+    """A confined child in its own process group. When the block ends, in whatever way, it is killed and reaped."""
     confines = dataclasses.asdict(limits) | {
         "reads": [str(path.absolute()) for path in reads],
         "lists": [str(path) for path in lists],
         "writes": str(writes.absolute()) if writes else None,
     }
-    with tempfile.TemporaryFile() as given:  # a pipe would block on a child that does not read
+    with tempfile.TemporaryFile() as given:  # not a pipe: writing to one blocks if the child does not read
         given.write(stdin)
         given.seek(0)
         child = subprocess.Popen(
@@ -250,7 +255,7 @@ def _child(
     try:
         yield child
     finally:
-        # Also when it has ended: where nothing forbids it to have children of its own, they are in its group.
+        # Also after it has ended: without seccomp it may have started processes, which are in its group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -267,15 +272,16 @@ def _follow(
     on_error: Callable[[bytes], None],
     check: Callable[[int], None],
 ) -> tuple[int, int]:
-    """Reads both pipes to their ends, in this very thread: the child is bound to the life of it.
+    """Reads both pipes to their ends, and watches the child meanwhile. Raises `Ended` if it reaches a limit.
 
-    Returns its exit status, and the most memory that it was seen to hold, bytes.
+    This runs in the thread that started the child, since the child dies with that thread. Returns the exit status, and
+    the most memory in bytes that it was seen to hold.
     """
     assert child.stdout is not None
     assert child.stderr is not None
     deadline = time.monotonic() + limits.wall_seconds
     output = limits.file_bytes if limits.output_bytes is None else limits.output_bytes
-    holdings = Holdings(child.pid, writes, output, limits.memory_bytes)
+    usage = UsageWatch(child.pid, writes, output, limits.memory_bytes)
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ, on_output)
         selector.register(child.stderr, selectors.EVENT_READ, on_error)
@@ -286,11 +292,11 @@ def _follow(
                 data = os.read(key.fd, 65536)
                 key.data(data) if data else selector.unregister(key.fileobj)
             check(child.pid)
-            holdings.check()
+            usage.check()
             if time.monotonic() > deadline:
                 raise Ended(f"it took longer than {limits.wall_seconds:.0f} s; upload a shorter or simpler file")
     try:
-        return child.wait(timeout=max(1.0, deadline - time.monotonic())), holdings.held
+        return child.wait(timeout=max(1.0, deadline - time.monotonic())), usage.held
     except subprocess.TimeoutExpired:
         raise Ended(f"it took longer than {limits.wall_seconds:.0f} s") from None
 
@@ -302,12 +308,13 @@ def _children_cpu() -> float:
 
 
 _ENVIRONMENT = {
-    # Nothing of ours: FFREPORT, proxies and credentials are none of the child's business.
+    # Nothing of our own environment: it may hold credentials, proxies, or FFREPORT, which makes FFmpeg write a log.
     "PATH": os.defpath,
     "HOME": "/",
     "LC_ALL": "C.UTF-8",
     "PYTHONPATH": str(_ROOT),
     "AV_LOG_FORCE_NOCOLOR": "1",
-    # Each arena reserves 64 MB of addresses, and there may be eight a processor: the limit would meet honest files.
+    # Each arena reserves 64 MB of addresses, and glibc makes up to eight for each processor: with many processors,
+    # normal files would reach the limit on address space.
     "MALLOC_ARENA_MAX": "4",
 }

@@ -1,4 +1,4 @@
-"""Which FFmpeg runs."""
+"""Finds the FFmpeg program to run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from video_assets.errors import PermanentError
 
 
 def ffmpeg() -> str:
-    """The one that IMAGEIO_FFMPEG_EXE names, else the one that came with imageio-ffmpeg. PermanentError where there is
-    none.
+    """The FFmpeg that IMAGEIO_FFMPEG_EXE names, else the one that came with imageio-ffmpeg. Raises PermanentError if
+    there is none.
 
-    The library starts a program to see whether it is one, and goes on to the system's own where that start is broken
-    off: a process killed in that moment failed a video for good, and another build would have made other pictures.
+    The library tests a program by starting it, and takes the system's FFmpeg if that start is interrupted. So a video
+    whose process was killed at that moment failed for good; another build would also encode differently. Therefore
+    the library's own is looked for again here.
     """
     try:
         found: str = imageio_ffmpeg.get_ffmpeg_exe()

@@ -1,6 +1,6 @@
-"""What is watched of a running child: its progress, how much it has written, how much memory it holds.
+"""Watches a running child: its progress, how much it has written, how much memory it holds.
 
-Each watch raises `Ended` with the reason; whoever runs the child ends it then.
+Each watch raises `Ended` with the reason; `process` then kills the child.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from video_assets import peak_memory
 
 _OVERTIME = 1.1
-"""A job may get this far past the duration it was told before its time stamps count as broken."""
+"""A job may get to this many times the expected duration (and ten seconds) before its time stamps count as broken."""
 _PAUSE = 0.1
-"""Seconds between two looks at what a child holds."""
+"""Seconds between two measurements of a child."""
 _SUSPECT = 0.05
-"""Part of the longest standstill after which it is looked at what keeps the child."""
+"""After this part of the longest time without progress, it is measured whether the child waits for a processor."""
 
 
 class Ended(Exception):
@@ -28,18 +28,18 @@ class Ended(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is."""
+    """How far a job has come."""
 
     seconds_done: float
     """Seconds of the video, not of the clock."""
     fraction: float | None
     speed: float | None
-    """Times real time."""
+    """Seconds of the video in one second of the clock."""
     eta_seconds: float | None
 
 
 def progress(seconds_done: float, duration: float | None, speed: float | None) -> Progress:
-    """Progress of a job that has done so much of so much (seconds of the video) at this speed."""
+    """The progress of a job that has done `seconds_done` of `duration` seconds of the video at this speed."""
     if not duration or duration <= 0:
         return Progress(seconds_done, None, speed, None)
     fraction = min(1.0, max(0.0, seconds_done / duration))
@@ -48,7 +48,7 @@ def progress(seconds_done: float, duration: float | None, speed: float | None) -
 
 
 class ProgressWatch:
-    """Reads `-progress` output, tells the caller, and ends what has stopped moving or will not stop."""
+    """Reads FFmpeg's `-progress` output and reports it. Raises `Ended` if progress stops, or goes on without end."""
 
     def __init__(
         self, duration: float | None, stall_seconds: float, on_progress: Callable[[Progress], None] | None
@@ -84,8 +84,8 @@ class ProgressWatch:
             self.on_progress(progress(self.seconds_done, self.duration, speed))
 
     def check(self, pid: int) -> None:
-        """Raises `Ended` where the child has stood still too long, the time not counted that it stood in a queue for
-        the processor: on a machine with far too much to do a healthy job is slow, and not at fault."""
+        """Raises `Ended` if the child has made no progress for too long. Time in which it waited for a processor does
+        not count: on an overloaded machine a healthy job is slow."""
         still = time.monotonic() - self._moved_at
         if still < _SUSPECT * self.stall_seconds:
             return
@@ -95,10 +95,10 @@ class ProgressWatch:
 
 
 class RunQueueWait:
-    """How long a child was ready to run and other processes had the processor, since the first look at it.
+    """How long a child has waited for a processor since it was first measured.
 
-    The kernel counts this for each thread (`schedstat`, Linux); of several that wait at once the one that waits
-    longest counts, so that a second of the clock is at most a second. Where nobody counts, it is 0.
+    Linux counts this for each thread (`schedstat`). Of threads that wait at the same time only the longest wait counts,
+    so that a second of the clock adds at most a second. On other systems it stays 0.
     """
 
     def __init__(self) -> None:
@@ -116,27 +116,27 @@ class RunQueueWait:
 
 
 def waited_nanoseconds(pid: int) -> dict[str, int]:
-    """By thread of a process, how long it has stood in the queue for a processor in its life."""
+    """For each thread of a process, how long it has waited for a processor since it was started."""
     waited: dict[str, int] = {}
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with suppress(OSError, ValueError, IndexError):  # it has ended meanwhile
+            with suppress(OSError, ValueError, IndexError):  # the thread has ended meanwhile
                 waited[thread] = int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes().split()[1])
     return waited
 
 
-class Holdings:
-    """How much a child has written in its folder, all files together, and how much memory it holds.
+class UsageWatch:
+    """Watches the total size of the files that a child has written, and its memory.
 
-    The kernel limits one file, the address space and, more loosely, memory; what counts is the sum, and the memory in
-    use. Looked at ten times a second, at the highest so far: a child may get past for a moment, but not unseen.
+    The kernel limits only each single file, the address space and, less tightly, private memory. This measures ten
+    times a second. Memory is compared by its highest value so far, so that a short peak is noticed too.
     """
 
     def __init__(self, pid: int, folder: Path | None, output_bytes: int, memory_bytes: int) -> None:
         self.output_bytes = output_bytes
         self.memory_bytes = memory_bytes
         self.held = 0
-        """The most memory that the child was seen to hold so far, bytes."""
+        """The most memory that the child was seen to hold so far, in bytes."""
         self._pid = pid
         self._folder = folder
         self._before = folder_bytes(folder) if folder else 0
@@ -154,11 +154,11 @@ class Holdings:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of all files right in the folder."""
+    """Total size in bytes of the files in the folder, without subfolders."""
     total = 0
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
-            with suppress(FileNotFoundError):  # gone between listing and looking
+            with suppress(FileNotFoundError):  # removed since the listing
                 total += entry.stat(follow_symlinks=False).st_size
     return total
 
