@@ -1,8 +1,7 @@
-"""The two ways in which work can fail.
+"""The two kinds of error, which decide what happens next.
 
-The difference decides what happens next: a permanent error is final and its message is what the user
-reads; a transient one is tried again with a growing pause. Anything else that is raised counts as
-unknown: tried once more, then reported in general words.
+A permanent error is final, and the user reads its message. A transient error is retried with growing pauses. Any other
+exception counts as unknown: it is retried once, then reported in general words.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ class PermanentError(Exception):
 
 
 class TransientError(Exception):
-    """The world was not ready (a server down, a time-out): the same call may work later."""
+    """A server is down, a call timed out, a disk is full: the same call may work later."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """Seconds the other side asked us to wait, where it said so."""
+        """Seconds that the server asked us to wait; None where it asked for nothing."""
 
 
 class Full(TransientError):
-    """A disk or a storage has no room left. It is nobody's fault among the videos, so it is tried again, as often as
-    it takes, once somebody has made room."""
+    """A disk or the storage is full. No video is to blame, so the stage waits for room and is retried without a
+    practical limit."""
 
 
 _SHORTEST_SECRET = 6
@@ -36,15 +35,16 @@ _secrets: set[str] = set()
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """From now on these are made unreadable in whatever `one_line` says: libraries put into their messages what
-    they were given, and nobody knows all of them. Those too short to be told from ordinary words are left out."""
+    """Makes `one_line` replace these secrets from now on. Libraries repeat in their messages what they were given.
+    Secrets of fewer than six characters look like ordinary words and are not replaced."""
     _secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
 
 
 def one_line(error: BaseException | str, limit: int = 500) -> str:
     """The error as one line of printable text of at most `limit` characters, for users and columns."""
     text = error if isinstance(error, str) else (str(error) or type(error).__name__)
-    # The longest first: of one that begins another, the rest of the other would be left. A copy, as others may add.
+    # The longest first: replacing a secret that is the beginning of a longer one would leave the rest of that one.
+    # A copy, because another thread may add to the set.
     for secret in sorted(_secrets.copy(), key=len, reverse=True):
         text = text.replace(secret, "***")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,6 +1,6 @@
-"""How a call that failed is made again within the call: how often, and after which pauses.
+"""The retry policy of a single call: how many tries, and which pauses between them.
 
-A stage that failed is another matter: Dagster tries it again.
+Retrying a whole stage is not here: Dagster does that (`defs/failures.py`).
 """
 
 from __future__ import annotations
@@ -15,40 +15,42 @@ import tenacity
 from video_assets.errors import TransientError
 
 JITTER = 0.25
-"""A pause is longer by up to this share: those who were turned away together do not come back together."""
+"""Each pause is lengthened at random by up to this share, so that clients that failed together do not all retry at the
+same moment."""
 
 T = TypeVar("T")
 Sleep = Callable[[float], None]
-"""Waits so many seconds. Whoever has to give signs of life meanwhile brings one of its own."""
+"""Waits so many seconds. A caller that must write heartbeats meanwhile passes its own."""
 
 
 def growing(number: int, *, first: float, growth: float) -> float:
-    """Seconds of pause number `number`, from 0."""
+    """Seconds of the pause with this number, counted from 0."""
     return first * growth**number
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How often a call is made in all, and how many seconds pass in between."""
+    """How often a call is tried, and the pauses between the tries."""
 
     tries: int
+    """The first one included."""
     first: float = 1.0
     """Seconds of the first pause. Each is `growth` times the one before, and none is longer than `longest`."""
     growth: float = 2.0
     longest: float = 30.0
-    """Where the other side asks for a longer pause, the call is given up: its stage is tried again later."""
+    """If the server asks for a longer pause than this, the call fails at once and its stage is retried later."""
 
     def call(
         self, ask: Callable[[], T], *, again: Callable[[BaseException], bool], sleep: Sleep = tenacity.nap.sleep
     ) -> T:
-        """What `ask` gives. An error for which `again` is true is followed by another try, after the pause that the
-        other side asks for (`TransientError.retry_after`) or else the policy's; the last error is raised."""
+        """Calls `ask` and returns its result. After an error for which `again` is true it waits and tries once more:
+        as long as the server asked (`TransientError.retry_after`), else by the policy. Raises the last error."""
         return tenacity.Retrying(
             stop=self._is_over, wait=self._pause, sleep=sleep, retry=tenacity.retry_if_exception(again), reraise=True
         )(ask)
 
     def until(self, done: Callable[[], bool], *, sleep: Sleep = tenacity.nap.sleep) -> bool:
-        """Whether one of the tries came to be done. What `done` raises is raised at once."""
+        """Calls `done` until it returns true; False if no try did. An exception from `done` is raised at once."""
         return tenacity.Retrying(
             stop=self._is_over,
             wait=self._pause,
@@ -69,6 +71,6 @@ class Policy:
 
 
 def _asked(state: tenacity.RetryCallState) -> float | None:
-    """The pause that the other side asks for, where it does."""
+    """The pause that the server asked for; None where it asked for none."""
     error = state.outcome.exception() if state.outcome else None
     return error.retry_after if isinstance(error, TransientError) else None

@@ -1,6 +1,6 @@
-"""Every setting, typed, with its default. Nothing else in the project reads the environment.
+"""Every setting, typed, with its default. No other module reads the environment.
 
-Each is read from `VIDEO_ASSETS_<NAME>`. The defaults are the embedded profile: one folder, no servers.
+Each is read from the variable `VIDEO_ASSETS_<NAME>`. The defaults are the embedded profile: one folder, no servers.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         if value and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("give http://host:port/v1 or https://host/v1")
         if parts.username or parts.password or parts.query:
-            # It is written into manifests: what is made by another server is something else.
+            # The URL is written into manifests, as another server makes another result.
             raise ValueError("give the key as VIDEO_ASSETS_OPENAI_API_KEY, not within the URL")
         return value
 
@@ -247,12 +247,12 @@ class Settings(BaseSettings):
         return value
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
-        # Passwords stand within URLs, and a repr ends in logs.
+        # URLs can contain passwords, and a repr ends up in logs.
         for name, value in super().__repr_args__():
             yield name, without_passwords(value) if isinstance(value, str) else value
 
     def secrets(self) -> Iterator[str]:
-        """What must be shown to nobody: keys, and passwords within URLs, as written and as meant."""
+        """The secrets: keys, and passwords in URLs, both percent-encoded and decoded."""
         plain: set[str] = set()
         hidden: set[str] = set()
         for name in type(self).model_fields:
@@ -265,13 +265,13 @@ class Settings(BaseSettings):
                 hidden |= {parts.password or "", unquote(parts.password or "")}
         hidden |= {value for key, value in self.kafka_properties.items() if "password" in key or "secret" in key}
         hidden |= {os.environ.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
-        # A password that is the user's own name is no secret, and would make every message unreadable.
+        # A password that equals the user's or the host's name is not hidden: every message would become unreadable.
         yield from hidden - plain - {""}
 
     @classmethod
     def load(cls) -> Settings:
-        """The settings of this process's environment, whose secrets no message shows from then on. A bad one is a
-        PermanentError that names it."""
+        """The settings from this process's environment. From then on `one_line` hides their secrets. PermanentError
+        that names the setting where a value is not valid."""
         try:
             loaded = cls()
         except ValidationError as error:
@@ -283,12 +283,13 @@ class Settings(BaseSettings):
 
     @property
     def heights(self) -> tuple[int, ...]:
-        """The ladder's rung heights, falling."""
+        """The ladder's rung heights, highest first."""
         return tuple(int(height) for height in self.ladder.split(","))
 
     @property
     def speech_threads(self) -> int:
-        """Threads for the speech model: with more than a run's share of the cores they mostly wait for each other."""
+        """Threads of the speech model. The default is a run's share of the cores, 8 at most: more threads mostly wait
+        for each other."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.whisper_threads or max(1, min(8, cores // self.max_concurrent_runs))
 
@@ -309,29 +310,29 @@ class Settings(BaseSettings):
 
     @property
     def kafka_properties(self) -> dict[str, str]:
-        """What `kafka_options` says."""
+        """The properties in `kafka_options`."""
         options: dict[str, str] = json.loads(self.kafka_options.get_secret_value() or "{}")
         return options
 
     @property
     def inbox_url(self) -> str | None:
-        """The bucket prefix watched for new files; None where it is a folder."""
+        """The bucket prefix that is watched for new files; None where the inbox is a folder."""
         return self.inbox if self.inbox.startswith("s3://") else None
 
     @property
     def inbox_folder(self) -> Path:
-        """The folder watched for new files, where it is one."""
+        """The folder that is watched for new files, where the inbox is a folder."""
         return Path(self.inbox or self.home / "inbox").absolute()
 
     @property
     def s3_encryption_words(self) -> dict[str, str]:
-        """What each write says of server-side encryption, in S3's own names."""
+        """The server-side encryption arguments of each S3 write, under S3's names."""
         key = {"SSEKMSKeyId": self.s3_kms_key_id} if self.s3_encryption == "aws:kms" and self.s3_kms_key_id else {}
         return {"ServerSideEncryption": self.s3_encryption, **key} if self.s3_encryption else {}
 
     @property
     def work_folder(self) -> Path:
-        """Where running assets keep what is not published yet; one folder a run beneath it."""
+        """Where running assets keep files that are not published yet; it has one folder for each run."""
         return self.home.absolute() / "work"
 
     @property
@@ -341,11 +342,11 @@ class Settings(BaseSettings):
         return Path(given).absolute() if given else self.home.absolute() / "dagster"
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment for a child process that is to see these very settings."""
+        """The environment with which a child process loads these same settings."""
         child = dict(os.environ if base is None else base)
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if value is None:  # an empty one would be read as something: as a path it is "."
+            if value is None:  # an empty variable would be read as a value: as a path it is "."
                 child.pop(f"VIDEO_ASSETS_{name.upper()}", None)
                 continue
             shown = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -356,10 +357,10 @@ class Settings(BaseSettings):
 
     @contextmanager
     def exported(self) -> Iterator[None]:
-        """Puts these settings into this process's environment for a while, for libraries that look there.
+        """For the block, puts these settings into this process's environment, for libraries that read it.
 
-        Threads may do so at once: the settings exported last are seen until they are taken back, then those before
-        them. A variable that has the same value before and after is never missing in between."""
+        Several threads may export at the same time: the last export is seen until its block ends, then the one before
+        it. A variable that has the same value before and after is never missing in between."""
         layer = self.environment({})
         _exports.add(layer)
         try:
@@ -369,7 +370,7 @@ class Settings(BaseSettings):
 
 
 class _Exports:
-    """The settings that are exported now, and what the environment said before them."""
+    """The settings that are exported now, and the values that the environment had before."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -404,10 +405,10 @@ _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]*(@)")
 
 
 def without_passwords(text: str) -> str:
-    """The text with every password within a URL made unreadable."""
+    """The text, with every password in a URL replaced by `***`."""
     return _PASSWORD.sub(r"\1***\2", text)
 
 
 def forget_dagster_home() -> None:
-    """Has this process take HOME/dagster as Dagster's folder, whatever the environment names."""
+    """Makes this process use HOME/dagster as Dagster's folder, whatever DAGSTER_HOME says."""
     os.environ.pop("DAGSTER_HOME", None)

@@ -1,6 +1,7 @@
-"""The systems behind the settings: tables, storage, search, outbox, language model.
+"""The systems that the settings name: tables, storage, search index, outbox publisher, language model.
 
-Each is opened once a process and on first use. Nothing in here knows Dagster, which hands it to assets as a resource.
+Each is opened on first use, once per process. Nothing here knows Dagster; `defs` passes `Systems` to assets as a
+resource.
 """
 
 from __future__ import annotations
@@ -30,20 +31,21 @@ from video_assets.text.llm.server import Server
 from video_assets.videos import Stage
 
 LEAST_FREE_BYTES = 64 * 2**20
-"""With less free nothing is begun: records of what happens could not be kept either."""
+"""No run starts with less free disk: its rows and logs could not be written either."""
 ROOM_SECONDS = 24 * 3600.0
+"""How long a stage waits for somebody to free disk space."""
 ROOM_LOOK_SECONDS = 5.0
 
 
 def free_bytes(folder: Path) -> int:
-    """Free bytes of the disk that holds this folder, or will hold it."""
+    """Free bytes on the disk of this folder; the folder need not exist yet."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def summary_server(settings: Settings) -> Server:
-    """The language model's server that these settings name."""
+    """The language model server of these settings."""
     return Server(
         model=settings.summary_model,
         base_url=settings.openai_base_url or OPENAI_URL,
@@ -55,7 +57,7 @@ def summary_server(settings: Settings) -> Server:
 
 
 class Systems:
-    """What a process reaches the world through."""
+    """Every system of one process, opened from its settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -71,7 +73,7 @@ class Systems:
 
     @cached_property
     def storage(self) -> Storage:
-        """Where files live."""
+        """The object storage: a local folder or a bucket."""
         return open_storage(
             self.settings.storage, lambda: self.client_of_s3, encryption=self.settings.s3_encryption_words
         )
@@ -79,7 +81,7 @@ class Systems:
     @cached_property
     def client_of_s3(self) -> Any:
         """A boto3 client of the S3 server of these settings."""
-        from video_assets.storage.s3_client import S3Options, make_client  # who has no bucket loads no boto3
+        from video_assets.storage.s3_client import S3Options, make_client  # boto3 is loaded only where it is used
 
         settings = self.settings
         return make_client(
@@ -88,7 +90,7 @@ class Systems:
 
     @cached_property
     def answers(self) -> Answers:
-        """What paid services have answered so far."""
+        """The stored answers of paid services."""
         return Answers(self.storage)
 
     @cached_property
@@ -99,37 +101,38 @@ class Systems:
 
     @cached_property
     def publisher(self) -> Publisher:
-        """The outbox's way out."""
+        """What publishes the outbox: Kafka, or a file."""
         return open_publisher(self.settings)
 
     @cached_property
     def summary_server(self) -> Server:
-        """The language model's server, where summaries are made by one."""
+        """The language model server, for settings that summarise with one."""
         return summary_server(self.settings)
 
     @cached_property
     def language_model(self) -> Replies:
-        """The model on that server; every run of this process keeps to one pace with it."""
-        from video_assets.text.llm.language_model import LanguageModel  # a second, which runs without it need not spend
+        """The model on that server. All runs of this process share it, and so its rate limits."""
+        from video_assets.text.llm.language_model import LanguageModel  # takes a second to load; few runs use it
 
         return LanguageModel(self.summary_server)
 
     @cached_property
     def bench(self) -> Workbench:
-        """The workbench assets work on, with a heartbeat into the `progress` table."""
+        """The workbench that assets make artifacts on, with a heartbeat into the table `progress`."""
         heartbeat = ProgressHeartbeat(self.database, heartbeat_seconds=self.settings.heartbeat_seconds)
         return Workbench(self.storage, self.settings.work_folder, heartbeat=heartbeat, clock=self._time_of_the_database)
 
     def _time_of_the_database(self) -> datetime:
-        """When something was made: machines whose own clocks differ by hours work beside each other."""
+        """The database's time, for `made_at`: the clocks of two workers may differ by hours. This machine's time where
+        the database is away."""
         try:
             with self.database.read() as session:
                 return self.database.now(session)
-        except TransientError:  # an hour of encoding is not to be thrown away for it
+        except TransientError:  # not worth losing an hour of encoding for
             return utc_now()
 
     def rest(self, video_id: int, run_id: str, stage: Stage, seconds: float) -> None:
-        """Waits, with the run's heart beating, for something that is away to come back."""
+        """Waits `seconds` for a system that is away, and writes heartbeats meanwhile."""
         try:
             heartbeat: Heartbeat = self.bench.heartbeat
         except TransientError:  # the tables themselves are away
@@ -141,14 +144,13 @@ class Systems:
             heartbeat.stop()
 
     def has_room(self) -> bool:
-        """Whether there is room to go on making, where files are made and where they are kept."""
+        """Whether HOME and the storage have enough free space to make artifacts."""
         least = max(self.settings.min_free_bytes, LEAST_FREE_BYTES)
         stored = self.storage.free_bytes()
         return free_bytes(self.settings.home) >= least and (stored is None or stored >= least)
 
     def wait_for_room(self, video_id: int, run_id: str, stage: Stage, *, seconds: float = ROOM_SECONDS) -> None:
-        """Returns once somebody has made room, with the run's heart beating meanwhile; TransientError where nobody
-        does within `seconds`."""
+        """Waits until there is room, and writes heartbeats meanwhile. TransientError after `seconds` without room."""
         deadline = time.monotonic() + seconds
         while not self.has_room():
             if time.monotonic() > deadline:
@@ -156,11 +158,11 @@ class Systems:
             self.rest(video_id, run_id, stage, ROOM_LOOK_SECONDS)
 
     def drain_outbox(self) -> int:
-        """Publishes what waits in the outbox; returns how many events that were."""
+        """Publishes the waiting events of the outbox; returns how many were published."""
         return drain(self.database, self.publisher, max_attempts=self.settings.outbox_attempts)
 
     def close(self) -> None:
-        """Lets go of every connection that was opened; each is opened anew on its next use."""
+        """Closes every open connection; each system is opened again on its next use."""
         opened = vars(self)
         for name in ("database", "publisher", "search"):
             system = opened.pop(name, None)

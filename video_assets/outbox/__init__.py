@@ -1,4 +1,5 @@
-"""What other services hear: the messages, the queue they wait in, and the ways out (Kafka, a file).
+"""The outbox: the messages to other services, the queue in the tables, and the publishers (Kafka, a file).
 
-A message is put in by whoever changes the rows it tells of, in the same transaction.
+Code that changes rows adds the message about it in the same transaction. That code is not here: it is in `intake`,
+`projection` and `library`. Nor is reading messages of other services, which is in `intake`.
 """

@@ -1,7 +1,7 @@
-"""The outbox to Kafka: each event safe on all replicas before the next of its video is sent.
+"""Publishes the outbox to Kafka: an event is on all replicas before the next one of its video is sent.
 
-Order holds across topics too, which no broker promises: a video has one message in flight at a time, and all
-videos have theirs at once. Idempotence keeps the client's own retries from doubling or reordering what it sends.
+A video has one message in flight at a time, and all videos have theirs in parallel. So the order holds across topics,
+which no broker promises. The producer is idempotent: its own retries neither duplicate nor reorder messages.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from video_assets.settings import Settings
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 5.0
-"""How long a broker may take to say what topics there are."""
+"""Time-out of the request for the list of topics."""
 DELIVERY_SECONDS = 10.0
-"""A message not acknowledged by then counts as not sent; it is sent again with a later tick."""
+"""A message that is not acknowledged by then counts as not sent; a later tick sends it again."""
 SENT_AT_ONCE = 100
-"""Events handed to the client between two questions for what has become of those before."""
-TOLD_AT_ONCE = 1_000
-"""Events that are safe are told of when there are this many, or no more."""
+"""Events passed to the client between two polls for acknowledgements."""
+REPORTED_AT_ONCE = 1_000
+"""Acknowledged events are reported in batches of this size; the rest at the end."""
 QUEUE_MESSAGES = 10_000
 QUEUE_KBYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 10 * 2**20
-"""What we are willing to send. What the topic is willing to take is mostly less, and for the broker to say."""
+"""The client's limit. The topic's own limit is usually lower, and the broker enforces it."""
 
 REFUSALS = frozenset(
     (
@@ -52,10 +52,10 @@ REFUSALS = frozenset(
         KafkaError._INVALID_ARG,
     )
 )
-"""Answers to the event itself. Every other error is the world's, and the event is not to blame for it."""
+"""Errors that are caused by the event itself. Every other error is trouble with the broker or the connection."""
 
 
-OURS = frozenset(
+RESERVED = frozenset(
     {
         "bootstrap.servers",
         "enable.idempotence",
@@ -71,14 +71,14 @@ OURS = frozenset(
         "allow.auto.create.topics",
     }
 )
-"""Properties that order and safety rest on, or that have a setting of their own."""
+"""Properties that the user may not set: order and safety depend on them, or they have a setting of their own."""
 
 
 def client_options(settings: Settings, ours: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties of a client of this broker: what every client has in common, `ours` of this one, and above them
-    what the user sets. Raises PermanentError where he sets one that is not his to set."""
+    """The properties of a Kafka client: those of every client, then `ours` of this one, then those that the user set,
+    which win. PermanentError where the user set one that is reserved."""
     theirs = settings.kafka_properties
-    for name in sorted(OURS & theirs.keys()):
+    for name in sorted(RESERVED & theirs.keys()):
         raise PermanentError(
             f"VIDEO_ASSETS_KAFKA_OPTIONS: {name} cannot be set there, as the order and safety of events rest on it or "
             "it has a setting of its own; leave it out"
@@ -89,7 +89,7 @@ def client_options(settings: Settings, ours: Mapping[str, Any]) -> dict[str, Any
         "reconnect.backoff.max.ms": 1_000,
         "reconnect.backoff.ms": 250,
         "logger": log,
-        # What goes wrong we say ourselves, once and in a line; the client would, at every attempt.
+        # We report errors ourselves, once and in one line; the client would log every attempt.
         "log_level": 2,
         **ours,
         **theirs,
@@ -98,7 +98,7 @@ def client_options(settings: Settings, ours: Mapping[str, Any]) -> dict[str, Any
 
 
 class KafkaPublisher:
-    """Publishes to the topics of the events. Connects on first use, and anew after trouble; for one thread."""
+    """Publishes events to their topics. Connects on first use, and again after trouble. For one thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._servers = settings.kafka_bootstrap_servers
@@ -106,12 +106,12 @@ class KafkaPublisher:
         self._prefix = settings.kafka_topic_prefix
         self._producer: Producer | None = None
         self._topics: set[str] = set()
-        self._said = ""
+        self._last_error = ""
 
     def publish(self, batches: Iterable[Sequence[Outgoing]], safe: Safe, ours: Ours) -> Sending:
-        """Sends all of them, each video's in this order, and waits until each is safe or refused. An event
-        that is refused holds what follows it of its video. Raises PermanentError where a topic of ours is
-        missing and may not be made."""
+        """Sends the events, each video's in this order, and waits until each is acknowledged or refused. A refused
+        event holds back the later ones of its video. PermanentError where a topic of ours is missing and we have no
+        right to create it."""
         sending = Sending()
         try:
             producer = self._connected()
@@ -122,11 +122,11 @@ class KafkaPublisher:
         try:
             for events in batches:
                 if any(self._prefix + topic not in self._topics for topic in {event.topic for event in events}):
-                    self._topics |= self._list(producer)  # it may have been made since
+                    self._topics |= self._list(producer)  # it may have been created since
                 passing.add(events)
             suspects = passing.run()
             if suspects and not sending.trouble:
-                # A broker refuses a whole batch for one message in it, so each is asked about by itself.
+                # A broker refuses a whole batch for one bad message in it, so each is sent again by itself.
                 self._one_by_one(producer, suspects, sending, safe, ours)
             if sending.trouble:
                 sending.trouble = self._down(sending.trouble, "did not take the events")
@@ -136,18 +136,18 @@ class KafkaPublisher:
             self._dispose()
             raise
         if sending.trouble:
-            self._dispose()  # with what it still holds, which is sent again in its turn
-        passing.tell()
+            self._dispose()  # what the client still holds is dropped here and sent again by a later tick
+        passing.report()
         return sending
 
     def ping(self) -> str:
-        """What answers there, in a line; raises TransientError where nothing does."""
+        """The servers and our topics there, in one line. TransientError where no broker answers."""
         self._topics |= self._list(self._connected())
-        ours = [topic for topic in self._ours() if topic in self._topics]
+        ours = [topic for topic in self._our_topics() if topic in self._topics]
         return f"{self._servers}, topics {', '.join(ours)}"
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self._dispose()
 
     def _one_by_one(
@@ -162,7 +162,7 @@ class KafkaPublisher:
                     break
             if sending.trouble:
                 break
-        passing.tell()
+        passing.report()
 
     def _pass(self, producer: Producer, sending: Sending, safe: Safe, ours: Ours, *, final: bool = False) -> _Pass:
         return _Pass(producer, self._prefix, self._topics, sending, safe, ours, final=final)
@@ -183,31 +183,32 @@ class KafkaPublisher:
                         "enable.idempotence": True,
                         "acks": "all",
                         "linger.ms": 2,
-                        # Every client reads it; LZ4 ends a stock KafkaJS consumer.
+                        # Every client can read gzip; LZ4 stops a stock KafkaJS consumer.
                         "compression.type": "gzip",
                         "message.max.bytes": MAX_MESSAGE_BYTES,
                         "delivery.timeout.ms": int(DELIVERY_SECONDS * 1000),
                         "queue.buffering.max.messages": QUEUE_MESSAGES,
                         "queue.buffering.max.kbytes": QUEUE_KBYTES,
-                        # A topic made a moment ago is not known everywhere yet; a wrong one must not hold up others.
+                        # Time for a new topic to become known to all brokers. Short, so that a wrong topic name does
+                        # not hold up the other events.
                         "topic.metadata.propagation.max.ms": 3_000,
-                        "error_cb": self._hear,
+                        "error_cb": self._note_error,
                     },
                 )
             )
-        except KafkaException as error:  # a property that there is not, or a value that it cannot have
+        except KafkaException as error:  # a property that does not exist, or a value that it cannot have
             what = one_line(error.args[0].str(), 200)
             raise PermanentError(f"VIDEO_ASSETS_KAFKA_OPTIONS: {what}; put it right") from None
 
     def _known_topics(self, producer: Producer) -> set[str]:
         known = self._list(producer)
-        missing = [topic for topic in self._ours() if topic not in known]
+        missing = [topic for topic in self._our_topics() if topic not in known]
         if missing:
-            self._make(missing)
+            self._create(missing)
             known |= set(missing)
         return known
 
-    def _ours(self) -> list[str]:
+    def _our_topics(self) -> list[str]:
         return [self._prefix + topic for topic in TOPICS]
 
     def _list(self, producer: Producer) -> set[str]:
@@ -216,9 +217,9 @@ class KafkaPublisher:
         except KafkaException as error:
             raise TransientError(self._down(_words(error.args[0]), "did not answer")) from None
 
-    def _make(self, missing: Sequence[str]) -> None:
-        """Makes topics with the broker's own defaults for partitions and replicas."""
-        admin = AdminClient(client_options(self._settings, {}))  # held on to: without it there are no answers
+    def _create(self, missing: Sequence[str]) -> None:
+        """Creates topics, with the broker's defaults for partitions and replicas."""
+        admin = AdminClient(client_options(self._settings, {}))  # kept in a variable: its answers end with it
         answers = admin.create_topics([NewTopic(topic) for topic in missing], operation_timeout=10)
         for topic, answer in answers.items():
             try:
@@ -226,7 +227,9 @@ class KafkaPublisher:
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                     continue
-                if error.args[0].retriable() or error.args[0].code() < 0:  # below 0 it is no broker's answer
+                if (
+                    error.args[0].retriable() or error.args[0].code() < 0
+                ):  # negative: the client's own error, not a broker's
                     raise TransientError(self._down(_words(error.args[0]), "made no topic")) from None
                 what = f"Kafka at {self._servers} has no topic {topic} and does not let us make it"
                 raise PermanentError(f"{what} ({_words(error.args[0])}); have it made, or give the right") from None
@@ -237,16 +240,16 @@ class KafkaPublisher:
             producer.purge()
             producer.flush(1)
 
-    def _hear(self, error: KafkaError) -> None:
-        self._said = _words(error)
+    def _note_error(self, error: KafkaError) -> None:
+        self._last_error = _words(error)
 
     def _down(self, what: str, does: str) -> str:
-        said = f"; {self._said}" if self._said and self._said != what else ""
+        said = f"; {self._last_error}" if self._last_error and self._last_error != what else ""
         return one_line(f"Kafka at {self._servers} {does}: {what}{said}; events wait in the outbox", 300)
 
 
 class _Pass:
-    """One sending of some events, at most one of each video under way."""
+    """Sends some events, with at most one of each video in flight."""
 
     def __init__(
         self,
@@ -263,18 +266,18 @@ class _Pass:
         self._prefix = prefix
         self._topics = topics
         self._sending = sending
-        self._tell = safe
+        self._report = safe
         self._ours = ours
         self._final = final
         self._left: dict[int, deque[Outgoing]] = {}
-        """What is to be sent of each video; the first of them is due, under way, or held."""
+        """Video id → its events that are not acknowledged. The first one is due, in flight, or held back."""
         self._due: deque[int] = deque()
-        self._under_way = 0
+        self._in_flight = 0
         self._safe: list[str] = []
         self._suspects: list[deque[Outgoing]] = []
 
     def add(self, events: Iterable[Outgoing]) -> None:
-        """Sends more, as far as that needs no waiting."""
+        """Adds events, and sends what can be sent without waiting."""
         for event in events:
             left = self._left.get(event.video_id)
             if left:
@@ -285,11 +288,11 @@ class _Pass:
         self._go()
 
     def run(self) -> list[deque[Outgoing]]:
-        """Sends until nothing is left that may be sent; returns what was refused in company, each with what
-        waits behind it."""
-        # The client gives up on a message by itself; this is for the case that it does not.
+        """Sends until nothing is left that may be sent. Returns the suspects: events that were refused as part of a
+        batch, each with the later ones of its video."""
+        # The client gives up on a message by itself; the deadline is for the case that it does not.
         deadline = time.monotonic() + 2 * DELIVERY_SECONDS
-        while (self._due or self._under_way) and not self._sending.trouble:
+        while (self._due or self._in_flight) and not self._sending.trouble:
             self._go()
             if self._producer.poll(0.1):
                 deadline = time.monotonic() + 2 * DELIVERY_SECONDS
@@ -297,27 +300,27 @@ class _Pass:
                 self._sending.trouble = "no word of what was sent"
         return self._suspects
 
-    def tell(self) -> None:
-        """Says which are safe and were not told of yet."""
+    def report(self) -> None:
+        """Reports the events that were acknowledged since the last report."""
         if self._safe:
-            told, self._safe = self._safe, []
-            self._tell(told)
+            safe, self._safe = self._safe, []
+            self._report(safe)
 
     def _go(self) -> None:
-        """Hands over what is due, as much as the client takes."""
+        """Passes due events to the client, until its queue is full."""
         while self._due and not self._sending.trouble:
             self._ours()
-            # Not asked after each: every question lets other threads go first.
+            # Not polled after each event: every poll lets other threads run first.
             for _ in range(min(len(self._due), SENT_AT_ONCE)):
                 if not self._send(self._due[0]):
                     return
                 self._due.popleft()
             self._producer.poll(0)
-            if len(self._safe) >= TOLD_AT_ONCE:
-                self.tell()
+            if len(self._safe) >= REPORTED_AT_ONCE:
+                self.report()
 
     def _send(self, video_id: int) -> bool:
-        """Hands the video's next event to the client; False where its queue is full."""
+        """Passes the video's next event to the client; False where the client's queue is full."""
         event = self._left[video_id][0]
         topic = self._prefix + event.topic
         if topic not in self._topics:
@@ -329,18 +332,18 @@ class _Pass:
                 value=event.body.encode(),
                 key=str(event.video_id),
                 headers=headers(event),
-                on_delivery=partial(self._heard, event),
+                on_delivery=partial(self._delivered, event),
             )
         except BufferError:
             return False
         except KafkaException as error:
             self._failed(event, error.args[0], certain=True)
             return True
-        self._under_way += 1
+        self._in_flight += 1
         return True
 
-    def _heard(self, event: Outgoing, error: KafkaError | None, _: object) -> None:
-        self._under_way -= 1
+    def _delivered(self, event: Outgoing, error: KafkaError | None, _: object) -> None:
+        self._in_flight -= 1
         if error is not None:
             self._failed(event, error, certain=self._final)
             return
@@ -364,7 +367,7 @@ class _Pass:
 
 
 def headers(event: Outgoing) -> list[tuple[str, str | bytes | None]]:
-    """The headers of a message. What belongs to no greater undertaking is one of its own."""
+    """The Kafka headers of a message. The correlation id is the payload's; the message's own id where it has none."""
     correlation = event.id
     if '"correlationId"' in event.body:
         payload = event.payload

@@ -1,7 +1,7 @@
 """The topics and their payloads, exactly as existing consumers read them.
 
-Pure: ids are derived and every time is that of the event told of, so the same happening always gives the
-same bytes. `id` is the outbox id as text, `ts` ISO 8601 in UTC with a Z.
+Pure: ids are derived from the event and times are the event's own, so the same event always gives the same bytes. In a
+payload `id` is the outbox id as text, and `ts` is ISO 8601 in UTC with a Z.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ FAILED = "video.failed"
 DELETED = "video.deleted"
 
 TOPICS = (UPLOADED, TRANSCODED, TRANSCRIBED, SUMMARIZED, READY, FAILED, DELETED)
-"""In pipeline order: events of one moment are told in this order."""
+"""In pipeline order: messages of the same time are sent in this order."""
 
 _NAMESPACE = UUID("5b0c4f5e-6f0e-5c53-9d0b-3a5f1c6b7a10")
 
 
 @dataclass(frozen=True)
 class OutboxEvent:
-    """One message to publish. `created_at` is when what it tells of happened."""
+    """A message to publish. `created_at` is the time of the event that it reports."""
 
     id: UUID
     topic: str
@@ -38,20 +38,20 @@ class OutboxEvent:
 
     @property
     def place(self) -> tuple[datetime, int, int, str]:
-        """Sorts messages of one transaction: by time, then in pipeline order."""
+        """The sort key of messages in one transaction: by time, then in pipeline order."""
         return (self.created_at, TOPICS.index(self.topic), self.video_id, str(self.id))
 
 
 @dataclass(frozen=True)
 class StoredMessage:
-    """A message that stands in the outbox."""
+    """A message that is in the outbox, and whether it was published."""
 
     event: OutboxEvent
     published: bool
 
 
 def event_id(topic: str, video_id: int, run_id: str = "", fingerprint: str = "") -> UUID:
-    """The same happening always has the same id, so that telling it twice is telling it once."""
+    """The outbox id of an event. The same event always has the same id, so it is never added twice."""
     return uuid5(_NAMESPACE, f"{topic}/{video_id}/{run_id}/{fingerprint}")
 
 
@@ -72,7 +72,7 @@ def uploaded(
     correlation_id: str | None,
     at: datetime,
 ) -> OutboxEvent:
-    """A new source is there. Told once a video."""
+    """video.uploaded: the uploaded file is in storage. One per video."""
     identity = event_id(UPLOADED, video_id)
     metadata = {"filename": filename, "contentType": content_type, "uploadId": upload_id}
     if location:
@@ -90,7 +90,7 @@ def uploaded(
 def transcoded(
     video_id: int, run_id: str, fingerprint: str, *, variants: Iterable[tuple[str, str, int]], at: datetime
 ) -> OutboxEvent:
-    """New rungs can be watched. `variants`: (resolution, storage key, bytes)."""
+    """video.transcoded: new rungs are current. `variants`: (resolution, storage key, bytes)."""
     listed = [{"resolution": quality, "fileKey": key, "sizeBytes": size} for quality, key, size in variants]
     return _made(TRANSCODED, video_id, run_id, fingerprint, at, {"variants": listed})
 
@@ -98,7 +98,7 @@ def transcoded(
 def transcribed(
     video_id: int, run_id: str, fingerprint: str, *, file_key: str, snippets: int, at: datetime
 ) -> OutboxEvent:
-    """A new transcript is current."""
+    """video.transcribed: a new transcript is current."""
     body = {"transcriptFileKey": file_key, "snippetCount": snippets}
     return _made(TRANSCRIBED, video_id, run_id, fingerprint, at, body)
 
@@ -106,20 +106,20 @@ def transcribed(
 def summarized(
     video_id: int, run_id: str, fingerprint: str, *, file_key: str | None, text: str | None, at: datetime
 ) -> OutboxEvent:
-    """A new summary is current. Key and text are left out where there is none."""
+    """video.summarized: a new summary is current. Key and text are left out where they are empty."""
     body = {name: value for name, value in (("summaryFileKey", file_key), ("summaryText", text)) if value}
     return _made(SUMMARIZED, video_id, run_id, fingerprint, at, body)
 
 
 def ready(video_id: int, *, at: datetime) -> OutboxEvent:
-    """Everything of the video is there. Told once a video."""
+    """video.ready: every stage has been current. One per video."""
     return _event(event_id(READY, video_id), READY, video_id, at, {})
 
 
 def failed(
     video_id: int, run_id: str, *, stage: str, error: str, metadata: Mapping[str, Any], at: datetime
 ) -> OutboxEvent:
-    """A run left the video failed. `error` is one line for people."""
+    """video.failed: a run left the video failed. `error` is one line for people."""
     body: dict[str, Any] = {"stage": stage, "error": error}
     if metadata:
         body["metadata"] = dict(metadata)
@@ -127,7 +127,7 @@ def failed(
 
 
 def deleted(video_id: int, *, at: datetime) -> OutboxEvent:
-    """The video and all made of it are gone."""
+    """video.deleted: the video and everything made of it are gone."""
     return _event(event_id(DELETED, video_id), DELETED, video_id, at, {})
 
 

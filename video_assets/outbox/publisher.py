@@ -1,6 +1,6 @@
-"""The outbox's way out: from the table to where other services read, in order, at least once.
+"""Publishes the outbox: from the table to Kafka or a file, in order per video, at least once.
 
-Sending and marking go on side by side: the database notes down what is safe while the rest is under way.
+Sending and marking run in parallel: events are marked as published in the database while later ones are sent.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from video_assets.outbox.sending import Ours, Safe, Sending
 from video_assets.settings import Settings
 
 AT_ONCE = 10_000
-"""Events that one look at the table gives, at most; what comes into it meanwhile is for the next."""
+"""The most events that one query of the outbox returns. Events that are added meanwhile come with the next query."""
 BATCH = 1_000
-"""Events read, and marked, at a time."""
+"""Events that are read and marked at a time."""
 
 
 class Publisher(Protocol):
-    """Where events go."""
+    """Sends events to other services."""
 
     def publish(self, batches: Iterable[Sequence[queue.Outgoing]], safe: Safe, ours: Ours) -> Sending:
-        """Hands the events over as they come, each video's in this order, and returns once they are safe, or known
-        not to be, or no longer ours. Says which are safe, from time to time, each once."""
+        """Sends the events, each video's in this order. Returns once each is safe (acknowledged, or on disk), refused,
+        or not to be sent by us any more. Calls `safe` now and then with the ids that became safe, each id once; calls
+        `ours` before it sends more."""
 
     def ping(self) -> str:
-        """What is there, in a line; raises TransientError where nothing answers."""
+        """What the events are sent to, in one line. TransientError where nothing answers."""
 
 
 class JsonLinesPublisher:
-    """Appends each event to a file as one line of JSON: the embedded stand-in for topics."""
+    """Appends each event to a file, as one line of JSON: the embedded profile's replacement of Kafka."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,14 +53,14 @@ class JsonLinesPublisher:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._append(lines.encode())
             except OSError as error:
-                # None of them is marked, so all of them come again.
+                # None of this batch is marked, so all of it is sent again.
                 return Sending(trouble=one_line(f"{self.path}: {error.strerror or error}; events wait in the outbox"))
             safe([event.id for event in events])
         return Sending()
 
     def _append(self, lines: bytes) -> None:
-        """Adds whole lines, on disk when this returns. What a full disk or a power cut has left of one is cut off
-        first: the next would be glued to it, and who reads would find neither."""
+        """Adds whole lines, which are on disk when this returns. First it cuts off half a line that a full disk or a
+        power cut left: the next line would be glued to it, and readers could parse neither."""
         with self.path.open("ab+") as file:
             file.truncate(_end_of_last_line(file))
             begun = file.seek(0, os.SEEK_END)
@@ -87,10 +88,10 @@ def open_publisher(settings: Settings) -> Publisher:
 def drain(
     database: Database, publisher: Publisher, *, max_attempts: int = 5, clock: Callable[[], datetime] = utc_now
 ) -> int:
-    """Publishes everything waiting, in order, and marks it; returns how many events that were. One that is
-    refused `max_attempts` times is parked. One publisher at a time: whoever finds another at it leaves it to
-    that one and returns 0. Raises TransientError, after marking what was sent, where the way out is blocked, or
-    where the lock went with a database that was started again: what is still to be sent is the next one's then."""
+    """Publishes all waiting events, in order per video, and marks them; returns how many were published. An event that
+    is refused `max_attempts` times is parked. One publisher works at a time: returns 0 where another one does. Raises
+    TransientError, after marking what was sent, where the broker is away, or where the lock was lost because the
+    database restarted; the next publisher then sends the rest."""
     drained = 0
     held: set[int] = set()
     with database.only_one("outbox") as mine:
@@ -118,41 +119,41 @@ def drain(
 
 
 class _Marking:
-    """Marks what is safe in a thread of its own; the block ends when everything is marked."""
+    """Marks events as published, in a separate thread. Leaving the block waits until all are marked."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self.marked = 0
         self._database = database
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._going: list[Future[None]] = []
+        self._submitted: list[Future[None]] = []
 
     def __enter__(self) -> _Marking:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown()
-        self._raise_what_failed()
+        self._raise_failure()
 
     def safe(self, ids: Sequence[str]) -> None:
-        """Has them marked, only now: a crash in between publishes again, it never loses."""
-        self._raise_what_failed()  # what cannot be marked is not added to
-        self._going.append(self._thread.submit(self._mark, ids))
+        """Marks these events. Only after they are safe: a crash in between publishes them again and loses none."""
+        self._raise_failure()  # no use in marking more when marking fails
+        self._submitted.append(self._thread.submit(self._mark, ids))
 
     def _mark(self, ids: Sequence[str]) -> None:
         with self._database.write() as session:
             queue.mark_published(session, ids, now=self._clock())
         self.marked += len(ids)
 
-    def _raise_what_failed(self) -> None:
-        for each in self._going:
+    def _raise_failure(self) -> None:
+        for each in self._submitted:
             if each.done():
                 each.result()
 
 
 def _give_places(database: Database) -> bool:
-    """Rows that another service has put into the outbox are published too, after what was there before them.
-    Whether there were any."""
+    """Gives a place in the order to rows that another service put into the outbox, behind all others, so that they are
+    published too. Returns whether there were any."""
     with database.read() as session:
         if not queue.without_place(session, limit=1):
             return False

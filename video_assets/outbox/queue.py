@@ -1,7 +1,7 @@
-"""The outbox as its publisher sees it: what to send next, and what became of it.
+"""The outbox as a queue: which messages to send next, and what became of each.
 
-Order holds within a video. A parked message holds back its own video's later ones, never another's. There is
-to be one publisher at a time (`Database.only_one("outbox")`): two that skip each other's rows break order.
+The order holds within a video. A parked message holds back the later ones of its own video and no others. One publisher
+works at a time (`Database.only_one("outbox")`): two that skip each other's rows would break the order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from video_assets.database.models import OutboxOrderRow, OutboxRow
 from video_assets.database.upsert import insert_all, table_of
 
 NO_VIDEO = 0
-"""Stands in the order for a message that names no video."""
+"""The video id, in the order, of a message that names no video."""
 
 
 class Outgoing(NamedTuple):
@@ -29,22 +29,22 @@ class Outgoing(NamedTuple):
 
     seq: int
     id: str
-    """As it goes out: a UUID, which is made of nothing else than its text here."""
+    """The UUID as text, which is how it is sent."""
     video_id: int
     topic: str
     body: str
-    """The payload as JSON, as it stands in the table: it goes out as it is."""
+    """The payload as JSON, exactly as in the table; it is sent unchanged."""
     attempts: int
 
     @property
     def payload(self) -> Any:
-        """The payload."""
+        """The payload, parsed."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True)
 class Parked:
-    """A message that was set aside, and how many of its video wait behind it."""
+    """A parked message, and how many messages of its video wait behind it."""
 
     id: UUID
     video_id: int
@@ -54,8 +54,8 @@ class Parked:
 
 
 def without_place(session: Session, limit: int) -> list[tuple[UUID, Any]]:
-    """Id and payload of unpublished messages that another service put there, and that have no place in the
-    order yet; oldest first."""
+    """Id and payload of unpublished messages that have no place in the order yet, because another service added them;
+    oldest first."""
     rows = session.execute(
         select(OutboxRow.id, OutboxRow.payload)
         .outerjoin(OutboxOrderRow, OutboxOrderRow.event_id == OutboxRow.id)
@@ -67,7 +67,7 @@ def without_place(session: Session, limit: int) -> list[tuple[UUID, Any]]:
 
 
 def give_places(session: Session, messages: Sequence[tuple[UUID, Any]]) -> None:
-    """Puts messages at the end of the order. One that names no video is parked by itself, holding nobody."""
+    """Puts messages at the end of the order. A message that names no video is parked, and holds back no other."""
     rows = []
     for identity, payload in messages:
         video_id = _video_of(payload)
@@ -82,14 +82,9 @@ def _video_of(payload: Any) -> int | None:
     return int(number) if re.fullmatch(r"[1-9][0-9]{0,8}", number) else None
 
 
-def unpublished(session: Session, limit: int, *, without: Collection[int] = ()) -> list[Outgoing]:
-    """What to send next, in order, without what is parked or waits behind something parked, and without the
-    videos in `without`."""
-    return [event for batch in batches(session, limit, size=limit, without=without) for event in batch]
-
-
 def batches(session: Session, limit: int, *, size: int, without: Collection[int] = ()) -> Iterator[list[Outgoing]]:
-    """The same, a batch of `size` at a time as the database hands them out: what waited at one moment."""
+    """The next messages to send, at most `limit`, in order and in batches of `size`. Left out: parked messages, those
+    that wait behind one, and those of the videos in `without`. All batches are of one query, so of one moment."""
     ahead, parked = aliased(OutboxOrderRow), aliased(OutboxRow)
     held = (
         select(ahead.seq)
@@ -105,7 +100,7 @@ def batches(session: Session, limit: int, *, size: int, without: Collection[int]
     connection = session.connection()
     on_postgres = connection.dialect.name == "postgresql"
     if on_postgres:
-        connection.execute(text("SET LOCAL work_mem = '64MB'"))  # else the payloads are sorted on its disk
+        connection.execute(text("SET LOCAL work_mem = '64MB'"))  # else Postgres sorts the payloads on disk
     rows = connection.execute(
         select(
             OutboxOrderRow.seq,
@@ -120,7 +115,7 @@ def batches(session: Session, limit: int, *, size: int, without: Collection[int]
         .order_by(OutboxOrderRow.seq)
         .limit(limit)
     )
-    # Not by a cursor of the server's: for one of those Postgres plans as if only the first rows were wanted.
+    # No server-side cursor: for a cursor Postgres plans as if only the first rows were read.
     for batch in rows.partitions(size):
         if on_postgres:
             yield [Outgoing._make(row) for row in batch]
@@ -129,29 +124,29 @@ def batches(session: Session, limit: int, *, size: int, without: Collection[int]
 
 
 def is_drained(session: Session) -> bool:
-    """Whether nothing waits, not even something parked."""
+    """Whether every message is published; a parked one is not."""
     return session.execute(select(OutboxRow.id).where(OutboxRow.published.is_(False)).limit(1)).first() is None
 
 
 def mark_published(session: Session, ids: Sequence[str], now: datetime) -> None:
-    """They were sent and acknowledged. One that was withdrawn meanwhile is no more: it was sent, that is all."""
+    """Marks acknowledged messages. The row of one that was withdrawn meanwhile is gone, which is no error."""
     if ids:
         table = table_of(OutboxRow)
         sent = {"published": True, "published_at": now, "attempts": table.c.attempts + 1}
-        # Past the session's own bookkeeping, which takes longer than the database does for thousands of rows. And
-        # Postgres takes them as one array: a parameter each takes as long again.
+        # Not through the session, whose bookkeeping of thousands of rows takes longer than the database. And Postgres
+        # gets the ids as one array: with one parameter for each id the statement takes twice as long.
         connection = session.connection()
         among: ColumnElement[bool]
         if connection.dialect.name == "postgresql":
             among = table.c.id == any_(literal(ids, ARRAY(Text)).cast(ARRAY(Uuid)))
         else:
             among = table.c.id.in_([UUID(each) for each in ids])
-        # In words that no index of `published` answers: each time it would be gone through from its beginning.
+        # `IS NOT TRUE`, because no index on `published` matches it: the index would be read from its start each time.
         connection.execute(update(table).where(among, table.c.published.is_not(True)).values(sent))
 
 
 def refuse(session: Session, message: Outgoing, reason: str, *, max_attempts: int) -> None:
-    """It was not taken, for what it is. Counted, and parked the last time."""
+    """Counts a refusal of the message; at `max_attempts` the message is parked."""
     attempts = message.attempts + 1
     identity = UUID(message.id)
     session.execute(update(OutboxRow).where(OutboxRow.id == identity).values(attempts=attempts))
@@ -160,12 +155,12 @@ def refuse(session: Session, message: Outgoing, reason: str, *, max_attempts: in
 
 
 def park(session: Session, event_id: UUID, reason: str) -> None:
-    """Sets a message aside that cannot be sent as it is; its video's later ones wait until it is released."""
+    """Sets a message aside that cannot be sent. The later ones of its video wait until it is released or given up."""
     session.execute(update(OutboxOrderRow).where(OutboxOrderRow.event_id == event_id).values(parked_reason=reason))
 
 
 def release(session: Session, video_ids: Collection[int]) -> int:
-    """Lets these videos' parked messages go again, with all their attempts before them; returns how many."""
+    """Releases the parked messages of these videos, with their attempts counted from 0 again; returns how many."""
     chosen = (OutboxOrderRow.video_id.in_(video_ids), OutboxOrderRow.parked_reason.is_not(None))
     parked = list(session.execute(select(OutboxOrderRow.event_id).where(*chosen)).scalars())
     session.execute(update(OutboxRow).where(OutboxRow.id.in_(parked), ~OutboxRow.published).values(attempts=0))
@@ -174,8 +169,8 @@ def release(session: Session, video_ids: Collection[int]) -> int:
 
 
 def give_up(session: Session, video_ids: Collection[int]) -> int:
-    """Has these videos' parked messages never sent, so that what waits behind them goes on; returns how many.
-    They count as published, at no time, and keep the reason: a row that was gone would be written again."""
+    """Gives up the parked messages of these videos, so that those behind them are sent; returns how many. They are
+    marked as published, without a time, and keep the reason: a deleted row would be written again."""
     chosen = (OutboxOrderRow.video_id.in_(video_ids), OutboxOrderRow.parked_reason.is_not(None))
     parked = select(OutboxOrderRow.event_id).where(*chosen)
     given_up = update(OutboxRow).where(OutboxRow.id.in_(parked), ~OutboxRow.published).values(published=True)
@@ -183,7 +178,7 @@ def give_up(session: Session, video_ids: Collection[int]) -> int:
 
 
 def parked_messages(session: Session) -> list[Parked]:
-    """What is set aside, for people to look at."""
+    """The parked messages, in order, for people to look at."""
     behind = aliased(OutboxOrderRow)
     waiting = (
         select(func.count())
@@ -201,7 +196,7 @@ def parked_messages(session: Session) -> list[Parked]:
 
 
 def parked_count(session: Session) -> int:
-    """How many messages are set aside."""
+    """How many messages are parked."""
     parked = select(func.count()).select_from(OutboxOrderRow).join(OutboxRow, OutboxRow.id == OutboxOrderRow.event_id)
     chosen = (OutboxOrderRow.parked_reason.is_not(None), OutboxRow.published.is_(False))
     return session.scalar(parked.where(*chosen)) or 0

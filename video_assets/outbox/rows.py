@@ -1,4 +1,4 @@
-"""Putting messages into the outbox, in the transaction of what they tell of."""
+"""Adds, changes and withdraws messages in the outbox, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DEFAULT_SERVICE = "python-backend"
 
 
 def add(session: Session, events: Iterable[OutboxEvent], *, service: str, published: bool = False) -> list[OutboxEvent]:
-    """Adds those that are not there yet, in the order of what they tell of; returns them. `published`: they
-    were told long ago (the tables are being rebuilt), so they are noted but not sent."""
+    """Adds the messages that are not in the outbox yet, ordered by the time of their events; returns them. With
+    `published` they are added as already sent: they were sent before the tables were lost and rebuilt."""
     wanted = {event.id: event for event in events}
     if not wanted:
         return []
@@ -45,18 +45,18 @@ def add(session: Session, events: Iterable[OutboxEvent], *, service: str, publis
 
 
 def replace(session: Session, events: Sequence[OutboxEvent]) -> None:
-    """Messages that now say something else. Their place in the order stays."""
+    """Replaces the payloads of messages that were not sent yet. Their places in the order stay."""
     rows = [{"id": e.id, "payload": dict(e.payload), "created_at": e.created_at} for e in events]
     update_all(session, OutboxRow, "id", rows)
 
 
 def withdraw(session: Session, ids: Sequence[UUID]) -> None:
-    """Takes messages back that were never sent. One that was sent a moment ago stays."""
+    """Removes unsent messages. One that was published in the meantime stays."""
     if ids:  # their places in the order go with them
         session.execute(delete(OutboxRow).where(OutboxRow.id.in_(ids), OutboxRow.published.is_(False)))
 
 
-def told_outcomes(session: Session, video_ids: Sequence[int]) -> dict[int, list[StoredMessage]]:
+def stored_outcomes(session: Session, video_ids: Sequence[int]) -> dict[int, list[StoredMessage]]:
     """The video.ready and video.failed messages of these videos, by video."""
     found: dict[int, list[StoredMessage]] = {video_id: [] for video_id in video_ids}
     rows = session.execute(

@@ -1,4 +1,4 @@
-"""What became of a batch of events."""
+"""The types by which a publisher reports what became of events."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 from video_assets.outbox.queue import Outgoing
 
 Safe = Callable[[Sequence[str]], None]
-"""Is told of the ids of events that are where they belong."""
+"""Called with the ids of events that were acknowledged by all replicas, or are on disk."""
 
 Ours = Callable[[], None]
-"""Raises TransientError once somebody else may be sending these events. Asked so often that what is sent after that
-is what was on its way already."""
+"""Raises TransientError once another publisher may be sending these events. It is called often enough that nothing but
+messages already in flight goes out after that."""
 
 
 @dataclass
 class Sending:
-    """What a publisher says of the events it was given and did not say to be safe. One that is named nowhere was not
-    tried to its end."""
+    """The events that did not become safe. An event that is neither here nor safe was not tried to the end."""
 
     refused: dict[Outgoing, str] = field(default_factory=dict)
-    """Not taken for what they are, with the reason. What follows of the same video was held back."""
+    """Refused event → reason. The later events of the same video were held back."""
     trouble: str = ""
-    """Why sending ended early, in a line; it is nobody's fault among the events."""
+    """Why sending ended early, in one line; no event is to blame. Empty where it did not."""

@@ -74,7 +74,7 @@ def _apply_chunk(database: Database, about: _About, settings: Settings, announce
         deleted = set(session.scalars(select(DeletedVideoRow.video_id).where(DeletedVideoRow.video_id.in_(missing))))
         unknown = [video_id for video_id in missing if video_id not in deleted]
         _note(session, [_unknown(i, event, v) for v in unknown for i, event in about[v]])
-        told = outbox.told_outcomes(session, list(stored))
+        told = outbox.stored_outcomes(session, list(stored))
         changes = [_change(before, [event for _, event in about[v]], settings) for v, before in stored.items()]
         store.save(session, changes)
         messages = [outbox_change(told[c.state.video_id], c.state, c.settled) for c in changes]

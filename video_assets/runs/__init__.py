@@ -1,4 +1,5 @@
-"""Which videos get a run, which runs were asked for, and which are dead.
+"""Runs, seen from the tables: which videos are due for one, which were requested, and which are dead.
 
-`due` and `liveness` decide (pure), `launches` and `heartbeat` are rows. Starting a run is in `defs`.
+`due` and `liveness` decide (pure); `launches` and `heartbeat` read and write rows. Starting and ending a run takes
+Dagster, so it is in `defs`.
 """

@@ -1,4 +1,4 @@
-"""Which videos get a run now. A pure decision over rows."""
+"""Decides which videos get a run now. Pure: from rows to launches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from video_assets.settings import Settings
 
 SENSOR = "uploads_sensor"
-"""Who claims launches that the uploads sensor is to request."""
+"""The value of `claimed_by` in launches that the uploads sensor requests."""
 
 
 _CLOCKS_DIFFER = timedelta(seconds=5)
@@ -17,7 +17,7 @@ _CLOCKS_DIFFER = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Waiting:
-    """A pending video that no run is going or queued for, and none was asked for."""
+    """A pending video without a queued or started run and without an open launch."""
 
     video_id: int
     created_at: datetime
@@ -27,7 +27,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class OpenLaunch:
-    """A run that was asked for and of which nothing was seen in the tables yet."""
+    """A run that was requested and has no attempt in the tables yet."""
 
     video_id: int
     run_key: str
@@ -40,13 +40,13 @@ class OpenLaunch:
 
 @dataclass(frozen=True)
 class Launch:
-    """A run to request. Without a run key it is a new one."""
+    """A run to request. Without a run key it is a new launch."""
 
     video_id: int
     reason: str
     run_key: str | None = None
     requested_at: datetime | None = None
-    """When it was last requested, as far as the decision knew; of a new one, never."""
+    """When it was last requested, at the time of the decision; None for a new launch."""
 
 
 def due(
@@ -56,13 +56,13 @@ def due(
     now: datetime,
     settings: Settings,
 ) -> list[Launch]:
-    """What to request now: first what was asked for before and shows no run, under its same key, by which
-    Dagster tells it from a new one; then waiting videos, oldest first. At most two a free slot are queued: a
-    run takes a while to create, and waiting videos need none to keep their place."""
+    """The runs to request now. First open launches that still show no run, under their old run key, so that Dagster
+    does not create a second run; then waiting videos, oldest first. At most two runs per free slot are queued, since
+    creating a run takes a while and a waiting video keeps its place without one."""
     asked = [launch for launch in live_launches if launch.run_id is None]
     again = [launch for launch in asked if _unanswered(launch, now, settings.launch_timeout_seconds)]
-    under_way = sum(launch.claimed_by == SENSOR for launch in asked) - sum(each.claimed_by == SENSOR for each in again)
-    room = max(2 * free_slots - under_way, 0)
+    pending = sum(launch.claimed_by == SENSOR for launch in asked) - sum(each.claimed_by == SENSOR for each in again)
+    room = max(2 * free_slots - pending, 0)
     taken = {launch.video_id for launch in live_launches}
     launches = [Launch(each.video_id, each.reason, each.run_key, each.requested_at) for each in sorted(again, key=_age)]
     launches += [
@@ -75,9 +75,9 @@ def due(
 
 def _unanswered(launch: OpenLaunch, now: datetime, timeout_seconds: float) -> bool:
     if launch.claimed_by == SENSOR and launch.requested_at is None:
-        return True  # a retry: written by somebody else for the sensor to request
+        return True  # written by a command, for the sensor to request
     ago = now - (launch.requested_at or launch.created_at)
-    # One of the future is of a clock that was ahead. Asked again under its same key it is no second run.
+    # A time in the future comes from a clock that was ahead. Requesting it again under its key makes no second run.
     return ago > timedelta(seconds=timeout_seconds) or ago < -_CLOCKS_DIFFER
 
 

@@ -1,4 +1,4 @@
-"""Rows of `launches`: runs that were asked for. At most one is open for a video, whoever asks."""
+"""Rows of `launches`: runs that were requested. A video has at most one open launch, whoever requests it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from video_assets.runs.due import SENSOR, Launch, OpenLaunch, Waiting
 from video_assets.videos import RunState, VideoStatus
 
 CANCEL = "cancel"
-"""Who claims the launch of a video that is being canceled."""
+"""The value of `claimed_by` in the launch of a video that is being canceled."""
 _LIVE = (RunState.QUEUED.value, RunState.STARTED.value)
 
 
 def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now: datetime) -> str:
-    """Notes that somebody starts a run of the video himself; returns its run key. It keeps the uploads sensor
-    away until it is older than LAUNCH_TIMEOUT. A launch that is open already is taken over.
-    PermanentError where the video is gone."""
+    """Records that the caller starts a run of the video itself; returns the run key. The uploads sensor leaves the
+    video alone until the launch is older than LAUNCH_TIMEOUT. An open launch is taken over. PermanentError where the
+    video is gone."""
     row = _open_launch(session, video_id) or _new(session, video_id, claimed_by, reason, now)
     if row is None:
         raise PermanentError(f"there is no video {video_id}; it may have been deleted")
@@ -30,25 +30,32 @@ def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now:
 
 
 def request(session: Session, video_id: int, *, reason: str, now: datetime) -> bool:
-    """Asks the uploads sensor for a run, whatever the video's status; False where one is asked for already
-    or the video is gone."""
+    """Asks the uploads sensor for a run, whatever the video's status; False where a launch is open already or the
+    video is gone."""
     if _open_launch(session, video_id) is not None:
         return False
     return _new(session, video_id, SENSOR, reason, now) is not None
 
 
 def withhold(session: Session, video_id: int, *, now: datetime) -> None:
-    """Keeps the uploads sensor from launching the video until `close`: somebody is about to cancel it. A launch that
-    the sensor has requested already stays as it is."""
+    """Keeps the uploads sensor from launching the video until `close`, while it is being canceled. A launch that the
+    sensor has already requested stays as it is."""
     row = _open_launch(session, video_id) or _new(session, video_id, CANCEL, "cancel", now)
     if row is not None and (row.claimed_by != SENSOR or row.requested_at is None):
         row.claimed_by, row.requested_at = CANCEL, now
 
 
 def is_requested(session: Session, video_id: int) -> bool:
-    """Whether the sensor has requested a run of the video that was not seen yet."""
-    open_ones = (LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None), LaunchRow.claimed_by == SENSOR)
-    return session.scalar(select(LaunchRow.id).where(*open_ones, LaunchRow.requested_at.is_not(None))) is not None
+    """Whether the sensor has requested a run of the video that does not show yet."""
+    requested_by_sensor = (
+        LaunchRow.video_id == video_id,
+        LaunchRow.closed_at.is_(None),
+        LaunchRow.claimed_by == SENSOR,
+    )
+    return (
+        session.scalar(select(LaunchRow.id).where(*requested_by_sensor, LaunchRow.requested_at.is_not(None)))
+        is not None
+    )
 
 
 def close(session: Session, video_id: int, *, now: datetime) -> None:
@@ -66,11 +73,11 @@ def open_run_keys(session: Session) -> list[str]:
 def close_answered(
     session: Session, runs: Mapping[str, str], *, now: datetime, looked_for: Collection[str] = ()
 ) -> None:
-    """Notes which open launches have a run (run key → run id), and closes those that are answered.
+    """Records which open launches have a run by now (`runs`: run key → run id), and closes those that are answered.
 
-    Answered is a launch whose run, or any later run of the video, stands in `attempts`; the run alone is not
-    enough, or the video would be launched again in the moment before its first event is applied. One whose
-    run was seen, was `looked_for` now and is gone (somebody deleted it) is closed too.
+    A launch is answered when its run, or any later run of the video, is in `attempts`. That the run exists is not
+    enough: the video would be launched again just before its first event is applied. A launch is also closed when its
+    run was known, was looked for now (`looked_for`: run keys) and is gone, because somebody deleted it.
     """
     rows = list(session.scalars(select(LaunchRow).where(LaunchRow.closed_at.is_(None))))
     tried: dict[int, list[AttemptRow]] = {}
@@ -85,8 +92,8 @@ def close_answered(
 
 
 def waiting_and_live(session: Session, limit: int) -> tuple[list[Waiting], list[OpenLaunch]]:
-    """The pending videos that nothing is going or asked for, oldest first, at most `limit`; and all open
-    launches of videos that nothing is going for."""
+    """Two lists: the pending videos without an unfinished run and without an open launch, oldest first, at most
+    `limit`; and all open launches of videos without an unfinished run."""
     launched = exists().where(LaunchRow.video_id == VideoRow.id, LaunchRow.closed_at.is_(None))
     live = exists().where(AttemptRow.video_id == VideoRow.id, AttemptRow.state.in_(_LIVE))
     tried = exists().where(AttemptRow.video_id == VideoRow.id)
@@ -114,9 +121,9 @@ def waiting_and_live(session: Session, limit: int) -> tuple[list[Waiting], list[
 
 
 def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: datetime) -> list[Launch]:
-    """Notes that these are being requested, and gives the new ones their run keys; returns those to request.
-    Each is noted before it is requested, so that a crash in between asks again under the same key. One that
-    another daemon has requested since the decision is left to that one."""
+    """Records that these launches are being requested, and gives new ones their run keys; returns those to request.
+    The row is written before the request, so that after a crash the same key is requested again. A launch that another
+    daemon has requested since the decision is left out."""
     requested: list[Launch] = []
     for launch in chosen:
         row = _open_launch(session, launch.video_id)
@@ -131,7 +138,7 @@ def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: 
 
 
 def _open_launch(session: Session, video_id: int) -> LaunchRow | None:
-    # The lock on the video makes two claimants take turns.
+    # The lock on the video's row makes concurrent callers take turns.
     session.execute(select(VideoRow.id).where(VideoRow.id == video_id).with_for_update())
     return session.scalar(select(LaunchRow).where(LaunchRow.video_id == video_id, LaunchRow.closed_at.is_(None)))
 

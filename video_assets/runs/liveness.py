@@ -1,11 +1,11 @@
-"""Which runs are dead. A pure decision over what was seen of them.
+"""Decides which runs are dead. Pure: from run states and heartbeats to verdicts.
 
-Nobody else notices: a killed worker leaves its run `started` for ever, and the orchestrator's own monitoring
-takes healthy runs that queue for long for dead.
+Nothing else notices: a killed worker leaves its run `started` for ever, and Dagster's own run monitoring takes healthy
+runs that queue for long for dead.
 
-Clocks step, and those of two machines differ. So heartbeats carry the database's time, and whoever looks again and
-again (`Silences`) goes by how long a run has said nothing new on his own steady clock: a clock that was ahead hid dead
-runs for two hours, and one that is set forward would take every healthy run for dead.
+Clocks step, and the clocks of two machines differ. So heartbeats carry the database's time, and a process that looks
+repeatedly (`Silences`) measures the silence of a run with its own monotonic clock. A clock that was ahead once hid dead
+runs for two hours; a clock that is set forward would make every healthy run look dead.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ Kind = EndCause | Literal["canceled"]
 
 @dataclass(frozen=True)
 class RunSeen:
-    """An unfinished run, where it stands and since when."""
+    """An unfinished run: its state, and since when it is in it."""
 
     run_id: str
     state: str
-    """`created` (and not in the queue yet), `starting`, `started` or `canceling`."""
+    """`created` (not in the queue yet), `starting`, `started` or `canceling`."""
     since: datetime
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A run that is dead: how to end it, and the words for its user."""
+    """A dead run: the cause to end it with, and the message for the user."""
 
     run_id: str
     kind: Kind
@@ -42,51 +42,51 @@ class Verdict:
 
 
 CREATED_SECONDS = 20.0
-"""Who creates a run puts it into the queue in the next moment, unless he dies in between."""
+"""A process that creates a run puts it into the queue right away; after this long it must have died in between."""
 
 
 class Silences:
-    """How long each run has said nothing new, for one who looks again and again. Not for several threads at once."""
+    """How long each run has been silent, for a process that looks repeatedly. Not thread-safe."""
 
-    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
-        self._steady = steady
-        self._heard: dict[str, tuple[object, float]] = {}
-        """Run id → what it said last, and when that was, by the steady clock."""
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._last: dict[str, tuple[object, float]] = {}
+        """Run id → its last sign of life, and when that was first seen, by the monotonic clock."""
 
     def seconds(self, runs: Sequence[RunSeen], beats: Mapping[str, datetime], now: datetime) -> dict[str, float]:
-        """Run id → seconds. Of a run that is seen for the first time it is what the clocks say, but never what lies
-        in the future."""
-        moment = self._steady()
-        known, self._heard = self._heard, {}
+        """Run id → seconds of silence. A run that is seen for the first time is judged by the wall clock, where a time
+        in the future counts as now."""
+        at = self._monotonic()
+        known, self._last = self._last, {}
         for run in runs:
             beat = beats.get(run.run_id)
-            said = (run.state, run.since, beat)
+            sign = (run.state, run.since, beat)
             if run.run_id in known:
-                before, heard = known[run.run_id]
-                self._heard[run.run_id] = (said, heard if before == said else moment)
+                sign_before, since = known[run.run_id]
+                self._last[run.run_id] = (sign, since if sign_before == sign else at)
             else:
-                # A beat counts from before the state changed too, but a state that has just changed is a sign of life.
+                # A change of state is a sign of life like a heartbeat; the later of the two counts.
                 by_the_clock = (now - max(run.since, beat or run.since)).total_seconds()
-                self._heard[run.run_id] = (said, moment - max(by_the_clock, 0.0))
-        return {run_id: moment - heard for run_id, (_, heard) in self._heard.items()}
+                self._last[run.run_id] = (sign, at - max(by_the_clock, 0.0))
+        return {run_id: at - since for run_id, (_, since) in self._last.items()}
 
 
 def dead_runs(
     runs: Sequence[RunSeen], beats: Mapping[str, datetime], silent: Mapping[str, float], settings: Settings
 ) -> list[Verdict]:
-    """The runs among these that nobody works on. `beats`: run id → last heartbeat, for those that had one; `silent`:
-    run id → seconds since it said anything.
+    """The dead runs among these. `beats`: run id → last heartbeat, for runs that had one. `silent`: run id → seconds of
+    silence.
 
-    A run that never beat has until START_TIMEOUT to come to its first stage; one that did and fell silent is
-    lost after WORKER_LOST; one that is being canceled is over once it is silent; one that was created but never came
-    into the queue (its creator was killed in between) is found soon.
+    A run without any heartbeat has START_TIMEOUT seconds to reach its first stage. A run with heartbeats, or one that
+    is being canceled, is dead after WORKER_LOST seconds of silence. A run that was created and is not in the queue
+    after `CREATED_SECONDS` is dead: its creator was killed in between.
     """
     judged = (_verdict(run, run.run_id in beats, silent[run.run_id], settings) for run in runs)
     return [verdict for verdict in judged if verdict]
 
 
 def _verdict(run: RunSeen, beat: bool, silent: float, settings: Settings) -> Verdict | None:
-    if silent <= _patience(run, beat, settings):
+    if silent <= _longest_silence(run, beat, settings):
         return None
     seconds = int(silent)
     if run.state == "created":
@@ -98,7 +98,7 @@ def _verdict(run: RunSeen, beat: bool, silent: float, settings: Settings) -> Ver
     return Verdict(run.run_id, WORKER_LOST, f"the worker has been silent for {seconds} s; try again")
 
 
-def _patience(run: RunSeen, beat: bool, settings: Settings) -> float:
+def _longest_silence(run: RunSeen, beat: bool, settings: Settings) -> float:
     if run.state == "created":
         return CREATED_SECONDS
     return settings.worker_lost_seconds if beat or run.state == "canceling" else settings.start_timeout_seconds

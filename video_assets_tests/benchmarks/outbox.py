@@ -43,13 +43,13 @@ def run(folder: Path, *, quick: bool) -> dict[str, float | str]:
         for number in range(rounds + 1):  # in turns, so that the machine's moods hit all; the first warms up
             _fill(database, 2 * number * count, count)
             with database.read() as session:
-                waiting = queue.unpublished(session, count)
+                waiting = next(queue.batches(session, count, size=count), [])
             took["producer"].append(_seconds(partial(_send, producer, settings, waiting)))
             took["script"].append(_seconds(lambda: _script(database, producer, settings)))
             _fill(database, (2 * number + 1) * count, count)
             took["ours"].append(_seconds(lambda: drain(database, publisher)))
             with database.read() as session:
-                assert not queue.unpublished(session, 1)
+                assert not next(queue.batches(session, 1, size=1), [])
         publisher.close()
         database.dispose()
     producer_s, script_s, ours_s = (statistics.median(took[who][1:]) for who in ("producer", "script", "ours"))

@@ -233,7 +233,7 @@ def test_what_an_adopted_video_lacks_is_not_stale(adopted: Database) -> None:
 
 def test_waiting_messages_of_both_services_go_out_in_their_order(adopted: Database) -> None:
     with adopted.read() as session:
-        waiting = queue.unpublished(session, limit=10)
+        waiting = next(queue.batches(session, 10, size=10), [])
     assert [(each.video_id, each.topic) for each in waiting] == [
         (9, "video.uploaded"),
         (4, "video.transcribed"),

@@ -24,7 +24,7 @@ def fill(database: Database) -> tuple[int, int]:
 
 def waiting(database: Database, limit: int = 100) -> list[tuple[int, str]]:
     with database.read() as session:
-        return [(message.video_id, message.topic) for message in queue.unpublished(session, limit)]
+        return [(message.video_id, message.topic) for message in next(queue.batches(session, limit, size=limit), [])]
 
 
 def test_messages_come_in_order_as_many_as_asked_for(database: Database) -> None:
@@ -36,7 +36,7 @@ def test_messages_come_in_order_as_many_as_asked_for(database: Database) -> None
 def test_a_published_message_does_not_come_again(database: Database) -> None:
     fill(database)
     with database.write() as session:
-        first = queue.unpublished(session, 4)
+        first = next(queue.batches(session, 4, size=4), [])
         queue.refuse(session, first[0], "not now", max_attempts=2)
         queue.mark_published(session, [message.id for message in first], at(50))
     assert len(waiting(database)) == 6
@@ -49,7 +49,7 @@ def test_a_published_message_does_not_come_again(database: Database) -> None:
 def test_a_parked_message_holds_its_own_videos_later_ones_and_nobody_elses(database: Database) -> None:
     one, two = fill(database)
     with database.write() as session:
-        messages = queue.unpublished(session, 100)
+        messages = next(queue.batches(session, 100, size=100), [])
         bad = next(m for m in messages if (m.video_id, m.topic) == (one, "video.transcribed"))
         queue.park(session, UUID(bad.id), "too large")
     left = waiting(database)
@@ -70,7 +70,7 @@ def test_a_parked_message_holds_its_own_videos_later_ones_and_nobody_elses(datab
 def test_a_parked_message_that_was_published_after_all_holds_nothing(database: Database) -> None:
     fill(database)
     with database.write() as session:
-        first = queue.unpublished(session, 1)[0]
+        first = next(queue.batches(session, 1, size=1), [])[0]
         queue.park(session, UUID(first.id), "refused")
         queue.mark_published(session, [first.id], at(50))
     assert len(waiting(database)) == 9

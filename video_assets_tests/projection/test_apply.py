@@ -247,10 +247,10 @@ def test_a_rebuild_notes_messages_as_told_long_ago(database: Database) -> None:
     (video_id,) = rows.add_videos(database, 1)
     apply(database, *all_made(video_id), announce=False)
     with database.read() as session:
-        assert [message.topic for message in queue.unpublished(session, 100)] == ["video.uploaded"]
+        assert [message.topic for message in next(queue.batches(session, 100, size=100), [])] == ["video.uploaded"]
     apply(database, *all_made(video_id))
     with database.read() as session:
-        assert len(queue.unpublished(session, 100)) == 1
+        assert len(next(queue.batches(session, 100, size=100), [])) == 1
 
 
 def test_an_unpublished_failure_is_withdrawn_with_its_place_and_a_published_one_stays(database: Database) -> None:
@@ -258,7 +258,7 @@ def test_an_unpublished_failure_is_withdrawn_with_its_place_and_a_published_one_
     for video_id in (one, two):
         apply(database, changed([video_id], "run9", 90, RunState.FAILED, 95, error_kind="permanent", error="bad"))
     with database.write() as session:
-        sent = [message.id for message in queue.unpublished(session, 100) if message.video_id == two]
+        sent = [message.id for message in next(queue.batches(session, 100, size=100), []) if message.video_id == two]
         queue.mark_published(session, sent, at(96))
     apply(database, *all_made(one), *all_made(two))
     assert "video.failed" not in rows.topics(database, one)

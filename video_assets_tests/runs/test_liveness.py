@@ -105,4 +105,4 @@ def test_runs_that_ended_are_forgotten() -> None:
     silences = Silences()
     silences.seconds([RunSeen(str(number), "started", NOW) for number in range(100)], {}, NOW)
     assert silences.seconds([], {}, NOW) == {}
-    assert not silences._heard
+    assert not silences._last
