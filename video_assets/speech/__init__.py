@@ -1,4 +1,5 @@
-"""Speech to text: captions read, or audio recognised on this machine or by a server, as one kind of transcript.
+"""Speech to text: makes a transcript from captions, or from audio recognised on this machine or by a server.
 
-How sound is taken out of a video is media's affair, what the words are about is text's.
+All of these give the same kind of `Transcript`. Extracting the audio from a video belongs to `media`; what the words
+are about (sentences, summaries, chapters) belongs to `text`.
 """

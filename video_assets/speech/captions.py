@@ -1,4 +1,4 @@
-"""Captions that came with a video (WebVTT, SubRip), read as hostile text and put right."""
+"""Reads the captions that came with a video (WebVTT, SubRip) as hostile text, and repairs what is wrong with them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ VERSION = "captions-3"
 MAX_BYTES = 5 * 2**20
 MAX_CUES = 50_000
 MAX_CUE_CHARACTERS = 5_000
-"""What is behind is left out: no screen shows it, and megabytes in one cue keep every reader busy for minutes."""
+"""The text of a cue is cut here. No screen shows more, and megabytes in one cue keep every reader busy for minutes."""
 ROLLING_SHARE = 0.25
-"""From this share of cues that begin with what the cue before ended with, the file is a rolling one."""
+"""If at least this share of the cues begins with what the cue before ended with, the captions are rolling ones."""
 ROLLING_GAP = 0.5
 READING_SPEED = 15.0
 """Characters a second, for cues that do not say when they end."""
@@ -39,7 +39,7 @@ _SPEAKER_CHANGE = re.compile(r"^\s*>>+\s*", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Cue:
-    """One cue as the file has it: seconds, and its lines without markup."""
+    """One cue of the file: its times in seconds, and its lines without markup."""
 
     start: float
     end: float
@@ -47,10 +47,10 @@ class Cue:
 
 
 def read_captions(data: bytes, name: str, duration: float, *, source: Source = "captions") -> Transcript:
-    """The transcript that a caption file gives. `name` tells the format and, as in `talk.de.vtt`, the language where
-    the file itself does not; `duration` (seconds) clips it.
+    """The transcript from a caption file.
 
-    A PermanentError says in one line what is wrong with the file.
+    `name`: gives the format and, as in `talk.de.vtt`, the language if the file itself does not. `duration`: the video's
+    length in seconds; later cues are left out. Raises PermanentError with one line that says what is wrong.
     """
     shown = one_line(name, 80)
     if len(data) > MAX_BYTES:
@@ -61,7 +61,7 @@ def read_captions(data: bytes, name: str, duration: float, *, source: Source = "
         raise PermanentError(f"captions {shown} have too many cues: at most {MAX_CUES}")
     if not cues and not text.lstrip().startswith("WEBVTT"):
         raise PermanentError(f"captions {shown} hold no cues: give a WebVTT (.vtt) or SubRip (.srt) file")
-    segments = put_right(cues, duration)
+    segments = to_segments(cues, duration)
     if cues and not segments and any(cue.lines for cue in cues):
         raise PermanentError(f"captions {shown} begin after the video's end, {duration:.1f} s: give this video's own")
     said = _LANGUAGE.search(text[: text.find("-->")]) if "-->" in text else None
@@ -77,10 +77,10 @@ def read_captions(data: bytes, name: str, duration: float, *, source: Source = "
 
 
 def parse(text: str, *, srt: bool) -> Iterator[Cue]:
-    """Every cue of the file, in its order; whatever is no cue (notes, styles, regions) is passed over.
+    """Every cue in the order of the file. Everything else (notes, styles, regions) is skipped.
 
-    A cue runs to the next empty line; one with spaces is a line of its own, as rolling captions have them.
-    Stops one past MAX_CUES.
+    A cue ends at the next empty line. A line of spaces does not end it, since rolling captions have such lines. Stops
+    after MAX_CUES + 1 cues, so that the caller sees that there are too many.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     found, at = 0, 0
@@ -100,7 +100,7 @@ def parse(text: str, *, srt: bool) -> Iterator[Cue]:
 
 
 def _begins_cue(lines: Sequence[str], at: int) -> bool:
-    """Whether a cue begins here without the empty line it should have before it."""
+    """Whether a cue begins here although the empty line before it is missing."""
     if "->" in lines[at]:
         return _TIMING.match(lines[at]) is not None
     following = lines[at + 1] if at + 1 < len(lines) else ""
@@ -120,8 +120,8 @@ def _plain(text: str, *, srt: bool) -> tuple[str, ...]:
     return tuple(line for line in map(clean_text, text.split("\n")) if line)
 
 
-def put_right(cues: Sequence[Cue], duration: float) -> tuple[Segment, ...]:
-    """Segments in order and inside the duration, without what rolling captions repeat."""
+def to_segments(cues: Sequence[Cue], duration: float) -> tuple[Segment, ...]:
+    """The cues as segments: in order, inside the duration, without the repetitions of rolling captions."""
     ordered = sorted((cue for cue in cues if cue.lines and cue.start < duration), key=lambda cue: cue.start)
     ordered = list(dict.fromkeys(ordered))
     if is_rolling(ordered):
@@ -136,20 +136,21 @@ def put_right(cues: Sequence[Cue], duration: float) -> tuple[Segment, ...]:
 
 
 def is_rolling(cues: Sequence[Cue]) -> bool:
-    """Whether these are captions that scroll: each cue shows again what the one before ended with."""
+    """Whether these are rolling captions: each cue repeats the last line of the cue before."""
     repeats = sum(1 for before, cue in pairwise(cues) if _touches(before, cue) and _repeated_words(before, cue) > 0)
     return repeats >= 3 and repeats >= ROLLING_SHARE * len(cues)
 
 
 def unrolled(cues: Sequence[Cue]) -> list[Cue]:
-    """Each word of rolling captions once, when it first appears; what only stays on screen adds time."""
+    """Rolling captions with each word only once, when it first appears. A cue with no new words only extends the one
+    before."""
     result: list[Cue] = []
     before: Cue | None = None
     for cue in cues:
         repeats = _repeated_words(before, cue) if before is not None and _touches(before, cue) else 0
-        fresh = " ".join(cue.lines).split()[repeats:]
-        if fresh:
-            result.append(replace(cue, lines=(" ".join(fresh),)))
+        new_words = " ".join(cue.lines).split()[repeats:]
+        if new_words:
+            result.append(replace(cue, lines=(" ".join(new_words),)))
         elif result:
             result[-1] = replace(result[-1], end=max(result[-1].end, cue.end))
         before = cue
@@ -161,8 +162,8 @@ def _touches(before: Cue, cue: Cue) -> bool:
 
 
 def _repeated_words(before: Cue, cue: Cue) -> int:
-    """How many words at the cue's start are the last words of the cue before: at least its whole first
-    line or all of the cue before, as a single word in common says nothing."""
+    """How many words at the cue's start repeat the last words of the cue before. Fewer than the cue's first line, or
+    than all of the cue before, count as none: a single word in common can be chance."""
     shown, words = " ".join(before.lines).split(), " ".join(cue.lines).split()
     least = min(len(cue.lines[0].split()), len(shown))
     for size in range(min(len(shown), len(words)), max(least, 1) - 1, -1):

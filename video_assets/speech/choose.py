@@ -1,4 +1,4 @@
-"""Which transcriber hears a video: a pure decision."""
+"""Decides where a video's transcript comes from. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ NONE: Final = "none"
 def choose(setting: str, *, captions: bool, embedded: bool, model_set: bool, key_set: bool, has_audio: bool) -> str:
     """The transcript's source: one of the five names above.
 
-    `setting`: auto, captions, whisper or openai. Under `auto` captions that came along win; then a speech model that
-    was set; then the remote service, if there is a key; then the default speech model, which is fetched. All of these
-    are the settings' and the video's, so that the answer does not depend on what a hub or a cache has at the moment.
-    A video without audio and captions gets an empty transcript. PermanentError where captions are all that is allowed.
+    `setting`: auto, captions, whisper or openai. `auto` takes captions that came with the video; else a speech model if
+    one is set; else the remote service if there is a key; else the default speech model, which is downloaded. Only the
+    settings and the video decide, so the answer does not depend on what a hub or a cache holds at the moment. A video
+    without audio and captions gets an empty transcript. Raises PermanentError if only captions are allowed and there
+    are none.
     """
     if setting in ("auto", "captions"):
         if captions:

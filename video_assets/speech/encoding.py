@@ -1,4 +1,4 @@
-"""The encoding of a caption file: few say which, and many are older than UTF-8."""
+"""Decodes caption files. Few declare their encoding, and many are older than UTF-8."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import unicodedata
 
 _LOOKED_AT = 256 * 1024
-"""Bytes at the file's start by which its encoding is told."""
+"""Bytes at the file's start from which its encoding is guessed."""
 _KANA_SHARE = 0.2
 _FOREIGN_SHARE = 0.25
 _LEGACY = [
@@ -36,12 +36,13 @@ _LATIN: dict[str, tuple[str, ...]] = {
     "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
     "iso8859_2": ("áäčďéěíľĺňóôřŕšťúůýž", "ąćęłńóśźż", "áéíóöőúüű", "ăâîşţ", "čćđšž"),
 }
-"""Encodings of Latin letters, and the accented ones of their languages. Of those that fit alike, the first is taken."""
+"""Encodings for Latin scripts, and the accented letters of each of their languages. If several encodings fit equally
+well, the first is taken."""
 
 
 def decode(data: bytes) -> str:
-    """The file's text: by byte order mark, else UTF-8, else UTF-16 where its NULs say so, else the encoding in which
-    its words look most like a language."""
+    """The file's text. Its encoding is that of the byte order mark; else UTF-16 if every other byte is often NUL; else
+    UTF-8 if it is valid; else the one in which the words look most like a language."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -63,8 +64,8 @@ def decode(data: bytes) -> str:
 
 
 def _likely_encoding(data: bytes) -> str:
-    """Of the encodings caption files still come in, the one to read this file in. Looks at its words alone: clocks and
-    numbers are the same in all."""
+    """The legacy encoding that fits this file best. Only lines with bytes outside ASCII are compared: times and numbers
+    are the same in every encoding."""
     lines = (line for line in data[:_LOOKED_AT].splitlines() if any(byte > 127 for byte in line))
     words = b"\n".join(lines)[: _LOOKED_AT // 4]
     if _foreign_share(words) < _FOREIGN_SHARE:
@@ -85,14 +86,14 @@ def _likely_latin(words: bytes) -> str:
 
 
 def _foreign_share(words: bytes) -> float:
-    """How many of the letters, in bytes, are none of ASCII's: few in Latin script, nearly all in any other."""
+    """The share of the letters' bytes that is not ASCII: small in Latin script, nearly 1 in every other."""
     foreign = sum(byte > 127 for byte in words)
     return foreign / max(foreign + sum(bytes((byte,)).isalpha() for byte in words), 1)
 
 
 def _fit(words: bytes, encoding: str) -> float:
-    """How well the accented letters, read in this encoding, are those of one of its languages: 0 to 1. A detector of
-    encodings sees no difference between a grave accent and a ring."""
+    """The share (0 to 1) of the accented letters, decoded in this encoding, that belong to one of its languages. The
+    encoding detector cannot do this: to it, a grave accent is as good as a ring."""
     text = words.decode(encoding, "replace").casefold()
     special = [character for character in text if ord(character) > 127 and not _is_punctuation(character)]
     if not special:
@@ -105,7 +106,7 @@ def _is_punctuation(character: str) -> bool:
 
 
 def _kana_share(words: bytes) -> float:
-    """How much of it is kana when read as EUC-JP, which as Chinese or Korean reads no worse to a detector."""
+    """The share of kana if the text is decoded as EUC-JP. The encoding detector takes EUC-JP for Chinese or Korean."""
     text = words.decode("euc_jp", "ignore")
     if len(text.encode("euc_jp", "ignore")) < 0.98 * len(words):
         return 0.0

@@ -1,4 +1,4 @@
-"""Which language is spoken: the vote of several excerpts."""
+"""Decides which language is spoken, from the probabilities in several excerpts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 
 
 def agreed(votes: Iterable[tuple[float, Mapping[str, float]]]) -> tuple[str, float] | None:
-    """The language that excerpts agree on, and its probability; None without a single one.
+    """The most probable language over all excerpts, and its probability; None if there is no speech in any.
 
-    `votes`: seconds of speech in an excerpt, and the probability of each language there. An excerpt counts by how
-    much is said in it, so that a jingle or a word of greeting does not decide for an hour.
+    `votes`: for each excerpt, its seconds of speech and the probability of each language. An excerpt is weighted by its
+    speech, so that a jingle or a greeting does not decide for an hour.
     """
     total, sums = 0.0, defaultdict[str, float](float)
     for seconds, probabilities in votes:

@@ -1,9 +1,10 @@
-"""How the C library keeps the memory of recognition, so that it does not grow with the recording's length.
+"""Settings of the C library's allocator that keep the memory of recognition from growing with the recording.
 
-The GNU C library maps large blocks from the system and unmaps them when they are freed, until the first is: from then
-on it takes blocks of up to 32 MiB from its heaps. Recognition frees a hundred such blocks a window, of ever other
-sizes, so that the heaps are soon full of gaps in which no next one fits, and grow from window to window. Large blocks
-that stay mapped leave no gaps, at the price of their pages being cleared each time.
+At first the GNU C library maps each large block from the system and unmaps it when it is freed. But each time that it
+frees one, it raises the size from which it does so (up to 32 MiB), and takes smaller blocks from its heaps. Recognition
+frees a hundred such blocks in each window, in changing sizes. So the heaps get gaps in which no later block fits, and
+grow from window to window. With a fixed size, large blocks stay mapped and leave no gaps. The price is that the kernel
+clears their pages each time.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ import ctypes
 from contextlib import suppress
 
 _M_MMAP_THRESHOLD = -3
-"""Of malloc.h."""
+"""From malloc.h."""
 LARGE_BYTES = 4 * 1024 * 1024
-"""Blocks from this size on are mapped. Clearing their pages takes processor time: with a tiny model, all of whose
-blocks are small, a sixth more than leaving them to the heaps; with 1 MiB here it would be a third, for 13 MB less."""
+"""Blocks of this size and more are mapped. Clearing their pages takes processor time: with the tiny model, whose blocks
+are all small, a sixth more than with heaps. With 1 MiB it would be a third more, for 13 MB less memory."""
 
 
 def map_large_blocks() -> None:
-    """From now on and for good, large blocks of this process go back to the system as soon as they are freed."""
+    """From now on, large blocks that this process frees go back to the system at once. It cannot be undone."""
     with suppress(OSError, AttributeError):  # only the GNU C library has it
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def give_back() -> None:
-    """Has the C library return what was freed in its heaps, too."""
+    """Makes the C library return the freed memory of its heaps to the system."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

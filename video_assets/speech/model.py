@@ -1,4 +1,4 @@
-"""The speech model: found on this machine or fetched within bounded time, and loaded once a process."""
+"""The speech model: found on this machine or downloaded, and loaded once for each process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 DEFAULT_MODEL = "small"
-"""Taken where no model is set: 480 MB, understands a hundred languages, keeps up with speech on four cores."""
+"""Used if no model is set: 480 MB, a hundred languages, as fast as speech on four cores."""
 FIRST_BYTE_SECONDS = 20.0
 STALL_SECONDS = 60.0
-"""A hub that shows no sign of life for so long (at first; later on) is given up."""
+"""A download is given up if no byte arrives for `FIRST_BYTE_SECONDS` at its start, for `STALL_SECONDS` later."""
 ADVICE = (
     "set VIDEO_ASSETS_WHISPER_MODEL to a faster-whisper model's folder, give the video captions (.vtt or .srt), "
     "or set VIDEO_ASSETS_OPENAI_API_KEY"
@@ -35,25 +35,25 @@ _loading = threading.Lock()
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """Which model, and on what it runs."""
+    """Which model, and the device it runs on."""
 
     name: str = DEFAULT_MODEL
-    """Folder of a faster-whisper model, or the name of one (in the hub's cache, else fetched)."""
+    """Folder of a faster-whisper model, or a model's name (taken from the hub's cache, else downloaded)."""
     device: Device = "auto"
     compute_type: str = "default"
-    """One of CTranslate2's; `default`: as the weights were saved, or the nearest that the device can do."""
+    """A compute type of CTranslate2. `default`: that of the saved weights, or the nearest the device supports."""
     threads: int = 1
-    """On a processor."""
+    """Threads on a CPU."""
 
 
 def load(model: SpeechModel) -> WhisperModel:
-    """The recogniser, loaded once a process. A PermanentError says why there is none and what to do."""
+    """The recogniser, loaded once for each process. If that fails, PermanentError says why and what to do."""
     with _loading:
         return _loaded(model)
 
 
 def local_folder(name: str) -> str | None:
-    """Where the model lies, whole, on this machine; None where it does not. Asks no hub."""
+    """The folder of the complete model on this machine; None if it is not there. Does not use the network."""
     if _looks_like_path(name):
         folder = Path(name).expanduser()
         return str(folder) if _is_whole(folder) else None
@@ -61,14 +61,14 @@ def local_folder(name: str) -> str | None:
 
     try:
         folder = Path(download_model(name, local_files_only=True))
-    except Exception:  # the hub's client has no one type for "not in the cache"
+    except Exception:  # the hub's client raises many types if a model is not in the cache
         return None
     return str(folder) if _is_whole(folder) else None
 
 
 @lru_cache(maxsize=1)
 def _loaded(model: SpeechModel) -> WhisperModel:
-    # Imported here: it brings seconds of start-up that only this stage should pay.
+    # Imported here: it takes seconds, and only this stage needs it.
     from faster_whisper import WhisperModel
 
     shown = one_line(model.name, 200)
@@ -87,7 +87,7 @@ def _loaded(model: SpeechModel) -> WhisperModel:
 
 
 def _fetched(name: str) -> str:
-    """Has the hub's client fetch the model, for as long as bytes come."""
+    """Downloads the model with the hub's client and returns its folder. Raises PermanentError if no bytes arrive."""
     from faster_whisper import available_models, download_model
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -97,7 +97,9 @@ def _fetched(name: str) -> str:
     cache = Path(HF_HUB_CACHE)
     try:
         return str(
-            watched(lambda: download_model(name), lambda: _bytes_below(cache, name), FIRST_BYTE_SECONDS, STALL_SECONDS)
+            with_stall_limit(
+                lambda: download_model(name), lambda: _bytes_below(cache, name), FIRST_BYTE_SECONDS, STALL_SECONDS
+            )
         )
     except Exception as error:
         why = one_line(error, 160)
@@ -106,10 +108,13 @@ def _fetched(name: str) -> str:
         ) from error
 
 
-def watched(fetch: Callable[[], object], arrived: Callable[[], int], first: float, stall: float) -> object:
-    """What `fetch` returns or raises; TimeoutError once `arrived` (bytes) has not changed for `first` seconds at
-    the start, for `stall` seconds later. `fetch` is then left behind: the hub's client, asked by a server that
-    accepts and says nothing, waits for ever and cannot be interrupted."""
+def with_stall_limit(fetch: Callable[[], object], arrived: Callable[[], int], first: float, stall: float) -> object:
+    """Runs `fetch` in a thread, and returns or raises what it does.
+
+    Raises TimeoutError if `arrived` (bytes so far) does not change for `first` seconds at the start, or for `stall`
+    seconds later. The thread then goes on: the hub's client waits for ever for a server that accepts a connection and
+    sends nothing, and cannot be interrupted.
+    """
     outcome: list[object] = []
     failed: list[Exception] = []
 
@@ -135,19 +140,20 @@ def watched(fetch: Callable[[], object], arrived: Callable[[], int], first: floa
 
 
 def _bytes_below(cache: Path, name: str) -> int:
-    """Bytes in the hub's cache of this model, whole or not; of everything where the name does not tell its folder."""
+    """Bytes of this model in the hub's cache, finished or not; of the whole cache if the name does not give the model's
+    folder."""
     folder = cache / f"models--{name.replace('/', '--')}" if "/" in name else cache
     total = 0
     for path in folder.rglob("*"):
         try:
             total += path.lstat().st_size
-        except OSError:  # moved to its final name meanwhile
+        except OSError:  # renamed to its final name meanwhile
             continue
     return total
 
 
 def _is_whole(folder: Path) -> bool:
-    # Without tokenizer.json the library would ask a hub for one.
+    # Without tokenizer.json, the library would download one.
     return (folder / "model.bin").is_file() and (folder / "tokenizer.json").is_file()
 
 

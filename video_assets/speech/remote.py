@@ -1,5 +1,8 @@
-"""Speech recognised by an OpenAI-compatible server: the sound goes there in chunks cut at silence, the words come
-back with their times put right, and no chunk is paid for twice."""
+"""Transcripts from an OpenAI-compatible server.
+
+The sound is sent in chunks that are cut at silence. Times in the answers are checked and moved to their place in the
+video. Answers are stored, so that no chunk is paid for twice.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from video_assets.language.names import code_of
 from video_assets.speech.endpoint import Detail, Endpoint, NoTimes
 from video_assets.speech.language import agreed
 from video_assets.speech.shorten import SENTENCE_END, shortened
-from video_assets.speech.sound import Span, Window, opened, stretch_cut
+from video_assets.speech.sound import Span, Window, open_wav, stretch_cut
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
 from video_assets.speech.verify import repeated
 from video_assets.speech.voice import RATE, Samples
@@ -31,20 +34,21 @@ VERSION = "remote-1"
 
 CHUNK_SECONDS = 300.0
 TEXT_CHUNK_SECONDS = 30.0
-"""Without times from the server, words are as precise as their chunk is short."""
+"""Length of a chunk if the server gives no times: the times are estimated within the chunk, so it must be short."""
 AT_ONCE = 4
 LEAST_VOICE_SECONDS = 0.2
-"""A chunk in which less is said is not sent."""
+"""A chunk with less speech than this is not sent."""
 SECOND_TRY_TEMPERATURE = 0.4
 SLACK = 1.0
-"""Seconds by which times may lie outside their chunk before none of them are believed."""
+"""If a time lies further outside its chunk than this (seconds), all times of the answer are ignored."""
 _LOG_PROBABILITY_LIMIT, _NO_SPEECH_LIMIT = -1.0, 0.6
 _SENTENCES = re.compile(f'[^{SENTENCE_END}]+[{SENTENCE_END}"\u201d\u2019»)]*\\s*')
 _LONGEST_PIECE = 120
 """Characters."""
 
 Ask = Callable[[Mapping[str, Any], Callable[[], Mapping[str, Any]]], tuple[Mapping[str, Any], bool]]
-"""(question, how to ask) → (answer, whether it was there already): keeps answers, so that no question is put twice."""
+"""(question, how to ask it) → (answer, whether it was stored already). Stores answers, so that no question is asked
+twice."""
 
 if TYPE_CHECKING:
     from video_assets.speech.service import AudioService
@@ -62,8 +66,8 @@ def transcribe(
 ) -> Transcript:
     """The transcript of a 16 kHz mono 16-bit WAV file. `on_progress` is called with the fraction done.
 
-    PermanentError and TransientError say what is wrong with the server; what it has answered by then is kept by
-    `once`, so that trying again asks for the rest alone.
+    Raises PermanentError or TransientError that says what is wrong with the server. `once` has stored the answers so
+    far, so that the next try asks only for the rest.
     """
     if service is None:
         from video_assets.speech.service import AudioService
@@ -84,9 +88,9 @@ def _transcribed(
     refused: list[Span] = []
     votes: list[tuple[float, dict[str, float]]] = []
     voice = 0.0
-    with opened(audio) as sound:
+    with open_wav(audio) as sound:
         chunks = sound.windows(*_sizes(endpoint, detail))
-        for chunk, answer in _answers(chunks, partial(_heard, service, once, detail)):
+        for chunk, answer in _answers(chunks, partial(_transcribe_chunk, service, once, detail)):
             if answer.segments is None:
                 refused.append((chunk.start, chunk.end))
             else:
@@ -118,7 +122,7 @@ def _transcribed(
 
 
 def _sizes(endpoint: Endpoint, detail: Detail) -> tuple[float, Callable[[Samples], int] | None]:
-    """How long chunks may be (seconds), and how they are cut: at silence, and with nothing but words between."""
+    """How many seconds a chunk may have, and the function that decides where it is cut (None: at a quiet moment)."""
     longest = min(CHUNK_SECONDS, (endpoint.max_bytes - 1024) / (2 * RATE))
     if detail == "times":
         return longest, None
@@ -131,14 +135,17 @@ class _Answer:
     """What is said in a chunk."""
 
     segments: tuple[Segment, ...] | None
-    """None: refused, as the server only repeats itself."""
+    """None: refused, since the server only repeats itself."""
     language: str | None
     voice_seconds: float
 
 
 def _answers(chunks: Iterator[Window], hear: Callable[[Window], _Answer]) -> Iterator[tuple[Window, _Answer]]:
-    """The chunks' answers in the chunks' order, a few being asked for at once. After a failure nothing more is asked,
-    and what has been asked is waited for: it is paid for, so it is kept."""
+    """Each chunk with its answer, in the chunks' order; up to `AT_ONCE` are asked for at the same time.
+
+    After a failure no further chunk is sent, but the calls under way are waited for: their answers are paid for, and
+    are stored.
+    """
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="transcription") as pool:
         pending: list[tuple[Window, Future[_Answer]]] = []
         while True:
@@ -154,8 +161,8 @@ def _answers(chunks: Iterator[Window], hear: Callable[[Window], _Answer]) -> Ite
                 raise
 
 
-def _heard(service: AudioService, once: Ask, detail: Detail, chunk: Window) -> _Answer:
-    """Asks for one chunk; once more, less literally, where the server repeats itself."""
+def _transcribe_chunk(service: AudioService, once: Ask, detail: Detail, chunk: Window) -> _Answer:
+    """Asks for one chunk. If the answer repeats itself, asks once more at a higher temperature."""
     voice = chunk.voice
     seconds = sum(end - start for start, end in voice)
     if seconds < LEAST_VOICE_SECONDS:
@@ -166,15 +173,15 @@ def _heard(service: AudioService, once: Ask, detail: Detail, chunk: Window) -> _
         question = _question(service.endpoint, wav, detail, temperature)
         answer, _ = once(question, partial(service.hear, wav, detail, temperature))
         language = code_of(answer.get("language"))
-        segments = put_right(answer, chunk.seconds, voice)
+        segments = to_segments(answer, chunk.seconds, voice)
         if repeated(segments) is None:
-            return _Answer(tuple(moved(segments, chunk.start)), language, seconds)
+            return _Answer(tuple(shifted(segments, chunk.start)), language, seconds)
         _log.warning("the server repeats itself between %.0f and %.0f s", chunk.start, chunk.end)
     return _Answer(None, language, seconds)
 
 
 def _question(endpoint: Endpoint, wav: bytes, detail: Detail, temperature: float) -> dict[str, Any]:
-    """All that decides the answer."""
+    """Everything that decides the answer; it is stored under a hash of this."""
     return {
         "asked": "transcription",
         "server": endpoint.base_url,
@@ -195,12 +202,12 @@ def as_wav(samples: Samples) -> bytes:
     return file.getvalue()
 
 
-def put_right(answer: Mapping[str, Any], length: float, voice: Sequence[Span]) -> tuple[Segment, ...]:
-    """Segments in order and inside a chunk of `length` seconds, from an answer as `AudioService.hear` gives it.
+def to_segments(answer: Mapping[str, Any], length: float, voice: Sequence[Span]) -> tuple[Segment, ...]:
+    """An answer of `AudioService.hear` as segments in order and inside a chunk of `length` seconds.
 
-    Times that lie outside the chunk (another unit, another chunk's) are not believed, none of them: the text is then
-    spread over the seconds in which somebody speaks, as is text that came without times. What is said where nobody
-    speaks was invented, and left out.
+    If some times lie outside the chunk (they may have another unit, or count from another start), all are ignored. The
+    text is then spread over `voice`, the spans in which somebody speaks, as is text without times. A segment where
+    nobody speaks was invented by the model, and is left out.
     """
     raw = sorted((each for each in answer.get("segments", ()) if each["text"]), key=lambda each: each["start"])
     words = sorted(answer.get("words", ()), key=lambda each: each["start"])
@@ -246,7 +253,7 @@ def _overlaps(start: float, end: float, voice: Sequence[Span]) -> bool:
 
 
 def spread(text: str, voice: Sequence[Span]) -> tuple[Segment, ...]:
-    """The text in sentences, each given its share, by length, of the seconds in which somebody speaks."""
+    """The text in sentences. Each gets a part of the seconds in which somebody speaks, in proportion to its length."""
     pieces = [piece for sentence in _SENTENCES.findall(text) or [text] for piece in _pieces(sentence.strip())]
     total, seconds = sum(map(len, pieces)), sum(end - start for start, end in voice)
     found, passed = [], 0
@@ -269,7 +276,8 @@ def _pieces(sentence: str) -> Iterator[str]:
 
 
 def _moment(voice: Sequence[Span], spoken: float, *, begins: bool) -> float:
-    """The moment by which so many seconds were spoken; between two spans, the later one's start or the former's end."""
+    """The time by which `spoken` seconds of speech have passed. Between two spans that is the start of the later one if
+    `begins`, else the end of the earlier one."""
     for start, end in voice:
         if spoken < end - start or (not begins and spoken <= end - start + 1e-6):
             return start + min(spoken, end - start)
@@ -277,8 +285,8 @@ def _moment(voice: Sequence[Span], spoken: float, *, begins: bool) -> float:
     return voice[-1][1]
 
 
-def moved(segments: Iterable[Segment], seconds: float) -> Iterator[Segment]:
-    """The segments, so much later."""
+def shifted(segments: Iterable[Segment], seconds: float) -> Iterator[Segment]:
+    """The segments and their words, `seconds` later."""
     for each in segments:
         words = each.words and tuple(
             word.model_copy(update={"start": round(word.start + seconds, 3), "end": round(word.end + seconds, 3)})

@@ -1,7 +1,7 @@
-"""One call to an OpenAI-compatible audio endpoint: a stretch of sound out, its words back.
+"""One call to an OpenAI-compatible audio endpoint: sends a chunk of sound, returns its text.
 
-What comes back is hostile until it is checked. Importing the library takes a second, so this module is imported by
-whoever makes a call, and by nobody else.
+The answer is treated as hostile and checked. The OpenAI library takes a second to import, so this module is imported
+only where a call is made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from video_assets.speech.endpoint import Detail, Endpoint, NoTimes
 
 MOST_BYTES = 8 * 2**20
 MOST_PIECES = 20_000
-"""Segments or words of one answer; there is no speech with more."""
+"""The most segments or words of one answer that are read; no speech has more."""
 POLICY = Policy(tries=4)
 _WORDING = Wording(
     chosen_by="VIDEO_ASSETS_TRANSCRIBER=openai",
@@ -34,9 +34,9 @@ _WORDING = Wording(
 
 
 class AudioService:
-    """A model on a server; safe to share among threads.
+    """A model on a server. Threads may share it.
 
-    PermanentError on creation where OpenAI's own server would be asked without a key.
+    Raises PermanentError on creation if there is no key, and the server is OpenAI's own.
     """
 
     def __init__(self, endpoint: Endpoint, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -46,16 +46,16 @@ class AudioService:
 
     def hear(self, wav: bytes, detail: Detail, temperature: float = 0.0) -> dict[str, Any]:
         """What is said in a WAV file: {text, language, segments: [{start, end, text, avg_logprob, no_speech_prob}],
-        words: [{start, end, text}]}, seconds from its start; all that is there is of its type, nothing more.
+        words: [{start, end, text}]}, in seconds from its start. Every value has its type; fields may be missing.
 
-        Busy and broken servers are asked again a few times, after the pause that they ask for; then it is a
-        TransientError. PermanentError where asking again cannot help, NoTimes where asking for less can.
+        A busy or broken server is asked again a few times, after the pause that it asks for; then TransientError is
+        raised. Raises PermanentError if asking again cannot help, NoTimes if asking for text alone can.
         """
-        asked: dict[str, Any] = {"model": self.endpoint.model, "temperature": temperature, "response_format": "json"}
+        options: dict[str, Any] = {"model": self.endpoint.model, "temperature": temperature, "response_format": "json"}
         if detail == "times":
-            asked |= {"response_format": "verbose_json", "timestamp_granularities": ["segment", "word"]}
+            options |= {"response_format": "verbose_json", "timestamp_granularities": ["segment", "word"]}
         if self.endpoint.language:
-            asked["language"] = self.endpoint.language
+            options["language"] = self.endpoint.language
 
         def own_refusal(status: int, said: str) -> Exception | None:
             if (
@@ -73,15 +73,15 @@ class AudioService:
 
         def ask() -> dict[str, Any]:
             with self._connection.speaking(own_refusal) as client:
-                raw = client.audio.transcriptions.with_raw_response.create(file=("speech.wav", wav), **asked)
-            return understood(raw.content, self.endpoint.host)
+                raw = client.audio.transcriptions.with_raw_response.create(file=("speech.wav", wav), **options)
+            return parse_answer(raw.content, self.endpoint.host)
 
         return POLICY.call(ask, again=is_worth_another_try, sleep=self._sleep)
 
 
-def understood(body: bytes, host: str) -> dict[str, Any]:
-    """The answer in a body with status 200. TransientError where it is cut off or something else altogether (a
-    proxy's page): the next call may reach the server."""
+def parse_answer(body: bytes, host: str) -> dict[str, Any]:
+    """The answer in a body with status 200. Raises TransientError if the body is cut off, or is something else, such as
+    a proxy's page: the next call may reach the server."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

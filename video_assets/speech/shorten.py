@@ -1,4 +1,4 @@
-"""Long segments cut where a listener would: at a sentence's end, in a pause."""
+"""Cuts long segments at the ends of sentences and in pauses."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from video_assets.speech.transcript import Segment, Word
 LONGEST_SECONDS = 15.0
 """A recogniser's segment that lasts longer is cut."""
 SENTENCE_END = ".!?…。\uff01\uff1f\u0964\u061f\u06d4"
-"""Fewer marks than `language.sentence_ends` knows: one more would cut other segments, which is another `VERSION`."""
+"""Fewer marks than in `language.sentence_ends`. One more would change where segments are cut, so it would need a new
+`VERSION` of the recognisers."""
 _CLAUSE_END = tuple(",:;、") + tuple("\uff0c\uff1b")
 _CLOSING = "\"')]»”」』\u2019"
 
 
 def shortened(segment: Segment, longest: float = LONGEST_SECONDS) -> list[Segment]:
-    """The segment in pieces of at most so many seconds, words whole; itself where it is short enough or its words'
-    times are not known. Nothing that is said is lost."""
+    """The segment in pieces of at most `longest` seconds, cut between words. It stays whole if it is short enough, or
+    if the times of its words are unknown. No text is lost."""
     words = segment.words or ()
     if segment.end - segment.start <= longest or len(words) < 2:
         return [segment]
@@ -30,8 +31,8 @@ def shortened(segment: Segment, longest: float = LONGEST_SECONDS) -> list[Segmen
 
 
 def _goodness(words: tuple[Word, ...], at: int) -> float:
-    """How well it can be cut before word `at`: 3 for a sentence's end, 1 for a comma, its pause in seconds (2 at
-    most), and up to 2 for being near the middle."""
+    """How good a cut before word `at` is: 3 for the end of a sentence, 1 for a comma, the pause in seconds (2 at most),
+    and up to 2 for being near the middle."""
     before, after = words[at - 1], words[at]
     last = before.text.rstrip(_CLOSING)
     marks = 3.0 if last.endswith(tuple(SENTENCE_END)) else 1.0 if last.endswith(_CLAUSE_END) else 0.0
@@ -46,8 +47,8 @@ def _end(first: tuple[Word, ...], second: tuple[Word, ...]) -> float:
 
 
 def _texts(text: str, first: tuple[Word, ...], second: tuple[Word, ...]) -> tuple[str, str] | None:
-    """The text, parted as the words are, by their letters, for spaces are the text's own affair; None where the
-    words do not spell the text."""
+    """The text, divided where the words are divided. Letters are counted, not spaces, which the words do not have. None
+    if the words do not spell the text."""
     letters = ["".join("".join(word.text for word in part).split()) for part in (first, second)]
     if "".join(text.split()) != "".join(letters) or not all(letters):
         return None

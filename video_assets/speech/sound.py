@@ -1,4 +1,4 @@
-"""The sound of a video, read from a WAV file a window at a time, so that its length costs no memory."""
+"""Reads the sound of a video from a WAV file in windows, so that memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ from typing import Any
 import numpy as np
 
 from video_assets.errors import PermanentError, one_line
-from video_assets.speech.voice import PAD_MS, RATE, SILENCE_MS, Samples, chances, heard, packed, padded
+from video_assets.speech.voice import (
+    PAD_MS,
+    RATE,
+    SILENCE_MS,
+    Samples,
+    packed,
+    padded,
+    speech_probabilities,
+    speech_spans,
+)
 from video_assets.speech.voice import Span as Place
 
 QUIET_SEARCH_SECONDS = 20.0
-"""A window ends at the quietest moment of its last so many seconds."""
+"""A window is cut at the quietest moment within this many seconds of its end."""
 BLOCK_SECONDS = 64
-"""What the voice detector is given at once, and what is read for it."""
+"""How much sound is read for the voice detector at once."""
 SILENCE_SECONDS = 5.0
-"""Silence before and after speech that a window of speech keeps at most."""
+"""The most silence that a window of speech has before and after the speech."""
 VOICE: dict[str, Any] = {"min_silence_duration_ms": SILENCE_MS, "speech_pad_ms": PAD_MS}
 
 Span = tuple[float, float]
@@ -29,14 +38,14 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of the sound. `start`: seconds from the video's start."""
+    """A part of the sound. `start`: seconds from the video's start."""
 
     start: float
     samples: Samples
     """Within ±1."""
     stretches: tuple[tuple[Place, ...], ...] = ()
-    """Where somebody speaks, where that is known: spans in samples from the window's start, put together into what is
-    recognised at once."""
+    """Where somebody speaks, if that is known: spans in samples from the window's start, grouped into the stretches
+    that the model is given at once."""
 
     @property
     def seconds(self) -> float:
@@ -56,7 +65,7 @@ class Window:
         return sum(end - start for start, end in self.voice)
 
     def pieces(self, seconds: float) -> Iterator[Window]:
-        """The same in windows of at most so many seconds, cut at quiet moments."""
+        """This window in smaller ones of at most `seconds`, cut at quiet moments."""
         size, at = int(seconds * RATE), 0
         while at < len(self.samples):
             part = self.samples[at : at + size]
@@ -73,8 +82,8 @@ class Sound:
         self.seconds = reader.getnframes() / RATE
 
     def windows(self, seconds: float, cut: Callable[[Samples], int] | None = None) -> Iterator[Window]:
-        """All of it, once and in order, in windows of at most so many seconds. `cut` says after how many samples of a
-        full one it is to end; without it, at a quiet moment."""
+        """The whole sound in order, in windows of at most `seconds`. `cut`: given the samples of a full window, returns
+        after how many it ends; None: at a quiet moment."""
         cut = cut or quiet_cut
         self._reader.setpos(0)
         size, begun = int(seconds * RATE), 0
@@ -87,10 +96,12 @@ class Sound:
             yield Window(begun / RATE, samples[:end])
             begun, rest = begun + end, samples[end:].copy()
 
-    def listening(self, longest: float, at_once: int, most: float) -> Iterator[Window]:
-        """All that is spoken, in order, in windows of so many stretches of at most `longest` seconds of speech each.
-        The stretches are those of the whole sound; but no window extends over more than `most` seconds, so one with
-        that much silence in it is parted."""
+    def speech_windows(self, longest: float, at_once: int, most: float) -> Iterator[Window]:
+        """All speech in order, in windows of `at_once` stretches with at most `longest` seconds of speech each.
+
+        Stretches are the same however the sound is divided into windows. Only a window that would extend over more than
+        `most` seconds, because of the silence in it, is divided earlier.
+        """
         held: list[list[Place]] = []
         reached = 0
         for span, fresh in packed(self._voice(longest), longest):
@@ -107,7 +118,7 @@ class Sound:
     def _voice(self, longest: float) -> Iterator[Place]:
         total, block = self._reader.getnframes(), BLOCK_SECONDS * RATE
         blocks = (self._read(block, begin) for begin in range(0, total, block))
-        return padded(heard(chances(blocks), total, longest), total)
+        return padded(speech_spans(speech_probabilities(blocks), total, longest), total)
 
     def _around(self, spoken: list[list[Place]], earliest: int, latest: int) -> tuple[Window, int]:
         """The window around these stretches, and where it ends."""
@@ -117,7 +128,8 @@ class Sound:
         return Window(begin / RATE, self._read(end - begin, begin), places), end
 
     def excerpts(self, count: int, seconds: float) -> Iterator[Window]:
-        """So many windows of so many seconds, spread evenly; all of it in one where it is no longer than they are."""
+        """`count` windows of `seconds` each, spread evenly over the sound. If the sound is no longer than all of them,
+        one window with the whole of it."""
         if self.seconds <= count * seconds:
             count, seconds = 1, count * seconds
         spare = max(self.seconds - seconds, 0.0)
@@ -126,15 +138,15 @@ class Sound:
             yield Window(start / RATE, self._read(int(seconds * RATE), start))
 
     def _read(self, samples: int, begin: int | None = None) -> Samples:
-        """So many samples from there, or from where reading has come to."""
+        """This many samples from `begin`, or from the end of the last read."""
         if begin is not None:
             self._reader.setpos(begin)
         return np.frombuffer(self._reader.readframes(samples), dtype="<i2").astype(np.float32) / 32768.0
 
 
 @contextmanager
-def opened(audio: Path) -> Iterator[Sound]:
-    """The file, open. PermanentError where it is not of this kind."""
+def open_wav(audio: Path) -> Iterator[Sound]:
+    """Opens a WAV file of 16 kHz, mono, 16 bits. Raises PermanentError if it cannot be read or is another kind."""
     try:
         reader = wave.open(str(audio), "rb")  # noqa: SIM115  (closed below)
     except (OSError, EOFError, wave.Error) as error:
@@ -146,7 +158,8 @@ def opened(audio: Path) -> Iterator[Sound]:
 
 
 def quiet_cut(samples: Samples) -> int:
-    """Where to cut: the middle of the quietest half second of the last third, of QUIET_SEARCH_SECONDS at most."""
+    """After how many samples to cut: in the middle of the quietest half second of the last third, but at most
+    QUIET_SEARCH_SECONDS before the end."""
     block = RATE // 20
     tail = samples[-min(int(QUIET_SEARCH_SECONDS * RATE), max(len(samples) // 3, 10 * block)) :]
     if len(tail) < 10 * block:
@@ -157,17 +170,17 @@ def quiet_cut(samples: Samples) -> int:
 
 
 def voiced(samples: Samples, longest: float = float("inf")) -> list[tuple[int, int]]:
-    """Where the voice detector hears somebody: spans in samples, of at most `longest` seconds each."""
+    """Where somebody speaks, by the voice detector: spans in samples, of at most `longest` seconds each."""
     if not len(samples):
         return []
     block = BLOCK_SECONDS * RATE
     blocks = (samples[begin : begin + block] for begin in range(0, len(samples), block))
-    return list(padded(heard(chances(blocks), len(samples), longest), len(samples)))
+    return list(padded(speech_spans(speech_probabilities(blocks), len(samples), longest), len(samples)))
 
 
 def stretch_cut(samples: Samples, longest: float) -> int:
-    """Where to cut so that speech packed, span by span, into stretches of at most `longest` seconds is packed as if
-    it had never been cut: where the last stretch begins, which is then the next window's first."""
+    """After how many samples to cut so that the stretches are the same as without a cut: before the last stretch, which
+    then begins the next window. Stretches are filled span by span, up to `longest` seconds of speech."""
     begins, packed = 0, 0
     for start, end in voiced(samples, longest):
         if packed + end - start > longest * RATE:

@@ -1,4 +1,4 @@
-"""What was said, when: the transcript, and the files made of it."""
+"""The transcript (what is said, and when), and its files: JSON, WebVTT and plain text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from video_assets.language.scripts import is_wide
 
 VERSION = "transcript-2"
-"""Changes whenever the same speech would give other bytes in transcript.json, .vtt or .txt."""
+"""Raise it whenever the same speech would give other bytes in transcript.json, .vtt or .txt."""
 
 LINE_COLUMNS = 42
 CUE_LINES = 2
@@ -38,7 +38,7 @@ class Word(_Record):
 
 
 class Segment(_Record):
-    """A stretch of speech: a caption, or a sentence or so of recognised speech."""
+    """A part of the speech: a caption, or about a sentence of recognised speech."""
 
     start: Seconds
     end: Seconds
@@ -46,11 +46,11 @@ class Segment(_Record):
     """One line of clean text."""
     words: tuple[Word, ...] | None = None
     speaker: str | None = None
-    """Reserved: who speaks is not told apart yet."""
+    """Reserved: speakers are not recognised yet."""
 
 
 class Heading(_Record):
-    """A chapter that the file brought along. Times in seconds."""
+    """A chapter embedded in the media file. Times in seconds."""
 
     start: Seconds
     end: Seconds
@@ -58,20 +58,20 @@ class Heading(_Record):
 
 
 class Transcript(_Record):
-    """Everything said in a video, in the order of its starts. Times in seconds from the video's start."""
+    """Everything that is said in a video. Segments are ordered by their starts; times are seconds from its start."""
 
     segments: tuple[Segment, ...] = ()
     language: str | None = None
-    """ISO 639-1 code where known."""
+    """ISO 639-1 code, if known."""
     language_probability: Probability | None = None
     source: Source
     model_info: dict[str, Any] = Field(default_factory=dict)
     duration_seconds: Seconds
     """How long the video is."""
     speech_seconds: Seconds = 0.0
-    """How much of it is covered by segments."""
+    """Seconds that the segments cover."""
     headings: tuple[Heading, ...] | None = None
-    """The chapters that the file itself has, as it has them."""
+    """The chapters embedded in the media file, unchanged."""
 
 
 def empty(duration: float) -> Transcript:
@@ -80,7 +80,7 @@ def empty(duration: float) -> Transcript:
 
 
 def covered_seconds(segments: Iterable[Segment]) -> float:
-    """Seconds covered by the segments, overlaps counted once."""
+    """Seconds that the segments cover; overlaps count once."""
     total = reached = 0.0
     for segment in sorted(segments, key=lambda each: each.start):
         total += max(0.0, segment.end - max(segment.start, reached))
@@ -89,14 +89,14 @@ def covered_seconds(segments: Iterable[Segment]) -> float:
 
 
 def to_json(transcript: Transcript) -> bytes:
-    """transcript.json: the same transcript always gives the same bytes. Written segment by segment, as ten hours of
-    words as one tree would take more memory than recognising them did."""
+    """transcript.json. The same transcript always gives the same bytes. It is written segment by segment: ten hours of
+    words as one tree would take more memory than their recognition."""
     head = transcript.model_dump(mode="json", exclude_none=True, exclude={"segments"}) | {"segments": []}
     text = _json(head)
     if transcript.segments:
         pieces = (_json(each.model_dump(mode="json", exclude_none=True)) for each in transcript.segments)
         segments = ",\n  ".join(piece.replace("\n", "\n  ") for piece in pieces)
-        before, name, after = text.rpartition('"segments": [')  # what follows has no text of anybody's
+        before, name, after = text.rpartition('"segments": [')  # the last one: the keys after it hold no free text
         text = f"{before}{name}\n  {segments}\n {after}"
     return f"{text}\n".encode()
 
@@ -106,21 +106,21 @@ def _json(value: Any) -> str:
 
 
 def to_text(transcript: Transcript) -> str:
-    """The words as prose; a long silence begins a new paragraph. Empty for no speech."""
+    """The transcript as plain text. A long silence begins a new paragraph. Empty if nothing is said."""
     pieces: list[str] = []
     reached = 0.0
     for segment in transcript.segments:
         if pieces and segment.start - reached > PARAGRAPH_PAUSE:
             pieces.append("\n\n")
         elif pieces and not (is_wide(pieces[-1][-1]) and is_wide(segment.text[0])):
-            pieces.append(" ")  # scripts written without spaces get none between segments
+            pieces.append(" ")  # not in scripts that are written without spaces
         pieces.append(segment.text)
         reached = max(reached, segment.end)
     return "".join([*pieces, "\n"]) if pieces else ""
 
 
 def to_vtt(transcript: Transcript) -> str:
-    """The transcript as WebVTT: at most two lines of 42 columns a cue, text escaped, times rising."""
+    """The transcript as WebVTT: cues of at most two lines of 42 columns, in order, with escaped text."""
     blocks = ["WEBVTT\n"]
     for start, end, lines in _cues(transcript.segments):
         text = "\n".join(_escaped(line) for line in lines)
@@ -136,14 +136,15 @@ def _cues(segments: Iterable[Segment]) -> Iterator[tuple[float, float, list[str]
             yield segment.start, segment.end, groups[0]
             continue
         lengths = [sum(len(line) for line in group) for group in groups]
-        moments = _moments(segment, lengths)
+        times = _cut_times(segment, lengths)
         for at, group in enumerate(groups):
-            yield moments[at], moments[at + 1], group
+            yield times[at], times[at + 1], group
 
 
-def _moments(segment: Segment, lengths: list[int]) -> list[float]:
-    """When each piece of the segment's text begins, and the end: by its words' times, else by length."""
-    total, moments, before = sum(lengths) or 1, [segment.start], 0
+def _cut_times(segment: Segment, lengths: list[int]) -> list[float]:
+    """When each piece of the segment's text begins, then the segment's end: by the times of its words if they are
+    known, else in proportion to `lengths`."""
+    total, times, before = sum(lengths) or 1, [segment.start], 0
     words = segment.words or ()
     letters = sum(len(word.text.strip()) for word in words)
     for length in lengths[:-1]:
@@ -156,13 +157,13 @@ def _moments(segment: Segment, lengths: list[int]) -> list[float]:
                 moment = word.start
                 break
             passed += len(word.text.strip())
-        moments.append(min(max(moment, moments[-1]), segment.end))
-    return [*moments, segment.end]
+        times.append(min(max(moment, times[-1]), segment.end))
+    return [*times, segment.end]
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """The text in lines of at most so many columns (wide characters take two), broken at spaces where
-    there are any. Nothing is lost but the spaces at breaks."""
+    """The text in lines of at most `columns` (wide characters take two), broken at spaces if there are any. Only the
+    spaces at line breaks are dropped."""
     lines, line, width = [], "", 0
     for word in text.split():
         word_width = columns_of(word)
@@ -182,7 +183,7 @@ def wrapped(text: str, columns: int) -> list[str]:
 
 
 def columns_of(text: str) -> int:
-    """How wide the text is in a player, in columns."""
+    """The text's width in columns."""
     return sum(_columns(character) for character in text)
 
 

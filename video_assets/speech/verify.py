@@ -1,4 +1,4 @@
-"""What is checked of a transcript before it is published."""
+"""The checks of a transcript, before it is published."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from video_assets.speech.transcript import Segment, Transcript
 CHECKS = ("in_order", "inside_duration", "no_stuck_repetition", "speech_found")
 
 TOLERANCE = 0.5
-"""Seconds by which a transcript may outlast its video: containers round."""
+"""Seconds by which a transcript may be longer than its video: containers round durations."""
 STUCK_SEGMENTS = 8
 STUCK_PHRASE = 6
-"""More repeats in a row than people make on purpose: of whole segments, of a phrase within one."""
+"""So many repeats in a row mean a recogniser that is stuck, not a person: of whole segments, of a phrase within one."""
 
 REFUSED_SHARE = 0.1
-"""Of the speech heard, so much may have been refused because the recogniser only repeated itself there."""
+"""The largest share of the speech that may be left out because the recogniser only repeated itself there."""
 
 _BETTER = "give the video captions, or set a better model (VIDEO_ASSETS_WHISPER_MODEL)"
 _PHRASE = re.compile(rf"(?<!\w)(\w[\w' ,.!?-]{{0,80}}?\W)\1{{{STUCK_PHRASE - 1},}}", re.IGNORECASE)
 _LONGEST_SCANNED = 5_000
 MISSED_SPEECH = 10.0
-"""Seconds of voice (as the voice detector hears it) that must not go without a single word."""
+"""If the voice detector finds more seconds of voice than this, there must be at least one word."""
 
 
 def transcript_checks(transcript: Transcript, duration: float, has_audio: bool) -> list[CheckOutcome]:
@@ -36,7 +36,7 @@ def transcript_checks(transcript: Transcript, duration: float, has_audio: bool) 
 
 
 def repeated(segments: tuple[Segment, ...]) -> str | None:
-    """The text that comes again and again in a row as recognisers' loops do, or None."""
+    """The text that is repeated in a row, as by a recogniser in a loop; None if there is none."""
     run, last = 1, None
     for segment in segments:
         plain = " ".join(re.findall(r"\w+", segment.text.lower()))

@@ -1,8 +1,8 @@
-"""Where somebody speaks, found in one pass over a recording of any length.
+"""Voice activity detection: finds where somebody speaks, in one pass over a recording of any length.
 
-The detector (Silero's, as faster-whisper brings it) remembers what it heard before. The library runs it over all of the
-sound at once, which for hours takes gigabytes; here it goes block by block and its memory goes with it, so that the
-spans are those that the library finds, to the sample.
+The detector (Silero's, which comes with faster-whisper) is a recurrent model. The library runs it over the whole sound
+at once, which takes gigabytes for hours of it. Here it runs block by block, and its state is carried from block to
+block, so that the spans are the same as the library's, to the sample.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import numpy as np
 RATE = 16_000
 """Samples per second, one channel."""
 SILENCE_MS, PAD_MS = 300, 200
-"""Speech goes on across pauses shorter than this, and begins and ends a little before and after it is heard."""
+"""Pauses shorter than `SILENCE_MS` belong to the speech around them. Spans are extended by `PAD_MS` on both sides."""
 
 FRAME, CONTEXT, STATE = 512, 64, 128
-"""Of the detector, in samples: what it judges at once, and what it sees of the sound before; the size of its memory."""
+"""Of the detector: the samples of a frame, the samples before it that it also gets, and the size of its state."""
 SPEECH, NO_SPEECH = 0.5, 0.35
-"""From this probability on somebody speaks, and goes on speaking until it is below the other."""
+"""Speech begins at a probability of `SPEECH` and ends below `NO_SPEECH`."""
 BREATH = RATE * 98 // 1000
-"""A span that grows too long ends in its last pause of more samples than this."""
+"""A span that grows too long is ended in its last pause of more samples than this."""
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 Span = tuple[int, int]
 """Begin and end, in samples."""
 
 
-def chances(blocks: Iterable[Samples]) -> Iterator[float]:
-    """The probability of speech in each frame of a sound that comes in blocks; the last frame is filled with
-    silence, and there is one of nothing else where none has to be filled."""
-    # Imported here: it brings seconds of start-up that only this stage should pay.
+def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[float]:
+    """The probability of speech in each frame of a sound that comes in blocks. The last frame is filled up with
+    silence; if nothing is left to fill up, there is a frame of silence alone, as in the library."""
+    # Imported here: it takes seconds, and only this stage needs it.
     from faster_whisper.vad import get_vad_model
 
     session = get_vad_model().session
@@ -40,35 +40,36 @@ def chances(blocks: Iterable[Samples]) -> Iterator[float]:
     before = np.zeros(CONTEXT, dtype=np.float32)
     rest = np.zeros(0, dtype=np.float32)
 
-    def judged(frames: Samples) -> Iterator[float]:
+    def judge(frames: Samples) -> Iterator[float]:
         nonlocal hidden, cell, before
         seen = np.concatenate([before[None], frames[:-1, -CONTEXT:]])
         before = frames[-1, -CONTEXT:].copy()
-        heard, hidden, cell = session.run(
+        judged, hidden, cell = session.run(
             None, {"input": np.concatenate([seen, frames], axis=1), "h": hidden, "c": cell}
         )
-        yield from heard.ravel().tolist()
+        yield from judged.ravel().tolist()
 
     for block in blocks:
         samples = np.concatenate([rest, block])
         whole = len(samples) // FRAME * FRAME
         rest = samples[whole:]
         if whole:
-            yield from judged(samples[:whole].reshape(-1, FRAME))
+            yield from judge(samples[:whole].reshape(-1, FRAME))
     last = np.zeros((1, FRAME), dtype=np.float32)
     last[0, : len(rest)] = rest
-    last[0, -CONTEXT:] = 0  # the library does, in making the context of the frame after it
-    yield from judged(last)
+    last[0, -CONTEXT:] = 0  # a side effect in the library, which makes the context of a frame after this one
+    yield from judge(last)
 
 
-def heard(chances: Iterable[float], total: int, longest: float) -> Iterator[Span]:
-    """Spans in which somebody speaks, in order, none longer than `longest` seconds; `total`: samples in all."""
+def speech_spans(probabilities: Iterable[float], total: int, longest: float) -> Iterator[Span]:
+    """The spans in which somebody speaks, in order, each of at most `longest` seconds. `total`: samples in all."""
     most = RATE * longest - FRAME - 2 * RATE * PAD_MS / 1000
     begun: int | None = None
-    quiet = pause = resumed = 0  # since when it is quiet; where a long span may end, and the next begin; 0: nowhere
-    for number, chance in enumerate(chances):
+    # Samples, 0 for none: since when it is quiet; where a long span may end; where the next one then begins.
+    quiet = pause = resumed = 0
+    for number, probability in enumerate(probabilities):
         at = number * FRAME
-        if chance >= SPEECH:
+        if probability >= SPEECH:
             if quiet:
                 quiet = 0
                 if resumed < pause:
@@ -85,7 +86,7 @@ def heard(chances: Iterable[float], total: int, longest: float) -> Iterator[Span
             quiet = pause = resumed = 0
             if stopped:
                 continue
-        if begun is not None and chance < NO_SPEECH:
+        if begun is not None and probability < NO_SPEECH:
             quiet = quiet or at
             if at - quiet > BREATH:
                 pause = quiet
@@ -97,7 +98,7 @@ def heard(chances: Iterable[float], total: int, longest: float) -> Iterator[Span
 
 
 def padded(spans: Iterable[Span], total: int) -> Iterator[Span]:
-    """The spans with a little of what is before and after them; where two are close they share what is between."""
+    """The spans, extended by `PAD_MS` on both sides. Two that are too close for that share what is between them."""
     pad = RATE * PAD_MS // 1000
     held: Span | None = None
     for start, end in spans:
@@ -113,7 +114,7 @@ def padded(spans: Iterable[Span], total: int) -> Iterator[Span]:
 
 
 def packed(spans: Iterable[Span], longest: float) -> Iterator[tuple[Span, bool]]:
-    """Each span, and whether it begins a new stretch: spans that together are no longer than `longest` seconds."""
+    """Each span, and whether it begins a new stretch. A stretch has at most `longest` seconds of speech."""
     filled = 0
     for start, end in spans:
         fresh = not filled or filled + end - start > longest * RATE

@@ -1,11 +1,14 @@
-"""Speech recognised by faster-whisper, with the guards that keep it from inventing text.
+"""Speech recognition with faster-whisper, guarded against invented text.
 
-What is spoken is found in one pass over the sound and put together into stretches of at most half a minute, cut in
-pauses: the library's own. They are recognised several at once, and no more is read at a time, so that ten hours need no
-more memory than ten minutes. That way knows no second thoughts, so what it is unsure of is heard again in shorter
-stretches, and then the library's other way, one after the other at rising temperatures; and where the recogniser is
-caught in a loop, in small pieces with repetitions forbidden. What it repeats even then is refused: those seconds are
-left out of the transcript and named in it.
+One pass over the sound finds the speech and groups it into stretches of at most half a minute, cut in pauses, as the
+library does. A window of several stretches is read and recognised at once, so that ten hours need no more memory than
+ten minutes. This batched mode does not retry what it is unsure of, so up to three more attempts follow for a window:
+
+1. again in shorter stretches;
+2. in the library's sequential mode, one stretch after the other at rising temperatures;
+3. if the recogniser loops, in small pieces with repetitions forbidden.
+
+A piece in which it still repeats itself is refused: those seconds are left out of the transcript, and listed in it.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from video_assets.speech.clean import clean_text
 from video_assets.speech.language import agreed
 from video_assets.speech.model import SpeechModel, load
 from video_assets.speech.shorten import shortened
-from video_assets.speech.sound import VOICE, Sound, Window, opened
+from video_assets.speech.sound import VOICE, Sound, Window, open_wav
 from video_assets.speech.transcript import Segment, Transcript, Word, covered_seconds
 from video_assets.speech.verify import repeated
 from video_assets.speech.voice import RATE
@@ -40,22 +43,22 @@ if TYPE_CHECKING:
 VERSION = "whisper-3"
 
 WINDOW_SECONDS = 240.0
-"""The most that is read at a time, silence between what is spoken included."""
+"""The most sound that is read at a time, including the silence between speech."""
 STRETCH_SECONDS = 30.0
-"""What the model hears at once."""
+"""The length of a stretch: the speech that the model is given at once."""
 SHORT_SECONDS = 20.0
-"""The same, where longer stretches left it unsure."""
+"""The length of a stretch in the second attempt."""
 GRAIN = RATE // 100
-"""Samples in what the library rounds times to."""
+"""Samples in 10 ms, to which the library rounds times."""
 GPU_BATCH, CPU_BATCH = 8, 2
-"""Stretches recognised at once where no number is set."""
+"""Stretches recognised at once if no number is set."""
 LANGUAGE_EXCERPTS = 5
 COMPRESSION_LIMIT = 2.4
 NO_SPEECH_LIMIT = 0.6
 LOG_PROBABILITY_LIMIT = -1.0
 
 _COMMON: dict[str, Any] = {
-    # One wrong window would otherwise talk the following ones into repeating it.
+    # Else the text of one wrong window would be the prompt of the next, which then repeats it.
     "condition_on_previous_text": False,
     "word_timestamps": True,
     "vad_filter": True,
@@ -63,41 +66,41 @@ _COMMON: dict[str, Any] = {
     "no_speech_threshold": NO_SPEECH_LIMIT,
     "log_prob_threshold": LOG_PROBABILITY_LIMIT,
 }
-_UNSTUCK: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.2}
+_NO_REPEATS: dict[str, Any] = {"no_repeat_ngram_size": 4, "repetition_penalty": 1.2}
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """How to recognise."""
+    """The model and options of a recognition."""
 
     model: SpeechModel = field(default_factory=SpeechModel)
     language: str = ""
-    """ISO 639-1 code; empty: heard from excerpts."""
+    """ISO 639-1 code; empty: detected from excerpts."""
     batch_size: int = 0
-    """Stretches recognised at once; 0: as many as suit the device."""
+    """Stretches recognised at once; 0: `GPU_BATCH` or `CPU_BATCH`."""
 
 
 def transcribe(audio: Path, how: Recognition, *, on_progress: Callable[[float], None] | None = None) -> Transcript:
     """The transcript of a 16 kHz mono 16-bit WAV file. `on_progress` is called with the fraction done.
 
-    A PermanentError says what is wrong with the model or the audio.
+    Raises PermanentError that says what is wrong with the model, the device or the audio.
     """
     recogniser = load(how.model)
     batch = how.batch_size or (GPU_BATCH if recogniser.model.device == "cuda" else CPU_BATCH)
-    with opened(audio) as sound, _trouble_in_words(how.model):
+    with open_wav(audio) as sound, _device_errors_in_words(how.model):
         language, probability = spoken_language(recogniser, sound, how.language)
-        heard = _Heard(recogniser, language, batch)
-        for window in sound.listening(STRETCH_SECONDS, batch, max(WINDOW_SECONDS, (batch + 1) * STRETCH_SECONDS)):
-            for reached in heard.listen(window):
+        transcription = _Transcription(recogniser, language, batch)
+        for window in sound.speech_windows(STRETCH_SECONDS, batch, max(WINDOW_SECONDS, (batch + 1) * STRETCH_SECONDS)):
+            for reached in transcription.recognise(window):
                 if on_progress is not None:
                     on_progress(min(1.0, reached / sound.seconds))
         total = sound.seconds
     if on_progress is not None:
         on_progress(1.0)
-    segments = heard.segments
-    anything = heard.voice_seconds > 0
+    segments = transcription.segments
+    anything = transcription.voice_seconds > 0
     return Transcript(
         segments=segments,
         source="whisper",
@@ -110,20 +113,20 @@ def transcribe(audio: Path, how: Recognition, *, on_progress: Callable[[float], 
             "model": Path(how.model.name).name,
             "device": recogniser.model.device,
             "compute_type": recogniser.model.compute_type,
-            "voice_seconds": round(heard.voice_seconds, 3),
-            "refused": [[round(start, 3), round(end, 3)] for start, end in heard.refused],
+            "voice_seconds": round(transcription.voice_seconds, 3),
+            "refused": [[round(start, 3), round(end, 3)] for start, end in transcription.refused],
         },
     )
 
 
-def spoken_language(recogniser: WhisperModel, sound: Sound, wanted: str) -> tuple[str | None, float | None]:
-    """The language and its probability: what is wanted, or what excerpts from the whole length agree on.
+def spoken_language(recogniser: WhisperModel, sound: Sound, configured: str) -> tuple[str | None, float | None]:
+    """The language and its probability: the configured one, else the one that excerpts of the whole sound agree on.
 
-    None where nobody speaks in any of them: then each window is left to its own judgement."""
+    None if nobody speaks in the excerpts: then the first window with speech decides."""
     if not recogniser.model.is_multilingual:
-        return "en", None if wanted else 1.0
-    if wanted:
-        return wanted, None
+        return "en", None if configured else 1.0
+    if configured:
+        return configured, None
     votes = []
     for excerpt in sound.excerpts(LANGUAGE_EXCERPTS, STRETCH_SECONDS):
         if excerpt.voice_seconds >= 1.0:
@@ -135,8 +138,8 @@ def spoken_language(recogniser: WhisperModel, sound: Sound, wanted: str) -> tupl
 
 
 @dataclass
-class _Heard:
-    """What was understood so far, and how the rest is listened to."""
+class _Transcription:
+    """Recognises window after window, and holds the segments so far."""
 
     recogniser: WhisperModel
     language: str | None
@@ -146,18 +149,19 @@ class _Heard:
     _spoken: int = 0
     """Samples of speech in the windows before."""
     _before: float = 0.0
-    """When the last word was said, in seconds of speech from the window's beginning; negative."""
-    _packed: list[bytes] = field(default_factory=list)
-    """What was said in each window, packed: the words of hours, as objects, take as much as recognising a window."""
+    """When the last word before this window ended, in seconds of speech from the window's beginning; negative."""
+    _pickled: list[bytes] = field(default_factory=list)
+    """The segments of each window, pickled: as objects, the words of hours take as much memory as the recognition of a
+    window."""
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Everything that was said so far."""
-        return tuple(segment for data in self._packed for segment in pickle.loads(data))
+        """All segments so far."""
+        return tuple(segment for data in self._pickled for segment in pickle.loads(data))
 
-    def listen(self, window: Window) -> Iterator[float]:
-        """Recognises one window and adds what is said in it; yields how far it is, in seconds."""
-        found, info = self._at_once(window)
+    def recognise(self, window: Window) -> Iterator[float]:
+        """Recognises one window and adds its segments. Yields up to which second of the sound it has come."""
+        found, info = self._batched(window)
         raw = []
         for segment in found:
             raw.append(segment)
@@ -165,102 +169,107 @@ class _Heard:
         if info.duration_after_vad > 0:
             self.voice_seconds += float(info.duration_after_vad)
             self.language = self.language or info.language
-            self._judge(window, raw)
+            self._add_or_retry(window, raw)
         memory.give_back()
         yield window.end
 
-    def _judge(self, window: Window, raw: list[Any]) -> None:
-        segments = ours(raw, window)
+    def _add_or_retry(self, window: Window, raw: list[Any]) -> None:
+        """Adds the window's segments if the recogniser was sure of them, else tries again in the other ways."""
+        segments = our_segments(raw, window)
         if any(map(is_doubtful, stretches(raw))) or repeated(segments) is not None:
             _log.info("heard again, cut otherwise: %.0f to %.0f s", window.start, window.end)
             memory.give_back()
-            raw = self._cut_otherwise(window)
-            segments = ours(raw, window)
+            raw = self._in_shorter_stretches(window)
+            segments = our_segments(raw, window)
         if any(map(is_doubtful, stretches(raw))) or repeated(segments) is not None:
             _log.info("heard again, more slowly: %.0f to %.0f s", window.start, window.end)
             memory.give_back()
-            raw = self._one_by_one(window)
-            segments = ours(raw, window)
+            raw = self._sequentially(window)
+            segments = our_segments(raw, window)
         if repeated(segments) is None and not any(map(is_looping, stretches(raw))):
-            self._packed.append(pickle.dumps(segments))
+            self._pickled.append(pickle.dumps(segments))
         else:
-            self._piece_by_piece(window)
+            self._without_repetitions(window)
 
-    def _cut_otherwise(self, window: Window) -> list[Any]:
-        """In shorter stretches, cut where it is quietest: one that had to be cut within a word misleads the model."""
+    def _in_shorter_stretches(self, window: Window) -> list[Any]:
+        """Recognises shorter stretches, cut at quiet moments: a stretch that had to be cut within a word misleads the
+        model."""
         heard: list[Any] = []
         for piece in window.pieces(SHORT_SECONDS):
-            found, _ = self._at_once(piece)
+            found, _ = self._batched(piece)
             later = piece.start - window.start
-            for segment in _moved(found, later):
+            for segment in _shifted(found, later):
                 segment.seek += round(later * RATE)
                 heard.append(segment)
         return heard
 
-    def _piece_by_piece(self, window: Window) -> None:
-        """A window in which the recogniser is stuck, tried in pieces with repetitions forbidden. A piece where it is
-        stuck all the same, or no longer sure of what it says, is refused."""
+    def _without_repetitions(self, window: Window) -> None:
+        """Recognises a window in which the recogniser loops, in pieces and with repetitions forbidden. A piece in which
+        it still loops, or is unsure, is refused."""
         for piece in window.pieces(STRETCH_SECONDS):
-            found, _ = self._at_once(piece, **_UNSTUCK)
+            found, _ = self._batched(piece, **_NO_REPEATS)
             raw = list(found)
-            segments = ours(raw, piece)
+            segments = our_segments(raw, piece)
             if repeated(segments) is None and not any(map(is_doubtful, stretches(raw))):
-                self._packed.append(pickle.dumps(segments))
+                self._pickled.append(pickle.dumps(segments))
             else:
                 _log.warning("the recogniser repeats itself; refused: %.0f to %.0f s", piece.start, piece.end)
                 self.refused.append((piece.start, piece.end))
 
-    def _at_once(self, window: Window, **options: Any) -> tuple[Iterable[Any], Any]:
-        """Stretches cut in pauses, several at a time; with time stamps, or a stretch would be one segment."""
+    def _batched(self, window: Window, **options: Any) -> tuple[Iterable[Any], Any]:
+        """Recognises the window's stretches in the library's batched mode. Returns its segments, with times from the
+        window's start, and its information. Time stamps are asked for: without them, a stretch is one segment."""
         from faster_whisper import BatchedInferencePipeline
         from faster_whisper.transcribe import restore_speech_timestamps
 
         pipeline = BatchedInferencePipeline(self.recogniser)
-        asked = at_once() | {"language": self.language, "batch_size": self.batch} | options
+        options = batch_options() | {"language": self.language, "batch_size": self.batch} | options
         if not window.stretches:
-            answer: tuple[Iterable[Any], Any] = pipeline.transcribe(window.samples, **asked)
+            answer: tuple[Iterable[Any], Any] = pipeline.transcribe(window.samples, **options)
             return answer
         spans = [span for stretch in window.stretches for span in stretch]
-        # Times are rounded in the sound of nothing but speech, so each window's begins at the same odd samples.
+        # The library rounds times within the speech alone, to 10 ms. Silence of `odd` samples is put before it, so that
+        # they are rounded as if all windows were one sound.
         odd = self._spoken % GRAIN
         together = np.concatenate([np.zeros(odd, np.float32), *(window.samples[begin:end] for begin, end in spans)])
         pipeline.last_speech_timestamp = odd / RATE + self._before
-        found, info = pipeline.transcribe(together, clip_timestamps=_clips(window, odd), **asked)
-        begun = round(window.start * RATE)
-        places = [{"start": begun + begin, "end": begun + end} for begin, end in spans]
+        found, info = pipeline.transcribe(together, clip_timestamps=_clips(window, odd), **options)
+        first = round(window.start * RATE)
+        places = [{"start": first + begin, "end": first + end} for begin, end in spans]
         places[0]["start"] -= odd
         self._spoken += len(together) - odd
-        noted = self._noting(found, len(together) / RATE)
-        return _moved(restore_speech_timestamps(noted, places, RATE), -window.start), info
+        segments = self._remembering_end(found, len(together) / RATE)
+        return _shifted(restore_speech_timestamps(segments, places, RATE), -window.start), info
 
-    def _noting(self, found: Iterable[Any], seconds: float) -> Iterator[Any]:
-        """The same; when the last of it was said counts for the length of the words that follow in the next window."""
+    def _remembering_end(self, found: Iterable[Any], seconds: float) -> Iterator[Any]:
+        """Passes the segments on, and remembers when the last one ends: the library limits the length of the next
+        window's first word by it."""
         last = self._before
         for segment in found:
             last = segment.end
             yield segment
         self._before = last - seconds
 
-    def _one_by_one(self, window: Window) -> list[Any]:
-        """One stretch after the other, each at rising temperatures until the model is sure. Ends early where it goes
-        round in circles: a model that is stuck may also not move on in the sound."""
+    def _sequentially(self, window: Window) -> list[Any]:
+        """Recognises the window in the library's sequential mode: one stretch after the other, each at rising
+        temperatures until the model is sure. Stops when it loops: it may then never reach the end of the sound."""
         raw, _ = self.recogniser.transcribe(window.samples, language=self.language, **_COMMON)
         found: list[Any] = []
         for segment in raw:
             found.append(segment)
-            if is_looping(stretches(found)[-1]) or repeated(ours(found, window)) is not None:
+            if is_looping(stretches(found)[-1]) or repeated(our_segments(found, window)) is not None:
                 break
         return found
 
 
-def at_once() -> dict[str, Any]:
-    """Options of the first hearing, beside language and batch size."""
+def batch_options() -> dict[str, Any]:
+    """Options of the batched mode, without language and batch size."""
     return _COMMON | {"without_timestamps": False, "vad_parameters": dict(VOICE)}
 
 
 def _clips(window: Window, begin: int) -> list[dict[str, float]]:
-    """The stretches, in seconds, in a sound of nothing else from that sample on. The library cuts off what is less
-    than a sample."""
+    """Begin and end of each stretch in seconds, in a sound that holds only the stretches, from sample `begin` on. Half
+    a sample is added, since the library rounds down to samples."""
     clips, reached = list[dict[str, float]](), begin
     for stretch in window.stretches:
         size = sum(end - begin for begin, end in stretch)
@@ -269,8 +278,8 @@ def _clips(window: Window, begin: int) -> list[dict[str, float]]:
     return clips
 
 
-def _moved(raw: Iterable[Any], seconds: float) -> Iterator[Any]:
-    """The library's segments, so much later."""
+def _shifted(raw: Iterable[Any], seconds: float) -> Iterator[Any]:
+    """The library's segments and their words, `seconds` later."""
     for segment in raw:
         for each in [segment, *(segment.words or [])]:
             each.start, each.end = each.start + seconds, each.end + seconds
@@ -279,7 +288,7 @@ def _moved(raw: Iterable[Any], seconds: float) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Stretch:
-    """What the model said of one stretch: the figures are of the whole."""
+    """The text of one stretch, and the model's figures for the whole of it."""
 
     text: str
     log_probability: float
@@ -287,7 +296,7 @@ class Stretch:
 
 
 def stretches(raw: Iterable[Any]) -> list[Stretch]:
-    """The library's segments, put together again by the stretch they were recognised in."""
+    """The library's segments, grouped by the stretch that they were recognised in."""
     return [
         Stretch("".join(each.text for each in group), group[0].avg_logprob, group[0].no_speech_prob)
         for group in (list(members) for _, members in groupby(raw, key=lambda segment: segment.seek))
@@ -295,35 +304,36 @@ def stretches(raw: Iterable[Any]) -> list[Stretch]:
 
 
 def is_doubtful(stretch: Stretch) -> bool:
-    """Whether the model was unsure of what it heard, or said suspiciously little in many words."""
+    """Whether the model was unsure of the stretch, or repeats itself in it."""
     unsure = stretch.log_probability < LOG_PROBABILITY_LIMIT
     if unsure and stretch.no_speech > NO_SPEECH_LIMIT:
-        return False  # silence taken for speech by the voice detector: `ours` leaves it out
+        return False  # silence that the voice detector took for speech: `our_segments` leaves it out
     return unsure or is_looping(stretch)
 
 
 def is_looping(stretch: Stretch) -> bool:
-    """Whether it says the same again and again."""
+    """Whether the text repeats itself."""
     return compression(stretch.text) > COMPRESSION_LIMIT
 
 
 def compression(text: str) -> float:
-    """How many times smaller the text becomes when it is packed; repetitions pack well."""
+    """The compression ratio of the text; it is high for repetitions."""
     data = text.encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
-def ours(raw: Iterable[Any], window: Window) -> tuple[Segment, ...]:
-    """The library's segments as ours, in order, inside the window, none too long to follow."""
+def our_segments(raw: Iterable[Any], window: Window) -> tuple[Segment, ...]:
+    """The library's segments as `Segment`s: in order, inside the window, long ones cut, invented ones left out."""
     found: list[Segment] = []
     for segment in raw:
-        for each in _kept(segment, window.start, found[-1].start if found else window.start, window.end):
+        for each in _unless_invented(segment, window.start, found[-1].start if found else window.start, window.end):
             found += shortened(each)
     return tuple(found)
 
 
-def _kept(segment: Any, offset: float, earliest: float, end: float) -> Iterator[Segment]:
-    """The segment, unless it is empty or text invented out of nothing."""
+def _unless_invented(segment: Any, offset: float, earliest: float, end: float) -> Iterator[Segment]:
+    """The segment as a `Segment`; nothing if it is empty, or if the model invented it (unsure of it, and it is probably
+    silence or a repetition)."""
     text, unsure = clean_text(segment.text), segment.avg_logprob < LOG_PROBABILITY_LIMIT
     invented = segment.no_speech_prob > NO_SPEECH_LIMIT or segment.compression_ratio > COMPRESSION_LIMIT
     if text and not (unsure and invented):
@@ -353,8 +363,8 @@ def _clamped(value: float, low: float, high: float) -> float:
 
 
 @contextmanager
-def _trouble_in_words(model: SpeechModel) -> Iterator[None]:
-    """What the device says when it cannot, as a line that tells which setting helps."""
+def _device_errors_in_words(model: SpeechModel) -> Iterator[None]:
+    """Turns errors of the device into PermanentErrors of one line that name the setting to change."""
     try:
         yield
     except RuntimeError as error:

@@ -87,7 +87,7 @@ class StandIn:
             samples = np.frombuffer(sound.readframes(sound.getnframes()), dtype="<i2").astype(np.float32) / 32768.0
         with self._lock:
             raw, _ = BatchedInferencePipeline(load(self._how.model)).transcribe(
-                samples, language="en", batch_size=2, **whisper.at_once()
+                samples, language="en", batch_size=2, **whisper.batch_options()
             )
             found = list(raw)
         text = "".join(each.text for each in found).strip()

@@ -108,7 +108,7 @@ def test_errors_in_words_and_times_through_the_whole_asset_are_the_library_s_own
     assert offline == []
 
     raw, _ = BatchedInferencePipeline(load(recognition().model)).transcribe(
-        samples_of(film), language="en", batch_size=2, **whisper.at_once()
+        samples_of(film), language="en", batch_size=2, **whisper.batch_options()
     )
     theirs = list(raw)
     talk = json.loads((FIXTURES / "speech" / "talk.json").read_text())["sentences"]

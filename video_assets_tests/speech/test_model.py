@@ -15,7 +15,7 @@ import pytest
 
 from video_assets.errors import PermanentError
 from video_assets.speech import model
-from video_assets.speech.model import SpeechModel, load, local_folder, watched
+from video_assets.speech.model import SpeechModel, load, local_folder, with_stall_limit
 from video_assets_tests.speech.conftest import MODEL
 
 
@@ -106,9 +106,9 @@ def test_a_fetch_goes_on_as_long_as_bytes_come_and_is_given_up_when_they_stop() 
         go_on.wait(30)
         return "late"
 
-    assert watched(slow, lambda: arrived[0], first=0.6, stall=0.6) == "whole"
+    assert with_stall_limit(slow, lambda: arrived[0], first=0.6, stall=0.6) == "whole"
     with pytest.raises(TimeoutError, match="no answer from the hub"):
-        watched(stalls, lambda: arrived[0], first=5, stall=0.5)
+        with_stall_limit(stalls, lambda: arrived[0], first=5, stall=0.5)
     go_on.set()
 
 
@@ -117,7 +117,7 @@ def test_what_a_fetch_raises_is_raised() -> None:
         raise OSError("no route")
 
     with pytest.raises(OSError, match="no route"):
-        watched(refuse, lambda: 0, first=5, stall=5)
+        with_stall_limit(refuse, lambda: 0, first=5, stall=5)
 
 
 def test_the_default_model_is_one_that_the_hub_has() -> None:

@@ -259,7 +259,7 @@ def test_what_is_said_in_silence_was_invented_and_is_left_out() -> None:
             {"start": 20.0, "end": 22.0, "text": "Thanks for watching!"},
         ],
     }
-    found = remote.put_right(answer, 30.0, [(0.8, 3.2)])
+    found = remote.to_segments(answer, 30.0, [(0.8, 3.2)])
     assert [each.text for each in found] == ["The tide rises."]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from video_assets.errors import PermanentError
-from video_assets.speech.sound import Window, opened, stretch_cut, voiced
+from video_assets.speech.sound import Window, open_wav, stretch_cut, voiced
 from video_assets.speech.voice import RATE
 from video_assets_tests.speech.conftest import Talk, write_wav
 
@@ -23,7 +23,7 @@ def noise(tmp_path: Path) -> tuple[np.ndarray, Path]:
 
 def test_the_windows_hold_every_sample_once_and_in_order(noise: tuple[np.ndarray, Path]) -> None:
     samples, path = noise
-    with opened(path) as sound:
+    with open_wav(path) as sound:
         found = list(sound.windows(30.0))
         assert sound.seconds == 100.0
     assert np.allclose(np.concatenate([window.samples for window in found]), samples, atol=1e-4)
@@ -48,7 +48,7 @@ def test_excerpts_are_spread_over_the_whole_length(
     noise: tuple[np.ndarray, Path], count: int, seconds: float, starts: list[float]
 ) -> None:
     samples, path = noise
-    with opened(path) as sound:
+    with open_wav(path) as sound:
         found = list(sound.excerpts(count, seconds))
     assert [excerpt.start for excerpt in found] == pytest.approx(starts, abs=0.01)
     for excerpt in found:
@@ -79,12 +79,12 @@ def test_voices_are_told_from_silence_and_noise(talk: Talk) -> None:
 @pytest.mark.parametrize(("rate", "channels"), [(44_100, 1), (16_000, 2)])
 def test_audio_of_another_kind_is_refused(rate: int, channels: int, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "other.wav", np.zeros(1000), rate=rate, channels=channels)
-    with pytest.raises(PermanentError, match="not 16 kHz mono"), opened(path):
+    with pytest.raises(PermanentError, match="not 16 kHz mono"), open_wav(path):
         pass
 
 
 def test_a_file_that_is_no_audio_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.wav"
     path.write_text("hello")
-    with pytest.raises(PermanentError, match="cannot be read"), opened(path):
+    with pytest.raises(PermanentError, match="cannot be read"), open_wav(path):
         pass

@@ -11,8 +11,8 @@ from faster_whisper import vad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video_assets.speech.sound import VOICE, opened
-from video_assets.speech.voice import FRAME, RATE, chances, heard, packed, padded
+from video_assets.speech.sound import VOICE, open_wav
+from video_assets.speech.voice import FRAME, RATE, packed, padded, speech_probabilities, speech_spans
 from video_assets_tests.speech.conftest import Talk, write_wav
 
 LONGEST = 30.0
@@ -35,7 +35,7 @@ def test_from_the_same_probabilities_come_the_library_s_spans(runs: list[tuple[f
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vad, "get_vad_model", lambda: lambda samples: np.array(given_chances))
         expected = theirs(np.zeros(total, dtype=np.float32))
-    assert list(padded(heard(given_chances, total, LONGEST), total)) == expected
+    assert list(padded(speech_spans(given_chances, total, LONGEST), total)) == expected
 
 
 @pytest.mark.parametrize("block", [700, RATE, RATE * 47])
@@ -44,7 +44,9 @@ def test_however_the_sound_comes_its_spans_are_those_of_the_whole(block: int, pa
     samples = np.tile(np.concatenate([talk.samples, np.zeros(int(RATE * pause), dtype=np.float32)]), 4)
     for sound in (samples, samples[: len(samples) // FRAME * FRAME], samples[:-70]):
         blocks = (sound[begin : begin + block] for begin in range(0, len(sound), block))
-        assert list(padded(heard(chances(blocks), len(sound), LONGEST), len(sound))) == theirs(sound)
+        assert list(padded(speech_spans(speech_probabilities(blocks), len(sound), LONGEST), len(sound))) == theirs(
+            sound
+        )
 
 
 @given(st.lists(st.tuples(st.integers(0, RATE * 9), st.integers(1, int(RATE * LONGEST))), max_size=20))
@@ -70,8 +72,8 @@ def test_windows_hold_all_that_is_spoken_and_no_long_silence(
     pause: float, most: float, talk: Talk, tmp_path: Path
 ) -> None:
     samples = np.tile(np.concatenate([np.zeros(int(RATE * pause), dtype=np.float32), talk.samples]), 5)
-    with opened(write_wav(tmp_path / "talks.wav", samples)) as sound:
-        windows = list(sound.listening(LONGEST, 2, most))
+    with open_wav(write_wav(tmp_path / "talks.wav", samples)) as sound:
+        windows = list(sound.speech_windows(LONGEST, 2, most))
         whole = next(sound.windows(3600.0)).samples
     spans = []
     for window in windows:
@@ -91,5 +93,5 @@ def test_windows_hold_all_that_is_spoken_and_no_long_silence(
 
 def test_where_nobody_speaks_there_is_no_window(tmp_path: Path) -> None:
     for samples in (np.zeros(0), np.zeros(RATE * 100)):
-        with opened(write_wav(tmp_path / "quiet.wav", samples)) as sound:
-            assert list(sound.listening(LONGEST, 2, 240.0)) == []
+        with open_wav(write_wav(tmp_path / "quiet.wav", samples)) as sound:
+            assert list(sound.speech_windows(LONGEST, 2, 240.0)) == []

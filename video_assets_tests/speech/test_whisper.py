@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from video_assets.errors import PermanentError
 from video_assets.speech import whisper
 from video_assets.speech.model import load
-from video_assets.speech.sound import Window, opened
+from video_assets.speech.sound import Window, open_wav
 from video_assets.speech.transcript import Transcript
 from video_assets.speech.verify import transcript_checks
 from video_assets.speech.voice import RATE
@@ -69,10 +69,10 @@ def test_errors_in_words_and_times_are_the_library_s_own_over_many_windows(
     path = write_wav(tmp_path / "long.wav", samples)
     reached: list[float] = []
     ours = transcribe(path, tiny, on_progress=reached.append)
-    with opened(path) as sound:
+    with open_wav(path) as sound:
         whole = next(sound.windows(3600.0)).samples
     raw, info = BatchedInferencePipeline(load(tiny.model)).transcribe(
-        whole, language="en", batch_size=2, **whisper.at_once()
+        whole, language="en", batch_size=2, **whisper.batch_options()
     )
     theirs = list(raw)
 
@@ -226,14 +226,14 @@ def test_the_language_is_what_excerpts_from_the_whole_length_agree_on(talk: Talk
     samples[RATE * 30 : RATE * 32] = talk.samples[: RATE * 2]
     for start in (85, 139, 193, 247):
         samples[RATE * start : RATE * start + len(talk.samples)] = talk.samples
-    with opened(write_wav(tmp_path / "long.wav", samples)) as sound:
+    with open_wav(write_wav(tmp_path / "long.wav", samples)) as sound:
         language, probability = whisper.spoken_language(_Polyglot(), sound, "")
     assert language == "en"
     assert probability == pytest.approx(0.7 * 80 / 82, abs=0.03)
 
 
 def test_a_language_that_is_set_is_taken_and_one_nobody_speaks_is_left_open(talk: Talk, tmp_path: Path) -> None:
-    with opened(write_wav(tmp_path / "quiet.wav", np.zeros(RATE * 40))) as sound:
+    with open_wav(write_wav(tmp_path / "quiet.wav", np.zeros(RATE * 40))) as sound:
         assert whisper.spoken_language(_Polyglot(), sound, "") == (None, None)
         assert whisper.spoken_language(_Polyglot(), sound, "de") == ("de", None)
 
@@ -264,7 +264,7 @@ def test_whatever_times_the_library_gives_segments_are_in_order_and_inside_the_w
     raw: list[tuple[float, float, str, float, float]],
 ) -> None:
     window = Window(10.0, np.zeros(RATE * 5, dtype=np.float32))
-    found = whisper.ours(
+    found = whisper.our_segments(
         [
             SimpleNamespace(
                 start=start,
