@@ -1,6 +1,6 @@
-"""The shell around the projection: loads once, folds all, settles once, writes differences.
+"""Applies events to the tables: loads the videos, folds the events, settles each video once, writes the differences.
 
-One transaction for up to 500 videos. Everything may be applied again without harm.
+One transaction covers up to 500 videos. Applying the same events again changes nothing.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ from video_assets.videos import VideoStatus
 
 VIDEOS_PER_TRANSACTION = 500
 NO_STORAGE_ID = 0
-"""Of an event that no event log holds, such as one told by a pointer. If it cannot be applied, that is not noted."""
+"""The storage id of an event that is in no event log, such as one made from a pointer. If it cannot be applied, no row
+in `unapplied_events` is written for it."""
 
 
 def apply(
     database: Database, events: Iterable[tuple[int, Event]], settings: Settings, *, announce: bool = True
 ) -> tuple[int, ...]:
-    """Applies events, each with its storage id; returns the videos that they were about, changed or not, as far as
-    there are such. Raises TransientError where the database is not there; what was applied up to then stays, and all
-    of it can be applied again. Without `announce` messages are noted as told long ago."""
+    """Applies events, each with its storage id; returns the existing videos that they are about, changed or not.
+    TransientError where the database is away: what was applied until then stays, and all of it can be applied again.
+    Without `announce` messages are added to the outbox as already sent."""
     about: dict[int, list[tuple[int, Made | RunChanged]]] = {}
     unusable: list[tuple[int, Unusable]] = []
     for storage_id, event in events:
@@ -52,8 +53,8 @@ def apply(
 
 
 def blamed_attempts(session: Session, video_ids: Sequence[int]) -> dict[int, list[Attempt]]:
-    """For each of these videos the attempts that its `failed` status comes from, in order; none where it has
-    not failed. It is one, or those in a row that lost their worker."""
+    """For each of these videos the attempts that its status `failed` follows from, in order: one attempt, or several in
+    a row that lost their worker. An empty list where the video has not failed."""
     ended: dict[int, list[Attempt]] = {video_id: [] for video_id in video_ids}
     for chunk in _chunks(video_ids, VIDEOS_PER_TRANSACTION):
         failed = select(VideoRow.id).where(VideoRow.id.in_(chunk), VideoRow.status == VideoStatus.FAILED.value)
@@ -67,17 +68,17 @@ _About = Mapping[int, Sequence[tuple[int, Made | RunChanged]]]
 
 
 def _apply_chunk(database: Database, about: _About, settings: Settings, announce: bool) -> list[int]:
-    """Applies what there is about a few videos; returns those that exist."""
+    """Applies events by video, in one transaction; returns the videos that exist."""
     with database.write() as session:
         stored = store.load(session, list(about), lock=True)
         missing = [video_id for video_id in about if video_id not in stored]
         deleted = set(session.scalars(select(DeletedVideoRow.video_id).where(DeletedVideoRow.video_id.in_(missing))))
         unknown = [video_id for video_id in missing if video_id not in deleted]
         _note(session, [_unknown(i, event, v) for v in unknown for i, event in about[v]])
-        told = outbox.stored_outcomes(session, list(stored))
+        outcomes = outbox.stored_outcomes(session, list(stored))
         changes = [_change(before, [event for _, event in about[v]], settings) for v, before in stored.items()]
         store.save(session, changes)
-        messages = [outbox_change(told[c.state.video_id], c.state, c.settled) for c in changes]
+        messages = [outbox_change(outcomes[c.state.video_id], c.state, c.settled) for c in changes]
         outbox.withdraw(session, [i for message in messages for i in message.withdraw])
         outbox.replace(session, [event for message in messages for event in message.update])
         outbox.add(
@@ -103,7 +104,7 @@ def _videos_of(event: Made | RunChanged) -> tuple[int, ...]:
 
 def _note_unusable(database: Database, unusable: Sequence[tuple[int, Unusable]]) -> None:
     if unusable:
-        now = utc_now()  # such an event has no time of its own: when it was noticed
+        now = utc_now()  # such an event has no time of its own
         with database.write() as session:
             _note(session, [_noted(i, e.kind, e.partition, e.reason, e.payload, now) for i, e in unusable])
 
@@ -112,7 +113,7 @@ def _unknown(storage_id: int, event: Made | RunChanged, video_id: int) -> dict[s
     reason = f"there is no video {video_id}, and none of that id was deleted"
     if isinstance(event, Made):
         payload = {"run": event.run_id, "manifest": event.manifest_key}
-        return _noted(storage_id, f"{event.artefact.value} materialized", str(video_id), reason, payload, event.made_at)
+        return _noted(storage_id, f"{event.stage.value} materialized", str(video_id), reason, payload, event.made_at)
     return _noted(storage_id, f"run {event.state.value}", str(video_id), reason, {"run": event.run_id}, event.at)
 
 
@@ -136,7 +137,7 @@ def _note(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _forget(session: Session, storage_ids: Iterable[int]) -> None:
-    """An event that was noted before its video was there, and could be applied now."""
+    """Removes events from `unapplied_events` that could be applied now, because their video exists by now."""
     ids = {i for i in storage_ids if i != NO_STORAGE_ID}
     if ids and session.scalar(select(UnappliedRow.storage_id).limit(1)) is not None:
         session.execute(delete(UnappliedRow).where(UnappliedRow.storage_id.in_(ids)))

@@ -1,4 +1,4 @@
-"""What can happen to a video, in the words the projection understands."""
+"""The events that the projection takes: an artifact was made, a run changed, an event is unusable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from video_assets.videos import RunState, Stage
 
 @dataclass(frozen=True)
 class VariantsResult:
-    """What the tables need of `variants`."""
+    """The columns of `video_variants`."""
 
     variants: tuple[tuple[str, str, int], ...]
     """(quality such as `720p`, storage key, bytes)."""
@@ -20,7 +20,7 @@ class VariantsResult:
 
 @dataclass(frozen=True)
 class TranscriptResult:
-    """What the tables need of `transcripts`."""
+    """The columns of `video_transcripts`, and the number of segments for the message."""
 
     text: str
     path: str
@@ -32,7 +32,7 @@ class TranscriptResult:
 
 @dataclass(frozen=True)
 class SummaryResult:
-    """What the tables need of `summaries`."""
+    """The columns of `video_summaries`."""
 
     text: str
     path: str
@@ -46,36 +46,35 @@ ArtifactResult = VariantsResult | TranscriptResult | SummaryResult
 
 @dataclass(frozen=True)
 class Made:
-    """An artifact was made, or found fresh (`reused`). Run, fence and `made_at` are the manifest's own, so
-    those of the run that made it, also when a later run reused it."""
+    """An artifact was made, or a later run reused it. Run, fence and `made_at` are the manifest's: always those of the
+    run that made it."""
 
     video_id: int
-    artefact: Stage
+    stage: Stage
     run_id: str
     fence: str
     fingerprint: str
     content_hash: str
     manifest_key: str
     made_at: datetime
-    reused: bool = False
     bytes: int = 0
     cost: Mapping[str, Any] = field(default_factory=dict)
     code_version: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Of `uploads`, as the other stages are decided by it; empty of the others."""
+    """The manifest's facts for `uploads`, because the `wanted` of other stages reads them; empty for other stages."""
     result: ArtifactResult | None = None
-    """Of variants, transcripts and summaries; None for the others."""
+    """For variants, transcripts and summaries; None for other stages."""
     first_made_at: datetime | None = None
-    """When this artifact was first current, where the teller knows (a pointer does)."""
+    """When the video first had this artifact, where the source of the event knows it (a pointer does)."""
     first_fence: str = ""
-    """The fence of the earliest run that made it, where the teller knows."""
+    """The fence of the earliest run that made it, where the source of the event knows it."""
 
 
 @dataclass(frozen=True)
 class RunChanged:
-    """A run over some videos changed its state."""
+    """A run of one or several videos changed its state."""
 
     video_ids: tuple[int, ...]
     run_id: str
@@ -83,9 +82,9 @@ class RunChanged:
     state: RunState
     at: datetime
     stages: tuple[Stage, ...] = ()
-    """What the run was asked to make."""
+    """The stages that the run was asked to make."""
     reason: str = ""
-    """Why there is a run: `upload`, `retry`, `backfill`, `manual`."""
+    """Why the run was started, such as `upload`, `relaunch`, `backfill`, `manual`."""
     error_kind: str = ""
     """`permanent`, `transient`, `unknown`, or one of `EndCause`."""
     error_stage: Stage | None = None
@@ -95,7 +94,7 @@ class RunChanged:
 
 @dataclass(frozen=True)
 class Unusable:
-    """Something in the event log that is about no video: no partition, or a key that is no id."""
+    """An event in the log that cannot be applied, and why: it has no partition, say, or a key that is no video id."""
 
     kind: str
     partition: str | None

@@ -1,7 +1,7 @@
-"""failure.json: why a video stands at `failed`, beside its manifests, so that the row can be rebuilt.
+"""failure.json: why a video is `failed`, stored beside its manifests, so that the status can be rebuilt from storage.
 
-Written from the row after the projection's transaction, by whoever ran it; a lost write is put right by
-the next one, or by `reconcile`.
+It is written from the rows, after the projection's transaction. If the write is lost, the next one or `reconcile`
+repairs it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from video_assets.videos import RunState, Stage, video_prefix
 
 
 class FailedAttempt(BaseModel):
-    """An attempt that is to blame."""
+    """An attempt that the failure follows from."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -39,7 +39,7 @@ class FailedAttempt(BaseModel):
 
 
 class FailureRecord(BaseModel):
-    """What brought the video to `failed`: one attempt, or as many as lost their worker in a row."""
+    """The attempts that made the video `failed`: one, or several in a row that lost their worker."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -48,7 +48,7 @@ class FailureRecord(BaseModel):
 
     @classmethod
     def of(cls, video_id: int, attempts: Sequence[Attempt]) -> FailureRecord:
-        """The record of these attempts, all of which have ended."""
+        """The record of these attempts; those that have not ended are left out."""
         return cls(
             video_id=video_id,
             attempts=tuple(
@@ -71,7 +71,7 @@ class FailureRecord(BaseModel):
         )
 
     def events(self) -> list[RunChanged]:
-        """The events that would bring the row where it stood."""
+        """The events from which the projection derives the same status again."""
         return [event for attempt in self.attempts for event in self._events(attempt)]
 
     def _events(self, attempt: FailedAttempt) -> Iterator[RunChanged]:
@@ -97,7 +97,7 @@ class FailureRecord(BaseModel):
 
 
 def mirror_failures(storage: Storage, database: Database, video_ids: Iterable[int]) -> None:
-    """Brings failure.json of these videos in step with their rows: there where failed, gone elsewhere."""
+    """Writes failure.json for those of these videos that are `failed`, and removes it for the others."""
     with database.read() as session:
         blamed = blamed_attempts(session, list(video_ids))
     for video_id, attempts in blamed.items():
@@ -110,7 +110,7 @@ def mirror_failures(storage: Storage, database: Database, video_ids: Iterable[in
 
 
 def read_failure(storage: Storage, video_id: int) -> FailureRecord | None:
-    """The record, None where the video has not failed. Garbage where it cannot be read."""
+    """The record; None where the video has not failed. Raises Garbage where it cannot be read."""
     try:
         record = FailureRecord.model_validate_json(storage.get_bytes(failure_key(video_id)))
     except NotFound:

@@ -1,8 +1,8 @@
-"""The projection: from events to what a video is.
+"""The projection's decisions, pure: from events to the state of a video.
 
-`fold` takes one event into a state; `settle` derives everything else from the state. Fold is a join: each
-part of it takes a highest, a lowest or a union, so events that come late, doubled or in another order end in
-the same state. Nothing is ever decided by which event came first.
+`fold` takes one event into the state; `settle` derives status, columns and messages from the state. Each part of `fold`
+takes a maximum, a minimum or a union. So events that come late, twice or in another order end in the same state, and
+nothing depends on which event came first.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ LOST_CAUSES = frozenset({WORKER_LOST, LAUNCH_LOST})
 CANCELED = "canceled"
 
 IN_BULK = "remake_light"
-"""The reason of a run that makes some light artifacts of many videos anew. It is told among a video's attempts, but
-says nothing of whether the video can be made: neither its going nor its end moves a status, and the reason why a video
-has failed stays what it was."""
+"""The reason of a run that makes light artifacts of many videos again. It is an attempt of each video, but does
+not change its status while it runs or when it ends: it does not show whether the video can be made, and a failed video
+keeps its message."""
 
 
 def fold(state: VideoState, event: Made | RunChanged) -> VideoState:
-    """The state after this event too. Folding an event twice is folding it once."""
+    """The state after this event. Folding the same event twice changes nothing more."""
     return _fold_made(state, event) if isinstance(event, Made) else _fold_run(state, event)
 
 
 def settle(state: VideoState, *, max_lost_workers: int) -> Settled:
-    """What the state means. `max_lost_workers`: lost workers in a row that make a failure final."""
+    """What follows from the state. `max_lost_workers`: this many lost workers in a row make a failure final."""
     processed_at = _processed_at(state)
     runs = sorted(state.attempts.values(), key=lambda attempt: (attempt.fence, attempt.run_id))
     own = [attempt for attempt in runs if attempt.reason != IN_BULK]
@@ -58,14 +58,14 @@ def settle(state: VideoState, *, max_lost_workers: int) -> Settled:
         processed_at=processed_at,
         updated_at=_updated_at(state, own, processed_at, to_blame),
         numbers={attempt.run_id: number for number, attempt in enumerate(runs, start=1)},
-        # Of one that was adopted ready all was told before; there is no failure before it was ready either.
+        # An adopted ready video gets no messages: the services before sent them.
         outcomes=_outcomes(state, processed_at, final) if state.adopted is None else {},
     )
 
 
 @dataclass(frozen=True)
 class OutboxChange:
-    """What has to happen to a video's messages."""
+    """The changes to a video's messages in the outbox."""
 
     add: tuple[OutboxEvent, ...]
     update: tuple[OutboxEvent, ...]
@@ -73,14 +73,15 @@ class OutboxChange:
 
 
 def outbox_change(stored: Iterable[StoredMessage], state: VideoState, settled: Settled) -> OutboxChange:
-    """Makings are told once and stay told. Outcomes follow the state until published, then they stay too."""
-    known = {told.event.id: told for told in stored}
-    wanted = {**state.announced, **settled.outcomes}
-    follows = {i: told for i, told in known.items() if told.event.topic in _OUTCOMES and not told.published}
+    """Compares the messages in the outbox with those that follow from the state. A message about an artifact is added
+    once and never changed. An outcome (ready, failed) follows the state until it is published."""
+    known = {message.event.id: message for message in stored}
+    due = {**state.announced, **settled.outcomes}
+    unsent = {i: message for i, message in known.items() if message.event.topic in _OUTCOMES and not message.published}
     return OutboxChange(
-        add=tuple(event for i, event in wanted.items() if i not in known),
-        update=tuple(settled.outcomes[i] for i in follows if i in wanted and settled.outcomes[i] != follows[i].event),
-        withdraw=tuple(i for i in follows if i not in wanted),
+        add=tuple(event for i, event in due.items() if i not in known),
+        update=tuple(settled.outcomes[i] for i in unsent if i in due and settled.outcomes[i] != unsent[i].event),
+        withdraw=tuple(i for i in unsent if i not in due),
     )
 
 
@@ -88,8 +89,8 @@ _OUTCOMES = (messages.READY, messages.FAILED)
 
 
 def _fold_made(state: VideoState, event: Made) -> VideoState:
-    mine = Current(
-        artefact=event.artefact,
+    current = Current(
+        stage=event.stage,
         run_id=event.run_id,
         fence=event.fence,
         fingerprint=event.fingerprint,
@@ -106,22 +107,23 @@ def _fold_made(state: VideoState, event: Made) -> VideoState:
         result=event.result,
         first_fence=min(event.fence, event.first_fence or event.fence),
     )
-    known = state.ledger.get(event.artefact)
+    known = state.ledger.get(event.stage)
     if known is not None:
-        first = min(mine.first_made_at, known.first_made_at)
-        first_fence = min(mine.first_fence, known.first_fence or known.fence)
-        newest = mine if mine.precedence > known.precedence else known
-        mine = replace(newest, first_made_at=first, first_fence=first_fence)
+        first = min(current.first_made_at, known.first_made_at)
+        first_fence = min(current.first_fence, known.first_fence or known.fence)
+        newest = current if current.precedence > known.precedence else known
+        current = replace(newest, first_made_at=first, first_fence=first_fence)
     announced = state.announced
-    told = announcement(event)
-    if told is not None and told.id not in announced:
-        announced = {**announced, told.id: told}
-    return replace(state, ledger={**state.ledger, event.artefact: mine}, announced=announced)
+    message = announcement(event)
+    if message is not None and message.id not in announced:
+        announced = {**announced, message.id: message}
+    return replace(state, ledger={**state.ledger, event.stage: current}, announced=announced)
 
 
 def announcement(event: Made) -> OutboxEvent | None:
-    """What other services hear of a making. One that was superseded before it was heard of is told too, and
-    a reused one has the id of its making, so it tells only what had not been told."""
+    """The message to other services about an artifact that was made; None for a stage that has no message. An artifact
+    that was already superseded when its event came gets its message too. A reused artifact has the id of the first
+    message, so it adds one only if that was never added."""
     making = (event.video_id, event.run_id, event.fingerprint)
     match event.result:
         case VariantsResult(variants=variants):
@@ -135,12 +137,12 @@ def announcement(event: Made) -> OutboxEvent | None:
 
 
 def _fold_run(state: VideoState, event: RunChanged) -> VideoState:
-    heard = _heard(event)
+    attempt = _attempt_of(event)
     known = state.attempts.get(event.run_id)
-    return replace(state, attempts={**state.attempts, event.run_id: _merge(known, heard) if known else heard})
+    return replace(state, attempts={**state.attempts, event.run_id: _merge(known, attempt) if known else attempt})
 
 
-def _heard(event: RunChanged) -> Attempt:
+def _attempt_of(event: RunChanged) -> Attempt:
     ended = event.state.ended
     return Attempt(
         run_id=event.run_id,
@@ -158,9 +160,10 @@ def _heard(event: RunChanged) -> Attempt:
 
 
 def _merge(one: Attempt, other: Attempt) -> Attempt:
-    """Of two endings the earlier one counts: a run that was failed as dead and comes back changes nothing."""
-    told = min((a for a in (one, other) if a.state.ended), key=_ending, default=None)
-    further = told or max(one, other, key=lambda attempt: attempt.state is RunState.STARTED)
+    """The union of what two events say of an attempt. Of two endings the earlier counts: a run that was failed as dead
+    and comes back changes nothing."""
+    ended = min((a for a in (one, other) if a.state.ended), key=_ending, default=None)
+    further = ended or max(one, other, key=lambda attempt: attempt.state is RunState.STARTED)
     return Attempt(
         run_id=one.run_id,
         fence=max(one.fence, other.fence),
@@ -177,7 +180,8 @@ def _merge(one: Attempt, other: Attempt) -> Attempt:
 
 
 def _ending(attempt: Attempt) -> tuple[float, str, str, str, str]:
-    """A total order, by time first, so that two endings of one moment are told apart whoever is heard first."""
+    """The sort key of endings: by time, then by content, so that two endings of the same time always have the same
+    order."""
     at = attempt.finished_at.timestamp() if attempt.finished_at else 0.0
     stage = attempt.error_stage.value if attempt.error_stage else ""
     return (at, attempt.state.value, attempt.error_kind, stage, attempt.error)
@@ -193,8 +197,8 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _processed_at(state: VideoState) -> datetime | None:
-    """The moment from which everything was there once; None while something never was. It does not look at
-    runs, so no later failure takes a video out of `ready`."""
+    """When the last of the needed artifacts was first made; None while one was never made. It does not look at runs, so
+    no later failure takes a video out of `ready`."""
     if state.adopted is not None:
         return state.adopted.processed_at
     if any(stage not in state.ledger for stage in READY_WHEN_CURRENT):
@@ -203,7 +207,8 @@ def _processed_at(state: VideoState) -> datetime | None:
 
 
 def _final_failures(runs: Sequence[Attempt], max_lost_workers: int) -> list[Attempt]:
-    """Failed and canceled attempts, in order of fence, without those after which a lost worker is replaced."""
+    """The failed and canceled attempts, in order of fence, without those after which the video is launched again
+    because a worker was lost."""
     final: list[Attempt] = []
     lost_in_a_row = 0
     for attempt in runs:
@@ -217,10 +222,10 @@ def _final_failures(runs: Sequence[Attempt], max_lost_workers: int) -> list[Atte
 
 
 def blamed(ended: Iterable[Attempt]) -> list[Attempt]:
-    """Of a failed video's ended attempts those its failure follows from, in order of fence: the newest, and
-    where that lost its worker, those in a row that did so before it."""
-    told = (attempt for attempt in ended if not _handed_back(attempt) and attempt.reason != IN_BULK)
-    newest_first = sorted(told, key=lambda attempt: (attempt.fence, attempt.run_id), reverse=True)
+    """Of a failed video's ended attempts those that its failure follows from, in order of fence: the newest one, and if
+    it lost its worker, those in a row before it that did too."""
+    counted = (attempt for attempt in ended if not _handed_back(attempt) and attempt.reason != IN_BULK)
+    newest_first = sorted(counted, key=lambda attempt: (attempt.fence, attempt.run_id), reverse=True)
     lost = list(takewhile(_lost, newest_first))
     return list(reversed(lost or newest_first[:1]))
 
@@ -238,7 +243,7 @@ def _handed_back(attempt: Attempt) -> bool:
 def _status(
     state: VideoState, runs: Sequence[Attempt], final: Sequence[Attempt], *, ready: bool
 ) -> tuple[VideoStatus, Attempt | None]:
-    """The status, and the attempt to blame where it is `failed`."""
+    """The status, and for `failed` the attempt that it follows from."""
     if ready:
         return VideoStatus.READY, None
     if any(attempt.state is RunState.STARTED for attempt in runs):
@@ -270,20 +275,20 @@ def _updated_at(
 
 
 def _outcomes(state: VideoState, processed_at: datetime | None, final: Sequence[Attempt]) -> dict[UUID, OutboxEvent]:
-    """video.ready once; video.failed for each final failure that did not come after the video was ready."""
-    told: list[OutboxEvent] = []
+    """The messages video.ready, once, and video.failed for each final failure before the video was ready."""
+    outcomes: list[OutboxEvent] = []
     for attempt in final:
         at = attempt.finished_at
         if at is not None and (processed_at is None or _came_before_ready(state, attempt, at, processed_at)):
-            told.append(_failed(state.video_id, attempt, at))
+            outcomes.append(_failed(state.video_id, attempt, at))
     if processed_at is not None:
-        told.append(messages.ready(state.video_id, at=processed_at))
-    return {event.id: event for event in told}
+        outcomes.append(messages.ready(state.video_id, at=processed_at))
+    return {event.id: event for event in outcomes}
 
 
 def _came_before_ready(state: VideoState, attempt: Attempt, at: datetime, processed_at: datetime) -> bool:
-    """By the time of its end. One that ended before it was created is of a clock that was set back, so that its time
-    says nothing: then by the order of runs."""
+    """Whether an attempt ended before the video was ready. An end before the run's creation comes from a clock that was
+    set back: its time means nothing, so the order of runs decides."""
     if at.timestamp() < seconds_of(attempt.fence):
         return attempt.fence <= max(state.ledger[stage].first_fence for stage in READY_WHEN_CURRENT)
     return at < processed_at

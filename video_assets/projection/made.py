@@ -1,4 +1,4 @@
-"""A manifest as the event that tells of it, whether an event log or a pointer named the manifest."""
+"""Makes the projection's event from a manifest, which the event log or a pointer named."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from video_assets.recipes import DECIDING, summaries, transcripts
 from video_assets.storage import Storage
 from video_assets.videos import Stage
 
-_TOLD = ("source", "language", "speech_seconds")
-"""Facts of a transcript that its table keeps beside the model's own."""
+_KEPT_FACTS = ("source", "language", "speech_seconds")
+"""Facts of a transcript that `model_info` in its table keeps beside the model's own."""
 
 
-def made_from_manifest(
-    manifest: Manifest, storage: Storage, *, reused: bool = False, pointer: Pointer | None = None
-) -> Made:
-    """The projection's event for a manifest, whether an event told of it or the pointer did."""
+def made_from_manifest(manifest: Manifest, storage: Storage, *, pointer: Pointer | None = None) -> Made:
+    """The event for a manifest. `pointer`: the pointer that named it, which knows when the artifact was first made.
+    Reads the transcript's text from storage; NotFound or PermanentError where that fails."""
     return Made(
         video_id=manifest.video_id,
-        artefact=manifest.artefact,
+        stage=manifest.artefact,
         run_id=manifest.run_id,
         fence=manifest.fence,
         fingerprint=manifest.fingerprint,
         content_hash=manifest.content_hash,
         manifest_key=manifest.key,
         made_at=manifest.made_at,
-        reused=reused,
         bytes=manifest.bytes,
         cost=manifest.cost.model_dump(),
         code_version=manifest.code_version,
@@ -51,7 +49,7 @@ def _result(manifest: Manifest, storage: Storage) -> ArtifactResult | None:
             text=text,
             path=manifest.file(transcripts.JSON).key,
             duration_seconds=facts["duration_seconds"],
-            model_info={**facts["model_info"], **{name: facts[name] for name in _TOLD}},
+            model_info={**facts["model_info"], **{name: facts[name] for name in _KEPT_FACTS}},
             segments=facts["segments"],
         )
     if manifest.artefact is Stage.SUMMARIES:

@@ -1,4 +1,4 @@
-"""All that a video's status and results follow from: what was made, and how its runs went."""
+"""The state of a video in the projection, and what follows from it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from video_assets.videos import RunState, Stage, VideoStatus
 
 @dataclass(frozen=True)
 class Current:
-    """The making of an artifact that is current: one row of the ledger."""
+    """The current artifact of a stage: one row of the ledger."""
 
-    artefact: Stage
+    stage: Stage
     run_id: str
     fence: str
     fingerprint: str
@@ -25,28 +25,28 @@ class Current:
     manifest_key: str
     made_at: datetime
     first_made_at: datetime
-    """When the artifact was first current, in whatever making."""
+    """When the video first had an artifact of this stage."""
     first_fence: str = ""
-    """The fence of the earliest run that made it; where nobody noted it, that of this making."""
+    """The fence of the earliest run that made one; this artifact's own fence where the earliest is not known."""
     code_version: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     bytes: int = 0
     cost: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Of `uploads`; empty of the others."""
+    """The manifest's facts for `uploads`; empty for other stages."""
     result: ArtifactResult | None = field(default=None, compare=False)
-    """None also where the row was loaded: its result stands in the tables already."""
+    """None in a state that was loaded from rows: the result is in the tables already."""
 
     @property
     def precedence(self) -> tuple[str, str, datetime, str]:
-        """The higher one is current, whichever was heard of first."""
+        """The sort key of artifacts: the highest is current, whatever the order of events."""
         return (self.fence, self.fingerprint, self.made_at, self.manifest_key)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run's story for one video."""
+    """How one run went for one video."""
 
     run_id: str
     fence: str
@@ -63,7 +63,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Adopted:
-    """When a video was ready that was taken over so from the services before."""
+    """The times of a video that was adopted from the services before as `ready`."""
 
     processed_at: datetime
     updated_at: datetime
@@ -71,30 +71,30 @@ class Adopted:
 
 @dataclass(frozen=True)
 class VideoState:
-    """A video as the projection sees it."""
+    """Everything that a video's status and results follow from."""
 
     video_id: int
     created_at: datetime
     uploading: bool = False
-    """Intake has the row but not yet the file."""
+    """The row exists, but the file is not in storage yet."""
     adopted: Adopted | None = None
-    """It was ready before this system knew it, with nothing of ours; nothing takes it out of that."""
+    """Set where the services before made the video `ready`; it stays ready whatever happens here."""
     ledger: Mapping[Stage, Current] = field(default_factory=dict)
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
     """By run id."""
     announced: Mapping[UUID, OutboxEvent] = field(default_factory=dict)
-    """Makings to tell of, by outbox id: those heard of since the state was loaded."""
+    """By outbox id: messages about artifacts whose events came since the state was loaded."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What follows from a state: the columns the projection owns, and the messages that hang on them."""
+    """What follows from a state: the columns that the projection owns, and the outcome messages."""
 
     status: VideoStatus
     status_message: str | None
     processed_at: datetime | None
     updated_at: datetime
     numbers: Mapping[str, int]
-    """Run id → the attempt's number, a label."""
+    """Run id → the number under which the attempt is shown."""
     outcomes: Mapping[UUID, OutboxEvent]
-    """video.ready and video.failed, as they should stand now."""
+    """By outbox id: video.ready and video.failed, as they should be in the outbox now."""

@@ -1,4 +1,4 @@
-"""Videos as the projection sees them, read from rows and written back as differences."""
+"""Reads a video's state from rows, and writes back what changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from video_assets.projection.state import Adopted, Attempt, Current, Settled, Vi
 from video_assets.videos import RunState, Stage, VideoStatus
 
 TRANSCRIBED = "completed"
-"""What `video_transcripts.status` says of a transcript that is there; the table holds no others."""
+"""The value of `video_transcripts.status`; the table has rows of finished transcripts only."""
 
 
 _RESULT_TABLES: Mapping[Stage, type[DeclarativeBase]] = {
@@ -37,7 +37,7 @@ _RESULT_TABLES: Mapping[Stage, type[DeclarativeBase]] = {
 
 @dataclass(frozen=True)
 class Stored:
-    """A video as it stands in the tables: its state, and what had been derived from it."""
+    """A video in the tables: its state, and the columns that were derived from it."""
 
     state: VideoState
     status: VideoStatus
@@ -57,8 +57,8 @@ class Change:
 
 
 def load(session: Session, video_ids: Sequence[int], *, lock: bool = False) -> dict[int, Stored]:
-    """The videos of these ids that exist. `lock` keeps others from changing them until the transaction ends;
-    locks are taken in the order of ids, so that two of us never wait for each other."""
+    """The existing videos among these. `lock` keeps other transactions from changing them until this one ends; locks
+    are taken in the order of ids, so that two projectors never deadlock."""
     query = select(VideoRow).where(VideoRow.id.in_(video_ids)).order_by(VideoRow.id)
     rows = session.scalars(query.with_for_update() if lock else query).all()
     there = [row.id for row in rows]
@@ -103,9 +103,9 @@ def _adopted(session: Session, video_ids: Sequence[int]) -> dict[int, Adopted]:
 
 
 def current_of(row: ArtifactRow | Row[Any]) -> Current:
-    """A row of the ledger."""
+    """The current artifact that a row of the ledger describes."""
     return Current(
-        artefact=Stage(row.artefact),
+        stage=Stage(row.artefact),
         run_id=row.run_id,
         fence=row.fence,
         fingerprint=row.fingerprint,
@@ -124,7 +124,7 @@ def current_of(row: ArtifactRow | Row[Any]) -> Current:
 
 
 def attempt_of(row: AttemptRow | Row[Any]) -> Attempt:
-    """A row of the attempts."""
+    """The attempt that a row describes."""
     return Attempt(
         run_id=row.run_id,
         fence=row.fence,
@@ -141,16 +141,16 @@ def attempt_of(row: AttemptRow | Row[Any]) -> Attempt:
 
 
 def save(session: Session, changes: Sequence[Change]) -> None:
-    """Writes what differs, and nothing where nothing does."""
+    """Writes the rows that differ, and no others."""
     update_all(session, VideoRow, "id", [row for change in changes if (row := _video_row(change))])
     upsert(session, AttemptRow, ("video_id", "run_id"), [row for change in changes for row in _attempt_rows(change)])
-    moved = [(change, made) for change in changes for made in _moved(change)]
-    upsert(session, ArtifactRow, ("video_id", "artefact"), [_ledger_row(c.state.video_id, made) for c, made in moved])
-    for change, made in moved:
-        known = change.before.state.ledger.get(made.artefact)
+    changed = [(change, made) for change in changes for made in _changed_artifacts(change)]
+    upsert(session, ArtifactRow, ("video_id", "artefact"), [_ledger_row(c.state.video_id, made) for c, made in changed])
+    for change, made in changed:
+        known = change.before.state.ledger.get(made.stage)
         if known is not None and known.precedence == made.precedence:
             _antedate(session, change.state.video_id, made)
-    _save_results(session, [(change.state.video_id, made) for change, made in moved])
+    _save_results(session, [(change.state.video_id, made) for change, made in changed])
 
 
 def _video_row(change: Change) -> dict[str, Any] | None:
@@ -194,7 +194,7 @@ def _attempt_rows(change: Change) -> list[dict[str, Any]]:
     ]
 
 
-def _moved(change: Change) -> list[Current]:
+def _changed_artifacts(change: Change) -> list[Current]:
     before = change.before.state.ledger
     return [made for stage, made in change.state.ledger.items() if before.get(stage) != made]
 
@@ -202,7 +202,7 @@ def _moved(change: Change) -> list[Current]:
 def _ledger_row(video_id: int, made: Current) -> dict[str, Any]:
     return {
         "video_id": video_id,
-        "artefact": made.artefact.value,
+        "artefact": made.stage.value,
         "fingerprint": made.fingerprint,
         "content_hash": made.content_hash,
         "manifest_key": made.manifest_key,
@@ -221,36 +221,36 @@ def _ledger_row(video_id: int, made: Current) -> dict[str, Any]:
 
 
 def without_facts(session: Session, limit: int) -> list[tuple[int, str]]:
-    """(video id, key of the manifest) of uploads that an older release noted without their facts."""
+    """(video id, manifest key) of `uploads` artifacts whose rows an older release wrote without facts."""
     return [(video_id, key) for video_id, key in session.execute(without_facts_query(limit))]
 
 
 def without_facts_query(limit: int) -> Select[tuple[int, str]]:
-    """The question behind it, which an index of just these rows answers."""
-    # As the index says it: a value that is bound would not be seen to match.
+    """The query of `without_facts`, which uses an index of just these rows."""
+    # Literally as in the index: with bound values the database would not use it.
     missing = text("artefact = 'uploads' AND facts IS NULL")
     query = select(ArtifactRow.video_id, ArtifactRow.manifest_key).where(missing)
     return query.order_by(ArtifactRow.video_id).limit(limit)
 
 
 def add_facts(session: Session, video_id: int, manifest_key: str, facts: Mapping[str, Any]) -> None:
-    """Notes the facts of the uploads artifact that this manifest tells of, if it is still current."""
-    ours = (ArtifactRow.video_id == video_id, ArtifactRow.manifest_key == manifest_key)
-    session.execute(update(ArtifactRow).where(*ours).values(facts=dict(facts)))
+    """Stores the facts of the `uploads` artifact of this manifest, if it is still current."""
+    of_manifest = (ArtifactRow.video_id == video_id, ArtifactRow.manifest_key == manifest_key)
+    session.execute(update(ArtifactRow).where(*of_manifest).values(facts=dict(facts)))
 
 
 def _antedate(session: Session, video_id: int, made: Current) -> None:
-    """The same making is current, but an earlier one was heard of since: only the first moment moves."""
-    model = _RESULT_TABLES.get(made.artefact)
+    """Moves `created_at` of a result back: the same artifact is current, but the event of an earlier one came late."""
+    model = _RESULT_TABLES.get(made.stage)
     if model is not None:
         update_all(session, model, "video_id", [{"video_id": video_id, "created_at": made.first_made_at}])
 
 
-def _save_results(session: Session, moved: Sequence[tuple[int, Current]]) -> None:
+def _save_results(session: Session, changed: Sequence[tuple[int, Current]]) -> None:
     transcripts: list[dict[str, Any]] = []
     summaries: list[dict[str, Any]] = []
     variants: dict[int, list[dict[str, Any]]] = {}
-    for video_id, made in moved:
+    for video_id, made in changed:
         first, latest = made.first_made_at, made.made_at
         match made.result:
             case VariantsResult(variants=rungs):
@@ -258,32 +258,32 @@ def _save_results(session: Session, moved: Sequence[tuple[int, Current]]) -> Non
                     {"video_id": video_id, "quality": quality, "key": key, "created_at": first}
                     for quality, key, _ in rungs
                 ]
-            case TranscriptResult() as told:
+            case TranscriptResult() as transcript:
                 transcripts.append(
                     {
                         "video_id": video_id,
-                        "transcript_text": told.text,
-                        "transcript_path": told.path,
+                        "transcript_text": transcript.text,
+                        "transcript_path": transcript.path,
                         "status": TRANSCRIBED,
-                        "duration_seconds": round(told.duration_seconds),
-                        "model_info": dict(told.model_info),
+                        "duration_seconds": round(transcript.duration_seconds),
+                        "model_info": dict(transcript.model_info),
                         "created_at": first,
                         "updated_at": latest,
                     }
                 )
-            case SummaryResult() as told:
+            case SummaryResult() as summary:
                 summaries.append(
                     {
                         "video_id": video_id,
-                        "summary_text": told.text,
-                        "summary_path": told.path,
-                        "model_info": dict(told.model_info),
-                        "quality_score": told.quality_score,
+                        "summary_text": summary.text,
+                        "summary_path": summary.path,
+                        "model_info": dict(summary.model_info),
+                        "quality_score": summary.quality_score,
                         "created_at": first,
                         "updated_at": latest,
                     }
                 )
-            case None:  # no result table, or it stands there already
+            case None:  # the stage has no result table, or the result is there already
                 pass
     upsert(session, TranscriptRow, ("video_id",), transcripts)
     upsert(session, SummaryRow, ("video_id",), summaries)

@@ -46,7 +46,7 @@ def _tick(count: int, tick: int) -> list[tuple[int, Event]]:
             tick * EVENTS + number + 1,
             Made(
                 video_id=(tick * 7919 + number * 104_729) % count + 1,
-                artefact=Stage.UPLOADS,
+                stage=Stage.UPLOADS,
                 run_id=f"run-{tick}",
                 fence=f"{now.timestamp():017.6f}/run-{tick}",
                 fingerprint=f"{tick}-{number}",

@@ -12,7 +12,7 @@ from video_assets.videos import Stage
 from video_assets_tests.projection.histories import at
 
 CURRENT = Current(
-    artefact=Stage.VARIANTS,
+    stage=Stage.VARIANTS,
     run_id="r",
     fence="f",
     fingerprint="old",

@@ -58,7 +58,7 @@ def made(video_id: int, stage: Stage, run_id: str, created: float, when: float, 
     fingerprint = more.pop("fingerprint", f"{stage.value}-{run_id}")
     return Made(
         video_id=video_id,
-        artefact=stage,
+        stage=stage,
         run_id=run_id,
         fence=fence_of(created, run_id),
         fingerprint=fingerprint,
@@ -174,7 +174,7 @@ def _making(
 ) -> Made:
     before = current.get((video_id, stage))
     if before is not None and draw(st.booleans()):
-        return Made(**{**before.__dict__, "reused": True})
+        return before
     fresh = made(video_id, stage, run_id, created, when)
     current[(video_id, stage)] = fresh
     return fresh
@@ -220,8 +220,8 @@ def account(history: History, video_id: int) -> Account:
     makings = [event for event in history.events if isinstance(event, Made) and event.video_id == video_id]
     changes = [event for event in history.events if isinstance(event, RunChanged) and video_id in event.video_ids]
     current: dict[Stage, tuple[str, datetime]] = {}
-    for stage in {making.artefact for making in makings}:
-        of_stage = [making for making in makings if making.artefact is stage]
+    for stage in {making.stage for making in makings}:
+        of_stage = [making for making in makings if making.stage is stage]
         winner = sorted(of_stage, key=lambda making: (making.fence, making.fingerprint))[-1]
         current[stage] = (winner.fingerprint, min(making.made_at for making in of_stage))
     processed_at = None
@@ -282,7 +282,7 @@ def account(history: History, video_id: int) -> Account:
         Stage.TRANSCRIPTS: "video.transcribed",
         Stage.SUMMARIES: "video.summarized",
     }
-    told = {(topics[m.artefact], m.fingerprint) for m in makings if m.artefact in topics}
+    told = {(topics[m.stage], m.fingerprint) for m in makings if m.stage in topics}
     told |= {("video.failed", e.run_id) for e in final if processed_at is None or processed_at > e.at}
     told |= {("video.ready", "")} if processed_at else set()
     numbers = {run: (number, states[run]) for number, (_, run) in enumerate(runs, start=1)}

@@ -142,7 +142,7 @@ def _pointers(history: History) -> list[Made]:
     earliest: dict[tuple[int, Stage], str] = {}
     for event in history.events:
         if isinstance(event, Made):
-            key = (event.video_id, event.artefact)
+            key = (event.video_id, event.stage)
             first[key] = min(first.get(key, event.made_at), event.made_at)
             earliest[key] = min(earliest.get(key, event.fence), event.fence)
             if key not in kept or (event.fence, event.fingerprint) > (kept[key].fence, kept[key].fingerprint):

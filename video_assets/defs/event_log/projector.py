@@ -95,7 +95,7 @@ class Projector:
             raise
         except Exception as error:
             reason = one_line(f"the tables do not take it: {error}", 300)
-            kind = f"{event.artefact.value} materialized" if isinstance(event, Made) else "run changed"
+            kind = f"{event.stage.value} materialized" if isinstance(event, Made) else "run changed"
             partition = str(event.video_id) if isinstance(event, Made) else None
             unusable = Unusable(kind=kind, partition=partition, reason=reason, payload={})
             return self._applied_to_tables([(storage_id, unusable)])

@@ -70,7 +70,7 @@ def made(record: EventLogRecord, storage: Storage) -> Event:
     if (manifest.video_id, manifest.artefact.value) != (video_id, asset):
         return unusable(f"{named.value} is the manifest of another artifact")
     try:
-        return made_from_manifest(manifest, storage, reused=manifest.run_id != record.run_id)
+        return made_from_manifest(manifest, storage)
     except NotFound as error:
         return Gone(kind=f"{asset} materialized", partition=partition, reason=f"{error} is not in storage")
     except (PermanentError, LookupError, TypeError, ValueError) as error:  # damaged since: no event may wait for it
