@@ -1,5 +1,6 @@
-"""How a video comes in: from the command, the inbox (a folder or a bucket prefix) or a Kafka message.
+"""Intake: a file from the command, the inbox (a folder or a bucket prefix) or a Kafka message becomes a video.
 
-Everything up to "the source is stored and the row says pending": checks of size and room, the claim of an id,
-the upload record, the sweep of what was left half-done. What happens to the video from there on is not here.
+It covers everything until the file is in storage and the row is `pending`: checks of size and free space, the claim of
+an id, captions, the upload record, and cleaning up after interrupted uploads. What happens to the video after that is
+not here.
 """

@@ -1,4 +1,4 @@
-"""A file that another service uploaded, and told us of: it becomes a pending video, once."""
+"""Makes a pending video of a file that another service uploaded and announced with `video.uploaded`, once."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Outcome = Literal["taken", "known", "refused"]
 
 
 def arrive(received: Received, *, database: Database, storage: Storage, settings: Settings, now: datetime) -> Outcome:
-    """Takes a message in. One that cannot be taken is set aside with its reason, in `unapplied_events`, and
-    holds nobody up. Raises TransientError where storage or database are not there, or not those of one library; then
-    it is to come again."""
+    """Handles a message. One that cannot be taken goes into `unapplied_events` with the reason, and the next one is
+    read. TransientError where storage or database is away, or they do not belong together: the message must then be
+    read again."""
     try:
         must_match(database, storage)
-    except Apart as error:  # not this message's fault: it must not be lost by it
+    except Apart as error:  # not this message's fault, so it must not be lost
         raise TransientError(one_line(error)) from error
     try:
         return _taken(parse(received.data), database=database, storage=storage, settings=settings, now=now)
@@ -38,7 +38,7 @@ def arrive(received: Received, *, database: Database, storage: Storage, settings
         raise
     except PermanentError as error:
         reason = one_line(error)
-    except Exception as error:  # nothing that somebody sends may stop what the others send
+    except Exception as error:  # no message may hold up the others, whatever is in it
         log.exception("message %s of %s", received.offset, received.topic)
         reason = one_line(f"unexpected {type(error).__name__}: {error}", 200)
     with database.write() as session:
@@ -74,7 +74,7 @@ def _taken(message: Uploaded, *, database: Database, storage: Storage, settings:
         ours = arrival_rows.video(session, message.video_id) is not None
     if not ours:
         _must_be_free(storage, record)
-    # The record first: a pending video without one could not be made.
+    # The upload record first: no artifact of a pending video can be made without it.
     put_upload_record(storage, record)
     with database.write() as session:
         if _known(session, message, now=now):
@@ -84,8 +84,8 @@ def _taken(message: Uploaded, *, database: Database, storage: Storage, settings:
 
 
 def _must_be_free(storage: Storage, record: UploadRecord) -> None:
-    """PermanentError where the storage has another video under this id, of which the tables do not know. The same
-    one is there where this was begun before."""
+    """PermanentError where storage has another video under this id, which the tables do not know. If an earlier try of
+    this message was interrupted, storage has this video's own upload record, which is fine."""
     folder = video_prefix(record.video_id)
     there = {stat.key for stat in storage.list(folder) if not stat.key.startswith(f"{folder}source/")}
     if there == {f"{folder}upload.json"}:
@@ -101,8 +101,8 @@ def _must_be_free(storage: Storage, record: UploadRecord) -> None:
 
 
 def _known(session: Session, message: Uploaded, *, now: datetime) -> bool:
-    """Whether there is nothing to do: the message came before, its video was deleted, or has its file already,
-    as that of our own messages has. PermanentError where the video has another file."""
+    """Whether there is nothing to do: the message was handled before, its video was deleted, or its video has this
+    file already, as with our own messages. PermanentError where the video has another file."""
     if arrival_rows.is_known(session, message.message_id, message.video_id):
         arrival_rows.note(session, message.message_id, now=now)
         return True
@@ -114,6 +114,6 @@ def _known(session: Session, message: Uploaded, *, now: datetime) -> bool:
     if video.status in (VideoStatus.UPLOADING.value, VideoStatus.PENDING.value) and not arrival_rows.has_upload(
         session, message.video_id
     ):
-        return False  # another service wrote the row; the rest is for us to write
+        return False  # another service wrote the row; we write the rest
     arrival_rows.note(session, message.message_id, now=now)
     return True

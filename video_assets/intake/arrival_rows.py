@@ -1,4 +1,4 @@
-"""Rows about messages from outside: which were taken, what they made, and which were set aside."""
+"""Rows written for `video.uploaded` messages of other services: handled ones, their videos, and unapplied ones."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from video_assets.videos import VideoStatus
 
 
 def is_known(session: Session, message_id: str, video_id: int) -> bool:
-    """Whether the message was taken before, or is about a video that was deleted."""
+    """Whether the message was handled before, or its video was deleted."""
     return processed_messages.was_taken(session, message_id) or session.get(DeletedVideoRow, video_id) is not None
 
 
 def note(session: Session, message_id: str, *, now: datetime) -> None:
-    """Notes that the message needs nothing more."""
+    """Records that the message was handled."""
     processed_messages.take(session, message_id, now)
 
 
 def video(session: Session, video_id: int) -> VideoRow | None:
-    """The row, held until the end of the transaction."""
+    """The video's row, locked until the end of the transaction; None where there is none."""
     return session.get(VideoRow, video_id, with_for_update=True)
 
 
 def has_upload(session: Session, video_id: int) -> bool:
-    """Whether intake, ours, has seen to the video's file."""
+    """Whether our intake took this video's file in."""
     return session.get(UploadMetadataRow, video_id) is not None
 
 
 def described(session: Session, record: UploadRecord) -> UploadRecord:
-    """The record with what a row that is there already says of its video."""
+    """The record with title, description, user and time from the video's row, where there is a row already."""
     row = session.get(VideoRow, record.video_id)
     if row is None:
         return record
@@ -57,7 +57,8 @@ def described(session: Session, record: UploadRecord) -> UploadRecord:
 
 
 def admit(session: Session, message: Uploaded, record: UploadRecord, *, now: datetime, service: str) -> None:
-    """Makes the video pending, and notes the message. Everybody has heard of it, so it is not told again."""
+    """Makes the video pending, and records that the message was handled. Our own `video.uploaded` is added as already
+    published: the other service has announced the file."""
     upload_rows.restore(session, record, size_bytes=record.size_bytes)
     row = session.get_one(VideoRow, record.video_id)
     if row.status == VideoStatus.UPLOADING.value:
@@ -80,7 +81,7 @@ def admit(session: Session, message: Uploaded, record: UploadRecord, *, now: dat
         ],
     )
     upload_rows.note_record(session, record, size_bytes=record.size_bytes, captions_sha256=None)
-    told = messages.uploaded(
+    message_out = messages.uploaded(
         record.video_id,
         user_id=record.user_id,
         file_key=record.key,
@@ -91,12 +92,13 @@ def admit(session: Session, message: Uploaded, record: UploadRecord, *, now: dat
         correlation_id=message.correlation_id,
         at=message.ts,
     )
-    rows.add(session, [told], service=service, published=True)
+    rows.add(session, [message_out], service=service, published=True)
     note(session, message.message_id, now=now)
 
 
 def set_aside(session: Session, received: Received, reason: str, *, now: datetime) -> None:
-    """Keeps a message that could not be taken, with the reason. Doing it again changes nothing."""
+    """Puts a message that could not be taken into `unapplied_events`, with the reason. Doing it again changes
+    nothing."""
     upsert(
         session,
         UnappliedRow,

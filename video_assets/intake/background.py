@@ -1,5 +1,5 @@
-"""One thing at a time, done in a thread of its own: a copy may take longer than Dagster lets a sensor's tick take,
-and the tick after it must not begin the same copy beside the first."""
+"""Runs one job at a time in a background thread. Copying a file can take longer than Dagster allows a sensor tick, and
+the next tick must not start the same copy a second time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDLE_SECONDS = 60.0
 
 @dataclass
 class Job(Generic[T]):
-    """What is done, or was: its result, or what it raised."""
+    """A call that is running or has ended, with its result or its exception."""
 
     name: str
     call: Callable[[], T]
@@ -27,11 +27,11 @@ class Job(Generic[T]):
 
     @property
     def seconds(self) -> float:
-        """How long it has been going."""
+        """How long ago it began."""
         return time.monotonic() - self.begun
 
     def run(self) -> None:
-        """Does it; nothing comes out of here."""
+        """Makes the call, and keeps its result or exception; raises nothing."""
         try:
             self.value = self.call()
         except BaseException as error:
@@ -40,28 +40,30 @@ class Job(Generic[T]):
             self.ended.set()
 
 
-class Desk(Generic[T]):
-    """Takes one job at a time. Whoever gives it one may wait, for as long as he likes, or ask again later."""
+class BackgroundWorker(Generic[T]):
+    """A thread that runs one job at a time. The caller waits for the end of a job as long as it likes, or asks again
+    later."""
 
     def __init__(self) -> None:
         self.job: Job[T] | None = None
-        self._asked: queue.SimpleQueue[Job[T]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job[T]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def begin(self, name: str, call: Callable[[], T]) -> None:
-        """Begins a job; there must be none."""
+        """Starts a job. There must be no other one."""
         assert self.job is None
         self.job = Job(name, call)
         with self._lock:
-            self._asked.put(self.job)
-            if self._thread is None or not self._thread.is_alive():  # also in a child that was forked
-                # Nobody waits for it at the end of the process: what it leaves half-done is swept.
+            self._queue.put(self.job)
+            if self._thread is None or not self._thread.is_alive():  # in a forked child it is not
+                # A daemon thread: the process does not wait for it, and the sweep removes a half-done upload.
                 self._thread = threading.Thread(target=self._go, name="inbox", daemon=True)
                 self._thread.start()
 
     def take_ended(self, wait: float) -> Job[T] | None:
-        """The job, once it has ended within so many seconds; then there is none any more."""
+        """Waits at most so many seconds for the job to end. Returns it and forgets it; None while it is running, or
+        where there is none."""
         job = self.job
         if job is None or not job.ended.wait(max(wait, 0)):
             return None
@@ -71,9 +73,9 @@ class Desk(Generic[T]):
     def _go(self) -> None:
         while True:
             try:
-                self._asked.get(timeout=IDLE_SECONDS).run()
+                self._queue.get(timeout=IDLE_SECONDS).run()
             except queue.Empty:
                 with self._lock:
-                    if self._asked.empty():
+                    if self._queue.empty():
                         self._thread = None
                         return

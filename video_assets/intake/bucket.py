@@ -1,4 +1,4 @@
-"""A bucket prefix that others put files into: what lies there, and taking it away."""
+"""An inbox in a bucket: lists, reads, copies and removes the objects that others put under a prefix."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from video_assets.storage.base import Full, NotFound, Storage
 from video_assets.storage.s3 import S3Storage, bucket_and_prefix
 from video_assets.storage.s3_client import in_words, status_of
 
-# Copies are made by the server itself, so parts cost no memory; one request copies 5 GB at most.
+# The S3 server copies by itself, so parts need no memory here; one request copies 5 GB at most.
 _COPY = TransferConfig(multipart_threshold=2**30, multipart_chunksize=2**28, max_request_concurrency=4)
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """An object that lies there."""
+    """An object in the inbox."""
 
     name: str
-    """Below the prefix; without a slash."""
+    """The key without the prefix; it has no slash."""
     bytes: int
     etag: str
     modified: datetime
 
 
 class BucketInbox:
-    """Objects directly below `s3://bucket/prefix/`; what lies deeper is nobody's drop."""
+    """The objects directly below `s3://bucket/prefix/`. Objects in deeper folders are ignored."""
 
     def __init__(self, client: Any, url: str, *, encryption: Mapping[str, str] | None = None) -> None:
         self.client = client
@@ -42,11 +42,11 @@ class BucketInbox:
 
     @property
     def name(self) -> str:
-        """The inbox, for people."""
+        """The inbox's URL, for messages."""
         return f"s3://{self.bucket}/{self.prefix}"
 
     def dropped(self) -> Iterator[Dropped]:
-        """What lies there now, by name."""
+        """The objects in the inbox now, in order of name."""
         pages = self.client.get_paginator("list_objects_v2")
         found = iter(pages.paginate(Bucket=self.bucket, Prefix=self.prefix, Delimiter="/"))
         while True:
@@ -60,15 +60,16 @@ class BucketInbox:
                     yield Dropped(name, int(each["Size"]), str(each["ETag"]), each["LastModified"])
 
     def read(self, dropped: Dropped) -> bytes:
-        """The whole of a small one."""
+        """The content of a small object."""
         with in_words(self.name):
             answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + dropped.name, IfMatch=dropped.etag)
             data: bytes = answer["Body"].read()
         return data
 
     def store(self, dropped: Dropped, storage: Storage, key: str, content_type: str, work: Path) -> None:
-        """Stores just this version of it under a key of the storage: by the server's own copying where that is
-        a bucket too, else by way of `work`. NotFound where it was replaced or taken away meanwhile."""
+        """Stores this version of the object under a key of the storage. If the storage is a bucket, the S3 server
+        copies it; else it is downloaded into the folder `work` first. NotFound where it was replaced or removed
+        meanwhile."""
         if not isinstance(storage, S3Storage):
             path = self._files.fetch(dropped.name, work)
             with path.open("rb") as file:
@@ -90,7 +91,7 @@ class BucketInbox:
                 raise
 
     def remove(self, dropped: Dropped) -> None:
-        """Takes it away, unless something newer lies there under its name."""
+        """Deletes the object, unless another version has its name by now."""
         full = self.prefix + dropped.name
         with in_words(self.name):
             try:
@@ -103,11 +104,13 @@ class BucketInbox:
                 self.client.delete_object(Bucket=self.bucket, Key=full)
 
     def refuse(self, dropped: Dropped, reason: str) -> None:
-        """Moves it to `refused/`, with the reason beside it."""
+        """Moves the object to `refused/`, with a text file beside it that says why."""
         source = {"Bucket": self.bucket, "Key": self.prefix + dropped.name}
         with in_words(self.name), TransferManager(self.client, _COPY) as manager:
             manager.copy(source, self.bucket, f"{self.prefix}refused/{dropped.name}").result()
-        with suppress(PermanentError, Full):  # a name that is no key of ours: the file itself is there
+        with suppress(
+            PermanentError, Full
+        ):  # the name may not be a valid key of ours; the object itself is moved anyway
             self._files.put_bytes(
                 f"refused/{dropped.name}.reason.txt", f"{reason}\n".encode(), content_type="text/plain"
             )

@@ -1,7 +1,7 @@
-"""The claim of an id in storage: whoever holds it is the only one who writes below `videos/{id}/`.
+"""Claims a video id in storage: only the process with the claim writes below `videos/{id}/`.
 
-The tables alone do not say whether an id is free: others may have been connected to this storage before, and
-what lies there is never overwritten.
+The tables alone do not tell whether an id is free: this storage may have been used with other tables before, and its
+objects must not be overwritten.
 """
 
 from __future__ import annotations
@@ -24,38 +24,39 @@ from video_assets.videos import Video, video_prefix
 
 _TRIES = 20
 _active: set[str] = set()
-"""Tokens of the claims that this process is at work on: another of its own was given up, and could not be removed."""
+"""Tokens of the claims that this process is using. A claim of this process with another token was given up, but could
+not be removed."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """An id that is ours, in storage too."""
+    """A video id that this process has claimed in storage."""
 
     video_id: int
     token: str
 
     def is_ours(self, storage: Storage) -> bool:
-        """Whether it still is: a sweep may have taken it back."""
+        """Whether the claim is still ours: a sweep may have removed it."""
         found = _read(storage, self.video_id)
         return found is not None and found[0] == self.token
 
     def release(self, storage: Storage) -> None:
-        """What lies there now speaks for itself."""
+        """Removes the claim from storage: the uploaded files there protect the id from now on."""
         storage.delete(claim_key(self.video_id))
 
     def end(self) -> None:
-        """This process works on it no more, whatever came of it."""
+        """Records that this process no longer uses the claim, whether or not the upload succeeded."""
         _active.discard(self.token)
 
 
 def claim_key(video_id: int) -> str:
-    """Where a claim lies while a video's file is on its way."""
+    """The key of the claim, which exists while the video's file is being uploaded."""
     return f"{video_prefix(video_id)}claim.json"
 
 
 def new_video(database: Database, storage: Storage, add: Callable[[Session], Video]) -> tuple[Video, Claim]:
-    """A new row, whose id nobody else has and nothing lies under in storage. Ids under which something lies are
-    passed over, for good."""
+    """Adds a row with an id that is free in storage, and claims it. Ids under which storage has objects are skipped and
+    never used again. PermanentError where too many in a row are taken."""
     for attempt in range(_TRIES):
         with database.write() as session:
             video = add(session)
@@ -68,7 +69,7 @@ def new_video(database: Database, storage: Storage, add: Callable[[Session], Vid
             _active.discard(token)
             with database.write() as session:
                 upload_rows.withdraw(session, video.id)
-            with suppress(Exception):  # it may be there although the answer was lost
+            with suppress(Exception):  # the claim may have been written although the answer was lost
                 if Claim(video.id, token).is_ours(storage):
                     storage.delete(claim_key(video.id))
             raise
@@ -85,15 +86,15 @@ def new_video(database: Database, storage: Storage, add: Callable[[Session], Vid
 
 @dataclass(frozen=True)
 class Held:
-    """What a claim says of whoever has it."""
+    """The process that has a claim."""
 
     holder: Holder
     given_up: bool
-    """It is one of this very process, which works on it no more."""
+    """The claim is of this process, which no longer uses it."""
 
 
 def held(storage: Storage, video_id: int) -> Held | None:
-    """Who is at work on this upload; None where nobody says so."""
+    """Which process has the claim of this video; None where there is no readable claim."""
     found = _read(storage, video_id)
     if found is None:
         return None
@@ -107,7 +108,7 @@ def _claimed(storage: Storage, video_id: int, token: str) -> bool:
         storage.put_if(key, json.dumps({"token": token, **asdict(this_process())}).encode(), None)
     except Conflict:
         return False
-    # Looked for only now: whoever had the claim before put everything there before giving it back.
+    # Only after claiming: the process that had the claim before wrote its files before it released the claim.
     if any(stat.key != key for stat in storage.list(video_prefix(video_id))):
         storage.delete(key)
         return False

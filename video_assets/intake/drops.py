@@ -1,5 +1,4 @@
-"""The inbox: which dropped files are whole by now. A pure decision over what a look at the folder, or at the
-bucket prefix, saw."""
+"""Decides which dropped files are whole by now. Pure, from what each look at the folder or bucket prefix saw."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from video_assets.intake.opened_file import version_of
 from video_assets.intake.uploads import CAPTION_ENDINGS
 
-if TYPE_CHECKING:  # who has no bucket does not load its library
+if TYPE_CHECKING:  # loads boto3, which a folder inbox does not need
     from video_assets.intake.bucket import Dropped
 
 _UNFINISHED = (".part", ".partial", ".crdownload", ".tmp", ".download", ".filepart")
@@ -26,39 +25,40 @@ _UNFINISHED = (".part", ".partial", ".crdownload", ".tmp", ".download", ".filepa
 
 @dataclass(frozen=True)
 class Seen:
-    """A file as one look at the inbox found it."""
+    """A file in the inbox, as one look found it."""
 
     name: str
     bytes: int
     modified_ns: int
     since: datetime
-    """When it was first seen with this size and time."""
+    """When it was first seen with this size and modification time."""
     version: str = ""
-    """Tells this drop from every other, one of the same bytes under the same name too."""
+    """Identifies this drop, also among drops of the same name and content."""
     left: bool = False
-    """It was taken in, but could not be taken away: the inbox is not ours to clear."""
+    """It was taken in, but could not be removed from the inbox, because we lack the right to."""
 
 
 AT_ONCE = 5000
-"""How many are looked at; what is taken in goes away and makes room for the rest."""
+"""The most objects that one look at a bucket lists. Those taken in are removed, so the others get their turn."""
 
 
 def message_id(place: str, seen: Seen) -> str:
-    """The name under which a drop is noted as taken, in `processed_messages`."""
+    """The id under which `processed_messages` records that a drop was taken in."""
     identity = json.dumps([place, seen.name, seen.bytes, seen.version])
     return f"inbox:{hashlib.sha256(identity.encode()).hexdigest()}"
 
 
 def cursor_of(seen: Mapping[str, Seen]) -> str:
-    """What a look saw, as text for the next one. Plain ASCII: names may be of any bytes, which no UTF-8 can hold."""
+    """The sensor's cursor: what a look saw, as text for the next look. Plain ASCII, because file names may have bytes
+    that are not valid UTF-8."""
     return json.dumps({name: {**asdict(each), "since": each.since.isoformat()} for name, each in seen.items()})
 
 
 def seen_before(cursor: str | None) -> dict[str, Seen]:
-    """What the look before saw; nothing where its text cannot be read."""
+    """What the last look saw, read from its cursor; nothing where the cursor cannot be read."""
     with suppress(ValueError, TypeError, AttributeError, KeyError):
-        told = json.loads(cursor or "{}").items()
-        return {name: Seen(**{**each, "since": _moment(each["since"])}) for name, each in told}
+        files = json.loads(cursor or "{}").items()
+        return {name: Seen(**{**each, "since": _moment(each["since"])}) for name, each in files}
     return {}
 
 
@@ -70,7 +70,7 @@ def _moment(text: str) -> datetime:
 
 
 def look_at_bucket(dropped: Iterable[Dropped], before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
-    """What lies below the prefix now. An object is whole from its first moment, but captions may follow it."""
+    """The objects below the prefix now. An object is always whole, but its captions may follow it later."""
     found: dict[str, Seen] = {}
     for each in islice(dropped, AT_ONCE):
         if each.name.startswith(".") or Path(each.name).suffix.lower() in _UNFINISHED:
@@ -84,34 +84,35 @@ def look_at_bucket(dropped: Iterable[Dropped], before: Mapping[str, Seen], now: 
 
 
 def look(folder: Path, before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
-    """What lies in the inbox now; a file unchanged since the look before keeps its `since`."""
+    """The files in the inbox folder now. A file that is unchanged since the last look keeps its `since`."""
     found: dict[str, Seen] = {}
     for name, stat in sorted(_ordinary_files(folder)):
         known = before.get(name)
         same = known is not None and (known.bytes, known.modified_ns) == (stat.st_size, stat.st_mtime_ns)
         since = known.since if known is not None and same else now
         left = known is not None and known.left and known.version == version_of(stat)
-        # A moment from the future is another clock's: it must not hold the file back until then.
+        # A `since` in the future comes from another clock, and must not delay the file until then.
         found[name] = Seen(name, stat.st_size, stat.st_mtime_ns, min(since, now), version_of(stat), left)
     return found
 
 
 def _ordinary_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The files that may be drops; links, folders, pipes and what else may have such a name are none."""
+    """The regular files that are not hidden or unfinished; no links, folders or pipes."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or Path(entry.name).suffix.lower() in _UNFINISHED:
                 continue
             try:
                 stat = os.lstat(entry.path)
-            except OSError:  # taken away since it was listed
+            except OSError:  # removed since it was listed
                 continue
             if kinds.S_ISREG(stat.st_mode):
                 yield entry.name, stat
 
 
 def settled(seen: Mapping[str, Seen], now: datetime, settle_seconds: float) -> Sequence[str]:
-    """The videos to take in: they, and captions beside them, have stopped growing. Oldest first."""
+    """The names of the videos to take in, oldest first: neither they nor captions beside them have changed for
+    `settle_seconds`."""
     still = now - timedelta(seconds=settle_seconds)
     growing = {Path(each.name).stem for each in seen.values() if each.since > still}
     ready = [

@@ -1,4 +1,4 @@
-"""Who is at work on something, told so that another process can say whether that one still lives."""
+"""Identifies a process, so that another process can find out whether it is still alive."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Holder:
-    """A process: its number and start within one start of one machine and one space of process numbers."""
+    """A process, identified by its pid and start time within one boot of one machine and one pid namespace."""
 
     host: str
     boot: str
-    """Of the machine's start; another machine, or this one started again, has another. Empty: not known."""
+    """The boot id: another machine, or this one after a restart, has another. Empty where it is not known."""
     space: str
-    """Within it numbers are of one another's knowledge: containers have theirs each."""
+    """The pid namespace: pids are comparable only within it, and each container has its own."""
     pid: int
     started: str
-    """When it began, in the kernel's own count: numbers are given again."""
+    """When it started, in the kernel's clock ticks: pids are used again."""
 
 
 def this_process() -> Holder:
-    """Who we are."""
+    """This process."""
     pid = os.getpid()
     return Holder(socket.gethostname(), _boot(), _space(), pid, _started(pid) or "")
 
 
 def is_dead(holder: Holder, here: Holder, *, one_machine: bool) -> bool:
-    """Whether that process certainly lives no more. `one_machine`: whoever could have been at work was on this
-    machine. Of other machines and containers nobody can tell from here, and so it is not said."""
+    """Whether that process is certainly dead, as seen by the process `here`. `one_machine`: all processes that use
+    these tables are on this machine. False where it cannot be known: for another machine or container."""
     if not holder.boot or not here.boot:
         return False
     if holder.boot != here.boot:
-        return one_machine  # it was started again since
+        return one_machine  # this machine was restarted since
     if holder.space != here.space or not holder.started:
         return False
     return _started(holder.pid) != holder.started
@@ -55,10 +55,9 @@ def _space() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When the process of this number began; None where there is none (one that is dead but not yet waited for
-    is none)."""
+    """The start time of the process with this pid; None where there is none. A zombie counts as none."""
     try:
-        # The name stands in brackets and may hold anything, brackets and blanks too.
+        # The process's name is in brackets, and may itself contain brackets and blanks.
         words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None

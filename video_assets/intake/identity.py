@@ -1,7 +1,7 @@
-"""Tables and storage belong together: both carry one identity, and nothing is taken in where they do not.
+"""Checks that tables and storage belong together: both carry the same identity, else no file is taken in.
 
-A lost `video-assets.db`, a wrong DATABASE_URL or a volume that is not mounted would otherwise look like a new
-library: the next upload got an id that was given long ago, and its file replaced that video's.
+Without the check a lost `video-assets.db`, a wrong DATABASE_URL or a volume that is not mounted looks like a new
+library: the next upload once got an id that was in use already, and its file replaced that video's.
 """
 
 from __future__ import annotations
@@ -19,39 +19,40 @@ from video_assets.intake.identity_rows import Noted
 from video_assets.storage import Conflict, NotFound, Storage
 
 KEY = "library.json"
-"""The object at the storage's root that says whose it is."""
+"""The object at the storage's root that holds the identity."""
 VIDEOS = "videos/"
 FAR_AHEAD = 1_000_000
-"""A video id further above the newest is no id of ours: taking it would use up all below it."""
+"""A video id that is further above the newest one cannot be ours. Accepting it would use up all ids below it."""
 _UNREADABLE = ""
 _RESTORE = "`video-assets rebuild --database`"
 _SETTINGS = "VIDEO_ASSETS_DATABASE_URL or VIDEO_ASSETS_STORAGE_URL"
 
 
 class Apart(PermanentError):
-    """Tables and storage are not those of one library; nothing is taken in until they are."""
+    """Tables and storage do not belong to the same library; no file is taken in until they do."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What both sides say."""
+    """What tables and storage hold."""
 
     stored: str | None
-    """The storage's identity; empty where its object cannot be read."""
+    """The storage's identity; None where it has none, empty where its object cannot be read."""
     holds: bool
-    """Whether there is anything of any video in storage."""
+    """Whether storage has an object of any video."""
     empty: bool
-    """Whether there is nothing at all."""
+    """Whether storage has no object at all."""
     noted: Noted | None
     rows: int
-    """How many videos the tables know."""
+    """The number of videos in the tables."""
     ours: int
-    """How many of them must have left something in storage: not those of the services before."""
+    """How many of them must have objects in storage; those of the services before need not."""
 
 
 def must_match(database: Database, storage: Storage) -> None:
-    """Returns where the two belong together, as a small object and a row say; a new library's, or those of a release
-    that had no identities, are put together here. Apart, in a line that says what to do, where they do not."""
+    """Returns if tables and storage belong together, by comparing a row with a small object. A new library, or one of a
+    release without identities, gets its identity here. Raises Apart, with a line that says what to do, where they do
+    not belong together."""
     if _same(database, storage):
         return
     trouble = what_is_wrong(database, storage)
@@ -61,16 +62,16 @@ def must_match(database: Database, storage: Storage) -> None:
 
 
 def what_is_wrong(database: Database, storage: Storage) -> str | None:
-    """Why the two do not belong together, in a line that says what to do; None where they do, or can be put
-    together. Changes nothing."""
+    """Why tables and storage do not belong together, in a line that says what to do; None where they do, or can be
+    given one identity. Changes nothing."""
     if _same(database, storage):
         return None
-    # Twice where it looks wrong: somebody may just be putting them together.
+    # Looked at twice if something is wrong: another process may just be writing the identity.
     return judged(_look(database, storage)) and judged(_look(database, storage))
 
 
 def judged(found: Found) -> str | None:
-    """The decision."""
+    """The decision of `what_is_wrong`, pure."""
     if found.stored == _UNREADABLE:
         return f"{KEY} in the storage cannot be read, which says whose it is; {_RESTORE} writes it anew"
     if found.stored is not None and found.noted is not None:
@@ -106,8 +107,8 @@ def judged(found: Found) -> str | None:
 
 
 def may_rebuild(database: Database, storage: Storage, *, storage_lost: bool = False) -> None:
-    """Apart where making the tables from this storage would mix two libraries, or where there is nothing to make
-    them from (unless somebody says that it is lost for good)."""
+    """Raises Apart where rebuilding the tables from this storage would mix two libraries, or where the storage is
+    empty, unless the operator says with `storage_lost` that its content is lost for good."""
     found = _look(database, storage)
     strangers = found.stored and found.noted is not None and found.stored != found.noted.identity
     gone = found.ours and found.empty and not storage_lost
@@ -116,8 +117,8 @@ def may_rebuild(database: Database, storage: Storage, *, storage_lost: bool = Fa
 
 
 def put_together(database: Database, storage: Storage) -> None:
-    """After the tables were made from the storage: from now on they belong together, and no id that the storage
-    has seen is given again."""
+    """After a rebuild of the tables: gives tables and storage the same identity, and keeps ids that storage has used
+    from being given again."""
     stored, etag = _stored(storage)
     with database.read() as session:
         noted = tables.noted(session)
@@ -130,7 +131,7 @@ def put_together(database: Database, storage: Storage) -> None:
 
 
 def burn_ids(database: Database, storage: Storage) -> None:
-    """Ids given from now on are above all that the storage has seen."""
+    """Moves the id counter above every id that storage has objects of."""
     with database.read() as session:
         limit = upload_rows.newest_id(session) + FAR_AHEAD
     highest = max(_ids(storage, limit=limit), default=0)
@@ -145,7 +146,7 @@ def _ids(storage: Storage, *, limit: int) -> list[int]:
 
 
 def _same(database: Database, storage: Storage) -> bool:
-    """The usual case: both have one identity."""
+    """Whether both have the same identity, which is the usual case."""
     stored, _ = _stored(storage)
     if not stored:
         return False
@@ -158,7 +159,7 @@ def _same(database: Database, storage: Storage) -> bool:
 
 
 def _look(database: Database, storage: Storage) -> Found:
-    # The storage first: whoever makes a new library notes its identity in the tables before it is in storage.
+    # Storage is read first, because `_join` writes the identity of a new library into the tables before storage.
     stored, _ = _stored(storage)
     holds = next(iter(storage.folders(VIDEOS)), None) is not None
     empty = not holds and stored is None and next(iter(storage.list("")), None) is None
@@ -166,7 +167,7 @@ def _look(database: Database, storage: Storage) -> Found:
         with database.read() as session:
             return Found(stored, holds, empty, tables.noted(session), *tables.known_videos(session))
     except NoSchema:
-        if (stored is None and not holds) or _has_rows(database):  # new tables, or those of a release before
+        if (stored is None and not holds) or _has_rows(database):  # new tables, or those of an earlier release
             raise
         return Found(stored, holds, empty, None, 0, 0)
 
@@ -182,7 +183,7 @@ def _has_rows(database: Database) -> bool:
 def _join(database: Database, storage: Storage) -> None:
     with database.write() as session:
         ours = tables.propose(session, str(uuid4())).identity
-    with suppress(Conflict):  # another process of ours was faster, or another library
+    with suppress(Conflict):  # another process was faster, for this library or another one
         storage.put_if(KEY, _written(ours), None)
     if _stored(storage)[0] != ours:
         raise Apart(judged(_look(database, storage)) or "another library was put into this storage just now; try again")
@@ -192,7 +193,7 @@ def _join(database: Database, storage: Storage) -> None:
 
 
 def _stored(storage: Storage) -> tuple[str | None, str | None]:
-    """The storage's identity, and the etag of what says so."""
+    """The storage's identity, and the etag of its object; None for both where there is no such object."""
     try:
         data, etag = storage.get_with_etag(KEY)
     except NotFound:

@@ -1,4 +1,4 @@
-"""The row of `library`: to which storage the tables belong. And what else tells that they belong to one."""
+"""The row of `library`, which says to which storage the tables belong; and counts of videos, by which it is checked."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _ROW = 1
 
 @dataclass(frozen=True)
 class Noted:
-    """The identity that the tables note."""
+    """The identity in the tables."""
 
     identity: str
     settled: bool
-    """The storage was seen to have it too."""
+    """Whether storage was seen to have the same identity."""
 
 
 def noted(session: Session) -> Noted | None:
-    """What the tables note; None where they are new, or of a release that did not note it."""
+    """The identity in the tables; None where they are new, or of a release without identities."""
     row = session.get(LibraryRow, _ROW)
     return Noted(row.identity, row.settled) if row else None
 
 
 def propose(session: Session, identity: str) -> Noted:
-    """Notes the identity where there is none; returns the one that is there. Of several at once one is first."""
+    """Writes the identity if there is none yet; returns the one in the tables. Of concurrent callers the first wins."""
     make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     row = make(table_of(LibraryRow)).values(id=_ROW, identity=identity, settled=False)
     session.execute(row.on_conflict_do_nothing(index_elements=["id"]))
@@ -41,18 +41,18 @@ def propose(session: Session, identity: str) -> Noted:
 
 
 def settle(session: Session) -> None:
-    """The storage has the identity too."""
+    """Records that storage has the same identity."""
     session.execute(update(LibraryRow).values(settled=True))
 
 
 def put(session: Session, identity: str) -> None:
-    """The tables belong to the storage of this identity, whatever was noted before."""
+    """Writes that the tables belong to the storage of this identity, whatever the row said before."""
     upsert(session, LibraryRow, ("id",), [{"id": _ROW, "identity": identity, "settled": True}])
 
 
 def known_videos(session: Session) -> tuple[int, int]:
-    """How many videos the tables know, deleted ones too but none that is still being uploaded; and how many of them
-    must have left something in storage (a deleted one its tombstones), as those of the services before need not."""
+    """Two numbers: the videos in the tables, with deleted ones and without those still uploading; and how many of them
+    must have objects in storage (a deleted one its tombstones). Videos of the services before need not."""
     whole = select(func.count()).select_from(VideoRow).where(VideoRow.status != VideoStatus.UPLOADING.value)
     ours = whole.outerjoin(AdoptedVideoRow, AdoptedVideoRow.video_id == VideoRow.id).where(
         AdoptedVideoRow.video_id.is_(None), VideoRow.key != ""

@@ -1,4 +1,4 @@
-"""The two kinds of inbox: a folder of this machine, and a bucket prefix."""
+"""Takes files from the inbox: the two kinds of inbox, a folder of this machine and a bucket prefix."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ REFUSED = "refused"
 
 
 class Inbox(Protocol):
-    """Where files are dropped."""
+    """A place into which users drop files."""
 
     def look(self, before: Mapping[str, Seen], now: datetime) -> dict[str, Seen]:
-        """What lies there now, by name; what is as the look `before` saw it keeps its `since`."""
+        """The files there now, by name. `before`: what the last look saw; an unchanged file keeps its `since`."""
 
     def take(self, seen: Seen, beside: Mapping[str, Seen]) -> tuple[str, Seen]:
-        """Takes one file in and away; returns a line about it, and what is known of it from now on. Captions
-        are looked for `beside` it. A crash anywhere takes it in once all the same; what cannot be taken in is
-        set aside with the reason."""
+        """Takes one file in and removes it from the inbox. Returns a line about it, and its `Seen` from now on.
+        `beside`: all files of the look, among which its captions may be. After a crash at any point the file is still
+        taken in exactly once. A file that can never be taken in is moved to `refused/` with the reason."""
 
 
 def open_inbox(systems: Systems) -> Inbox:
@@ -73,7 +73,7 @@ class FolderDrops:
     def take(self, seen: Seen, beside: Mapping[str, Seen]) -> tuple[str, Seen]:
         name, message = one_line(seen.name, 80), message_id(str(self.folder), seen)
         try:
-            # From here on it is this very file, whatever its name leads to later.
+            # From here on we read this open file, whatever its name leads to later.
             with opened(self.folder / seen.name, follow=False) as drop, self._captions(seen.name, beside) as captions:
                 if version_of(drop.stat) != seen.version:
                     return f"{name} has changed since it was looked at", seen
@@ -84,14 +84,14 @@ class FolderDrops:
                 return self._clear(seen, video, captions, drop)
         except NoFile:
             return f"{name} was taken away or replaced", seen
-        except (PermanentError, Full) as error:  # not this file's fault: it waits until that is put right
+        except (PermanentError, Full) as error:  # not this file's fault: it is tried again until the cause is gone
             return f"{name} has to wait: {one_line(error)}", seen
         except OSError as error:
             return f"{name} has to wait: {one_line(error.strerror or str(error))}", seen
 
     @contextmanager
     def _captions(self, name: str, beside: Mapping[str, Seen]) -> Iterator[Opened | None]:
-        """The caption file beside it, where the look saw one: links were none."""
+        """The caption file beside the video, opened; None where the look saw none. Links are not followed."""
         found = next((each for each in caption_names(name) if each in beside), None)
         if found is None:
             yield None
@@ -116,21 +116,21 @@ class FolderDrops:
         )
 
     def _clear(self, seen: Seen, video: Video | None, captions: Opened | None, drop: Opened) -> tuple[str, Seen]:
-        """Takes away what was taken in. What was written to or replaced meanwhile is another drop."""
-        told = _told(one_line(seen.name, 80), video)
+        """Removes what was taken in. A file that was written to or replaced meanwhile stays, as a new drop."""
+        line = _taken_line(one_line(seen.name, 80), video)
         try:
             for done in (drop, captions):
                 if done and done.is_still_there():
                     remove_file(done.path)
         except OSError as error:
-            return f"{told}; it cannot be removed from the inbox: {error.strerror}", replace(seen, left=True)
-        return told, seen
+            return f"{line}; it cannot be removed from the inbox: {error.strerror}", replace(seen, left=True)
+        return line, seen
 
     def _set_aside(self, drop: Opened, seen: Seen, reason: str) -> tuple[str, Seen]:
         line, refused = f"refused {one_line(seen.name, 80)}: {reason}", self.folder / REFUSED
         try:
             refused.mkdir(exist_ok=True)
-            if refused.is_symlink():  # who drops files must not have us write elsewhere
+            if refused.is_symlink():  # a link would let users make us write elsewhere
                 raise OSError(0, f"{REFUSED} is a link")
             if drop.is_still_there():
                 os.replace(drop.path, refused / seen.name)
@@ -141,7 +141,7 @@ class FolderDrops:
 
 
 def _write_anew(path: Path, words: str) -> None:
-    """Writes a small file in place of what had its name, and through no link."""
+    """Writes a small text file, replacing one of the same name; does not write through a link."""
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
         file.write(words + "\n")
@@ -185,8 +185,8 @@ class BucketDrops:
                 if done:
                     self.bucket.remove(done)
         except PermanentError as error:
-            return f"{_told(name, video)}; it cannot be removed from the inbox: {error}", replace(seen, left=True)
-        return _told(name, video), seen
+            return f"{_taken_line(name, video)}; it cannot be removed from the inbox: {error}", replace(seen, left=True)
+        return _taken_line(name, video), seen
 
     def _set_aside(self, dropped: Dropped, seen: Seen, reason: str) -> tuple[str, Seen]:
         line = f"refused {one_line(seen.name, 80)}: {reason}"
@@ -226,24 +226,24 @@ class BucketDrops:
 
 
 def remove_file(path: Path) -> None:
-    """Takes a file away; one that is gone already is no error."""
+    """Removes a file; no error where it is gone already."""
     path.unlink(missing_ok=True)
 
 
 def caption_names(name: str) -> list[str]:
-    """The caption files that may lie beside a video of this name."""
+    """The possible names of the caption file of a video with this name."""
     return [f"{Path(name).stem}{ending}" for ending in CAPTION_ENDINGS]
 
 
 def _in_turn(systems: Systems, message: str, take: Callable[[], Video]) -> Video | None:
-    """Takes a drop in unless it was taken before; None then. One at a time, whoever looks after this inbox: a copy
-    that is going is not begun again beside itself by another process."""
+    """Takes a drop in; None where it was taken in before. One process at a time, so that no other process starts the
+    same copy. PermanentError where another process is taking a file in."""
     if _was_taken(systems, message):
         return None
     with systems.database.only_one("inbox") as ours:
         if not ours:
             raise PermanentError("another process takes a file in; this one comes after it")
-        if _was_taken(systems, message):  # by that process, meanwhile
+        if _was_taken(systems, message):  # by another process, meanwhile
             return None
         try:
             return take()
@@ -256,5 +256,5 @@ def _was_taken(systems: Systems, message: str) -> bool:
         return processed_messages.was_taken(session, message)
 
 
-def _told(name: str, video: Video | None) -> str:
+def _taken_line(name: str, video: Video | None) -> str:
     return f"{name} is video {video.id}" if video else f"{name} was taken in before"

@@ -1,7 +1,7 @@
-"""`video.uploaded` as others send it: what of it is believed, and the reader of the topic.
+"""Reads `video.uploaded` messages of other services, and checks them.
 
-A message is somebody else's word. It is taken only if it is whole, and its offset is committed only after what
-came of it is in the tables; so a message may come twice, and is known by its id when it does.
+Messages are not trusted: one is taken only if every field is valid. Its offset is committed after its rows, so a
+message may come twice; the second time it is recognised by its id.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def _tidy(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_tidy)]
-"""Words that are only kept and shown: whatever is in them, one line of printable text comes of it."""
+"""Text that is only stored and shown. Whatever it holds, it becomes one line of printable text."""
 
 
 class Metadata(BaseModel):
-    """What the uploader said of the file."""
+    """The message's metadata of the file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -48,7 +48,7 @@ class Metadata(BaseModel):
 
 
 class Uploaded(BaseModel):
-    """A `video.uploaded` that is whole."""
+    """A valid `video.uploaded` message."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -70,7 +70,7 @@ class Uploaded(BaseModel):
     @field_validator("ts")
     @classmethod
     def _is_of_our_time(cls, value: datetime) -> datetime:
-        if not 2000 <= value.year <= 2100:  # further out a moment cannot even be told in another zone
+        if not 2000 <= value.year <= 2100:  # times further out cannot be converted to UTC
             raise ValueError("is not of this century")
         return value.astimezone(timezone.utc)
 
@@ -83,7 +83,7 @@ class Uploaded(BaseModel):
 
 
 def parse(data: bytes | None) -> Uploaded:
-    """What a message says; PermanentError, in a line, where it is not what it should be."""
+    """Parses a message. PermanentError, with one line that names the field, where it is not valid."""
     if not data or len(data) > MAX_BYTES:
         raise PermanentError(f"the message has {len(data or b''):,} bytes; between 1 and {MAX_BYTES:,} are read")
     try:
@@ -102,7 +102,7 @@ def parse(data: bytes | None) -> Uploaded:
 
 @dataclass(frozen=True)
 class Received:
-    """A message and where it lay."""
+    """A message as it was read, with its position in the topic."""
 
     topic: str
     partition: int
@@ -111,35 +111,36 @@ class Received:
 
     @property
     def text(self) -> str:
-        """The beginning of it, for people."""
+        """The beginning of the message as one line, for people."""
         return one_line((self.data or b"")[:4000].decode("utf-8", "replace"), 2000)
 
     @property
     def place(self) -> int:
-        """A number of its own below zero: where the event log's numbers are not."""
+        """A unique negative number, for `unapplied_events.storage_id`: the event log's ids are positive."""
         return -((self.partition << 44) + self.offset + 1)
 
 
 class UploadedReader:
-    """Reads the topic as one of a group, so that there may be several. Connects on first use; for one thread
-    at a time."""
+    """Reads the topic as a member of a consumer group, so several may run. Connects on first use. For one thread at a
+    time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topic = settings.kafka_topic_prefix + UPLOADED
         self._consumer: Consumer | None = None
-        self._heard: list[KafkaError] = []
+        self._errors: list[KafkaError] = []
 
     def take(self, handle: Callable[[Received], object], limit: int) -> int:
-        """Hands over what has come, at most `limit` messages, and commits each partition's offset after what
-        was handled; returns how many. What `handle` raises comes out of here, and its message comes again."""
+        """Reads at most `limit` messages, calls `handle` for each, then commits the offsets; returns how many were
+        handled. An exception from `handle` is raised, and its message is read again next time. TransientError where
+        Kafka does not answer."""
         consumer = self._connected()
         try:
             messages = consumer.consume(limit, timeout=_WAIT_SECONDS)
-            self._complain(nothing=not messages)
+            self._raise_if_down(nothing_came=not messages)
             count = 0
             for message in messages:
-                if self._is_one(message):
+                if self._is_message(message):
                     handle(_received(message))
                     consumer.store_offsets(message)
                     count += 1
@@ -150,12 +151,12 @@ class UploadedReader:
             self.close()
             raise TransientError(self._words(error.args[0])) from None
         except BaseException:
-            # The next reading begins where the last commit was.
+            # The next call reads again from the last commit.
             self.close()
             raise
 
     def close(self) -> None:
-        """Leaves the group."""
+        """Leaves the consumer group."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.close()
@@ -171,24 +172,24 @@ class UploadedReader:
                         "enable.auto.offset.store": False,
                         "auto.offset.reset": "earliest",
                         "session.timeout.ms": 10_000,
-                        # The topic may be made only later.
+                        # The topic may be created later.
                         "topic.metadata.refresh.interval.ms": 5_000,
                         "allow.auto.create.topics": False,
-                        "error_cb": self._heard.append,
+                        "error_cb": self._errors.append,
                     },
                 )
             )
             self._consumer.subscribe([self._topic])
         return self._consumer
 
-    def _complain(self, *, nothing: bool) -> None:
-        """Where nothing came, and the client has said that nobody answers, so do we."""
-        heard, self._heard[:] = list(self._heard), []
-        away = [error for error in heard if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)]
-        if nothing and away:
-            raise TransientError(self._words(away[-1]))
+    def _raise_if_down(self, *, nothing_came: bool) -> None:
+        """TransientError where no message came and the client reported that no broker answers."""
+        errors, self._errors[:] = list(self._errors), []
+        down = [error for error in errors if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)]
+        if nothing_came and down:
+            raise TransientError(self._words(down[-1]))
 
-    def _is_one(self, message: Message) -> bool:
+    def _is_message(self, message: Message) -> bool:
         error = message.error()
         if error is not None:
             log.info("%s: %s", self._topic, one_line(error.str(), 200))
@@ -204,7 +205,7 @@ def _received(message: Message) -> Received:
 
 
 def own_key(file_key: str, video_id: int) -> bool:
-    """Whether an object may be this video's upload: it lies in no other video's folder, and is none of what
-    was made of this one."""
+    """Whether an object may be this video's upload: it is in no other video's folder, and is not an artifact of this
+    one."""
     folder = re.match(r"videos/([^/]+)/", file_key)
     return folder is None or file_key.startswith(f"videos/{video_id}/source/")

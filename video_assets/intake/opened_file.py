@@ -1,4 +1,4 @@
-"""A file opened once and read from then on: what its name leads to later does not matter."""
+"""A file that is opened once and then read through its descriptor, so that its name may lead elsewhere later."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _WRITING = os.O_WRONLY | os.O_RDWR
 
 
 class NoFile(PermanentError):
-    """There is no such file, or it is no ordinary one."""
+    """There is no such file, or it is not a regular file."""
 
 
 class Changed(PermanentError):
-    """Somebody is writing the file, or has since it was opened: it may be whole later."""
+    """Another process is writing the file, or has since it was opened. It may be whole later."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A file open for reading, as it was when it was opened."""
+    """A file that is open for reading, and its stat at the time it was opened."""
 
     file: BinaryIO
     path: Path
@@ -36,44 +36,45 @@ class Opened:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The file's name, for messages."""
         return one_line(self.path.name, 80)
 
     @property
     def size(self) -> int:
-        """Its bytes when it was opened."""
+        """Its size in bytes when it was opened."""
         return self.stat.st_size
 
     def must_be_whole(self) -> None:
-        """Changed where somebody has it open for writing, or has written to it since it was opened."""
+        """Raises Changed where another process has the file open for writing, or has written to it since it was
+        opened."""
         now = os.fstat(self.file.fileno())
-        if not self._is(now):
+        if not self._is_same(now):
             raise Changed(f"{self.name} was written to meanwhile; it is taken once it is whole")
         if is_written(self.file.fileno()):
             raise Changed(f"{self.name} is still open for writing; it is taken once it is whole")
 
     def is_still_there(self) -> bool:
-        """Whether its name still leads to it, unchanged."""
+        """Whether its name still leads to this file, unchanged."""
         try:
             now = os.lstat(self.path)
         except OSError:
             return False
-        return self._is(now)
+        return self._is_same(now)
 
-    def _is(self, now: os.stat_result) -> bool:
+    def _is_same(self, now: os.stat_result) -> bool:
         unchanged = (now.st_size, now.st_mtime_ns) == (self.size, self.stat.st_mtime_ns)
         return unchanged and version_of(now) == version_of(self.stat)
 
 
 def version_of(stat: os.stat_result) -> str:
-    """Of a file: no two have the same, as nobody can set when an inode was changed."""
+    """Identifies a version of a file: device, inode and inode change time, which no user can set."""
     return f"{stat.st_dev}-{stat.st_ino}-{stat.st_ctime_ns}"
 
 
 @contextmanager
 def opened(path: Path, *, follow: bool = True) -> Iterator[Opened]:
-    """Opens an ordinary file to read. `follow`: also through a link; else the name must be the file's own. NoFile
-    where there is none of the kind, PermanentError where it cannot be read; a pipe is not waited for."""
+    """Opens a regular file for reading; does not wait for a pipe. `follow`: also through a symbolic link. NoFile where
+    there is no regular file, PermanentError where it cannot be read."""
     name = one_line(path.name, 80)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
@@ -99,17 +100,17 @@ def _file(descriptor: int, name: str) -> BinaryIO:
 
 
 def is_written(descriptor: int) -> bool:
-    """Whether anybody has the file open for writing, as far as this machine knows. The kernel gives a read lease
-    only where nobody has; it is given back at once."""
+    """Whether any process of this machine has the file open for writing. The kernel grants a read lease only if none
+    has; the lease is released at once."""
     if hasattr(fcntl, "F_SETLEASE"):
         try:
-            # Who opens the file just now has us told by a signal; the usual one would end the process.
+            # If a process opens the file right now, we get a signal. The default signal, SIGIO, would end this process.
             fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except OSError as error:
             if error.errno == errno.EAGAIN:
                 return True
-            # Not our file, or a file system without leases.
+            # The file is not ours, or the file system has no leases: look into /proc instead.
         else:
             with suppress(OSError):
                 fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -119,8 +120,8 @@ def is_written(descriptor: int) -> bool:
 
 
 def _writes(descriptors: Path, stat: os.stat_result) -> bool:
-    """Whether a process, by its folder of open files, has this one open for writing. Those of others are closed to
-    us, and so is one that has just ended."""
+    """Whether a process, by its `/proc/PID/fd`, has this file open for writing. False where that folder cannot be read:
+    it is another user's process, or has just ended."""
     try:
         with os.scandir(descriptors) as entries:
             names = [each.name for each in entries]

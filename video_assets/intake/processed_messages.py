@@ -1,4 +1,4 @@
-"""Rows of `processed_messages`: what came from outside and was taken, so that it is taken once."""
+"""Rows of `processed_messages`: ids of messages and drops that were taken in, so that each is taken in once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from video_assets.database.upsert import table_of
 
 
 def was_taken(session: Session, message_id: str) -> bool:
-    """Whether it was taken before."""
+    """Whether the message was taken in before."""
     return session.get(ProcessedMessageRow, message_id) is not None
 
 
 def take(session: Session, message_id: str, now: datetime) -> bool:
-    """Notes, with the rest of the transaction, that it is taken; False where it was before. Of two who take it
-    at once the second waits for the first, and gets False."""
+    """Records, in the caller's transaction, that the message is taken in; False where it was before. If two processes
+    take it at the same time, the second waits for the first and gets False."""
     make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     row = make(table_of(ProcessedMessageRow)).values(message_id=message_id, processed_at=now)
     result = session.connection().execute(row.on_conflict_do_nothing(index_elements=["message_id"]))
@@ -28,5 +28,5 @@ def take(session: Session, message_id: str, now: datetime) -> bool:
 
 
 def forget(session: Session, message_id: str) -> None:
-    """It was not taken after all."""
+    """Removes the record: the message was not taken in after all."""
     session.execute(delete(ProcessedMessageRow).where(ProcessedMessageRow.message_id == message_id))

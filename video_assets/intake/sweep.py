@@ -1,4 +1,4 @@
-"""What intakes that died left behind: a row at `uploading`, files that no video names, half-made objects."""
+"""Cleans up after interrupted uploads: rows at `uploading`, files without a video, half-written objects."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from video_assets.videos import video_prefix
 
 
 def sweep_uploads(database: Database, storage: Storage, settings: Settings, now: datetime) -> Iterator[str]:
-    """Takes uploads back whose process is dead, or that have not come whole for longer than UPLOAD_HOURS; a line
-    about each. One that is still going after all finds its video gone when it ends, and says so."""
+    """Removes uploads whose process is dead, or that are unfinished after UPLOAD_HOURS; yields a line about each. If
+    such an upload is still running, it finds its video gone when it ends, and reports that."""
     yield from _sweep_work(settings)
     with database.read() as session:
         unfinished = upload_rows.unfinished_since(session)
-    # Of another library's storage nothing is removed.
+    # If this is another library's storage, nothing in it may be removed.
     if not unfinished or what_is_wrong(database, storage):
         return
     here, before = this_process(), now - timedelta(hours=settings.upload_hours)
@@ -41,21 +41,21 @@ def sweep_uploads(database: Database, storage: Storage, settings: Settings, now:
             gone = upload_rows.withdraw_unfinished(session, video_id, None if dead else before)
         if not gone:
             continue
-        # Without a claim it is not certain that what lies there came with this upload.
+        # Without a claim the files there may be of another upload, unless there is no upload record.
         if claim is not None or storage.stat(f"{video_prefix(video_id)}upload.json") is None:
             remove_upload(storage, video_id)
         yield f"video {video_id}: its upload {'died with its process' if dead else 'never ended'} and was taken back"
 
 
 def sweep_unfinished(storage: Storage, settings: Settings, now: datetime) -> Iterator[str]:
-    """Removes what killed writers left half-done in storage; a line where there was something."""
+    """Removes half-written objects of killed processes from storage; yields a line if there were any."""
     removed = storage.clear_abandoned() + storage.clear_unfinished(now - timedelta(hours=settings.upload_hours))
     if removed:
         yield f"{removed} half-made objects of interrupted writes removed"
 
 
 def _sweep_work(settings: Settings) -> Iterator[str]:
-    """Copies in the work folder that nobody is at work on. Of the release before there may be files too."""
+    """Removes copies in the work folder that no process is using. An earlier release made files there, not folders."""
     folder = settings.work_folder
     for path in folder.glob(f"{WORK_PREFIX}*") if folder.is_dir() else ():
         at_work = is_at_work(path)
@@ -70,7 +70,8 @@ def _sweep_work(settings: Settings) -> Iterator[str]:
 
 
 def _is_young(path: Path, seconds: float) -> bool:
-    """Whether something happened to it just now; a time in the future was put there by another clock."""
+    """Whether it was modified in the last `seconds`. A modification time in the future comes from another clock; then
+    the distance counts."""
     try:
         return abs(utc_now().timestamp() - path.lstat().st_mtime) < seconds
     except FileNotFoundError:

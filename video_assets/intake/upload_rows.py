@@ -1,4 +1,5 @@
-"""Rows that intake owns: a new video, its descriptive columns, `uploading` to `pending`, `video.uploaded`."""
+"""Rows that intake owns: a new video, its descriptive columns, the step from `uploading` to `pending`, its
+`video.uploaded`."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def add_video(
     user_name: str | None = None,
     status: str = VideoStatus.UPLOADING.value,
 ) -> Video:
-    """A new row; its id was never given before. Its file comes with `set_source`."""
+    """Adds a video's row, with an id that was never given before. `set_source` adds the file's key later."""
     row = VideoRow(
         title=title,
         description=description,
@@ -48,7 +49,7 @@ def add_video(
 
 
 def set_source(session: Session, video_id: int, key: str) -> None:
-    """Where the uploaded object lies. PermanentError where the video is gone."""
+    """Sets the storage key of the uploaded object. PermanentError where the video is gone."""
     _existing(session, video_id).key = key
 
 
@@ -65,8 +66,8 @@ def mark_pending(
     location: str | None = None,
     correlation_id: str | None = None,
 ) -> bool:
-    """The file is there: the video waits for its run, and others hear of it. Once is enough: False where it
-    was told already. PermanentError where the video is gone (it was deleted while its bytes came)."""
+    """The file is in storage: makes the video pending and adds `video.uploaded` to the outbox. False where that message
+    was added before. PermanentError where the video is gone, because it was deleted during the upload."""
     row = _existing(session, video_id)
     if row.status == VideoStatus.UPLOADING.value:
         row.status = VideoStatus.PENDING.value
@@ -83,7 +84,7 @@ def mark_pending(
                 "size_bytes": size_bytes,
                 "location": location,
                 "correlation_id": correlation_id,
-                # The row's own time, so that it can be told again from the upload record.
+                # The video row's time, so that a rebuild from the upload record writes the same.
                 "created_at": row.created_at,
             }
         ],
@@ -103,9 +104,9 @@ def mark_pending(
 
 
 def note_record(session: Session, record: UploadRecord, *, size_bytes: int | None, captions_sha256: str | None) -> None:
-    """Notes what storage has of the upload, for whoever must not ask storage: recipes and staleness. `size_bytes`: of
-    the uploaded object, None where storage cannot tell; what was noted before stays then. Nothing where the video was
-    deleted meanwhile."""
+    """Writes into `upload_records` what storage has of the upload, so that recipes can be asked without storage.
+    `size_bytes`: of the uploaded object; None where storage cannot tell, and then an existing row stays. Does nothing
+    where the video was deleted meanwhile."""
     if session.get(VideoRow, record.video_id, with_for_update=True) is None:
         return
     if size_bytes is None and session.get(UploadRecordRow, record.video_id) is not None:
@@ -122,7 +123,7 @@ def note_record(session: Session, record: UploadRecord, *, size_bytes: int | Non
 
 
 def without_record(session: Session, limit: int) -> list[int]:
-    """Videos whose upload has come, and of which `note_record` was never told; rising."""
+    """Ids of uploaded videos without a row in `upload_records`, ascending."""
     query = (
         select(VideoRow.id)
         .outerjoin(UploadRecordRow, UploadRecordRow.video_id == VideoRow.id)
@@ -131,30 +132,30 @@ def without_record(session: Session, limit: int) -> list[int]:
             UploadRecordRow.video_id.is_(None),
             VideoRow.key != "",
             VideoRow.status != VideoStatus.UPLOADING.value,
-            AdoptedVideoRow.recorded.is_not(False),  # one that was taken over gets its record first
+            AdoptedVideoRow.recorded.is_not(False),  # an adopted video needs its record in storage first
         )
     )
     return list(session.scalars(query.order_by(VideoRow.id).limit(limit)))
 
 
 def newest_id(session: Session) -> int:
-    """The highest id that a video has or had; 0 where there was none."""
+    """The highest id of any video, deleted ones included; 0 where there was none."""
     ids = (session.scalar(select(func.max(column))) for column in (VideoRow.id, DeletedVideoRow.video_id))
     return max(found or 0 for found in ids)
 
 
 def withdraw(session: Session, video_id: int) -> None:
-    """Takes back a video whose file never came whole. Nobody had heard of it, so nothing is told."""
+    """Removes the row of a video whose upload failed. No message: none was sent about it."""
     session.execute(delete(VideoRow).where(VideoRow.id == video_id))
 
 
 def unfinished_since(session: Session, before: datetime | None = None) -> list[int]:
-    """Videos whose upload has not ended (and began before this moment, where one is given), rising."""
+    """Ids of videos whose upload has not ended, ascending; with `before` only those that began before then."""
     return list(session.scalars(select(VideoRow.id).where(*_unfinished(before)).order_by(VideoRow.id)))
 
 
 def withdraw_unfinished(session: Session, video_id: int, before: datetime | None = None) -> bool:
-    """Takes such a video back; False where its upload has ended meanwhile."""
+    """Removes the row of such a video; False where its upload has ended meanwhile."""
     row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, *_unfinished(before)).with_for_update())
     if row is None:
         return False
@@ -168,8 +169,8 @@ def _unfinished(before: datetime | None) -> tuple[ColumnElement[bool], ...]:
 
 
 def restore(session: Session, record: UploadRecord, *, size_bytes: int | None = None) -> None:
-    """Puts a video's row back as its upload record tells it, waiting; the projection does the rest. A video
-    that was deleted stays deleted."""
+    """Writes a video's row from its upload record; a new row is `pending`, and the projection does the rest. A deleted
+    video stays deleted."""
     if session.get(DeletedVideoRow, record.video_id) is not None:
         return
     descriptive = {
@@ -197,7 +198,7 @@ def restore(session: Session, record: UploadRecord, *, size_bytes: int | None = 
 
 
 def restore_deleted(session: Session, video_id: int, deleted_at: datetime) -> None:
-    """Puts back that a video was deleted; its id is not given again."""
+    """Records again that a video was deleted, and keeps its id from being given again."""
     if session.get(DeletedVideoRow, video_id) is None:
         session.add(DeletedVideoRow(video_id=video_id, title=None, deleted_at=deleted_at))
         session.flush()
@@ -205,7 +206,7 @@ def restore_deleted(session: Session, video_id: int, deleted_at: datetime) -> No
 
 
 def never_again(session: Session, video_id: int) -> None:
-    """Ids given from now on are above this one: one that was written openly, or is known from storage alone, does
+    """Moves the id counter to at least this id. An id that was inserted explicitly, or is known from storage only, does
     not move the counter by itself."""
     given = {"id": video_id}
     if session.get_bind().dialect.name == "sqlite":

@@ -1,4 +1,4 @@
-"""Intake: a file becomes an uploaded video. The command and the inbox come through here."""
+"""Takes a file in: stores it and makes it a pending video. The command and the inbox both call this."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CAPTION_ENDINGS = (".vtt", ".srt")
 MAX_CAPTION_BYTES = 5 * 2**20
 _TITLE_LIMIT = 200
 _EVER = timedelta(days=3650)
-"""What a clock that was set back since calls the future was begun before, too."""
+"""Added to the current time, so that unfinished writes count as old even if the clock was set back since."""
 
 
 def sidecar_of(path: Path) -> Path | None:
     """The caption file beside a video: `talk.vtt` or `talk.srt` for `talk.mp4`.
 
-    Where links lead the two must still lie in one folder: who may drop a link into the inbox shall not read with our
-    eyes what is elsewhere.
+    With links resolved, both must be in the same folder: a user who drops a link must not make us read files that he
+    has no right to read.
     """
     for ending in CAPTION_ENDINGS:
         candidate = path.with_suffix(ending)
@@ -47,23 +47,23 @@ def sidecar_of(path: Path) -> Path | None:
 
 
 def title_of(filename: str) -> str:
-    """A readable title out of a file's name: no ending, no control characters, never empty."""
+    """A readable title from a file's name: without ending and control characters, never empty."""
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", filename)
     return clean_title(stem.replace("_", " "))
 
 
 def clean_title(title: str) -> str:
-    """A title as one line of printable text, never empty: it may hold escape sequences meant for a terminal."""
+    """A title as one line of printable text, never empty. Titles may contain terminal escape sequences."""
     words = "".join(" " if unicodedata.category(c).startswith("C") else c for c in title)
     return " ".join(words.split())[:_TITLE_LIMIT] or "untitled"
 
 
 class Refused(PermanentError):
-    """This file is not taken, whoever brings it again."""
+    """This file can never be taken in: it is empty or too large, say."""
 
 
 def check_size(name: str, size: int, settings: Settings) -> None:
-    """Raises Refused where a file of this many bytes is not taken, wherever it lies."""
+    """Raises Refused where a file of this size is not accepted."""
     if size == 0:
         raise Refused(f"{name} is empty; copy it again")
     if size > settings.max_upload_bytes:
@@ -71,8 +71,9 @@ def check_size(name: str, size: int, settings: Settings) -> None:
 
 
 def check_room(name: str, size: int, storage: Storage, settings: Settings, *, through_work: bool = False) -> None:
-    """Raises PermanentError where there is no room for a file of this many bytes just now: in storage, or in HOME
-    where a copy of it lies there meanwhile (`through_work`). A bucket does not tell; then HOME must not run full."""
+    """Raises PermanentError where there is not enough free space for a file of this size: in storage, and with
+    `through_work` also in HOME, through which the file is copied. A bucket does not report its space; then only HOME is
+    checked."""
     in_storage = storage.free_bytes()
     if in_storage is not None:
         _check_room(name, in_storage, size, settings, " in storage")
@@ -89,12 +90,12 @@ def _check_room(name: str, free: int, needed: int, settings: Settings, where: st
 
 
 class AlreadyTaken(Exception):
-    """Another process took this very drop in meanwhile."""
+    """Another process took this drop in meanwhile."""
 
 
 @dataclass(frozen=True)
 class NewVideo:
-    """What is said of a video with its file, and who sees to its run."""
+    """What the uploader says about a video, and who starts its run."""
 
     title: str | None = None
     """None: made from the file's name."""
@@ -102,21 +103,21 @@ class NewVideo:
     user_id: int | None = None
     user_name: str | None = None
     claimed_by: str | None = None
-    """Who starts the run himself, so that the uploads sensor does not; None: the sensor launches it."""
+    """The process that starts the run itself, so that the uploads sensor does not; None: the sensor launches it."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file to take in, wherever it lies."""
+    """A file to take in, from any source."""
 
     name: str
     size_bytes: int
     store: Callable[[Storage, str, str], None]
-    """Puts its bytes into the storage, under a key and with a content type."""
+    """Writes the file's bytes to (storage, key, content type)."""
     captions: tuple[str, bytes] | None = None
     """Name and content of the caption file that came with it."""
     message_id: str | None = None
-    """It is taken in once only: see `processed_messages`."""
+    """Id in `processed_messages` by which the file is taken in only once; None where that does not matter."""
 
 
 def take_in(
@@ -130,8 +131,8 @@ def take_in(
     message_id: str | None = None,
     source: Opened | None = None,
 ) -> Video:
-    """Stores a local file, and captions given or beside it, and makes it a pending video: see `take_arrival`.
-    `source`: the file, where the caller has opened it; then it alone says what captions there are."""
+    """Takes in a local file, with the captions that are given or beside it: see `take_arrival`. `source`: the file, if
+    the caller has opened it; then captions are not looked for."""
     with _opened(path) if source is None else _given(source) as file:
         check_size(file.name, file.size, settings)
         file.must_be_whole()
@@ -156,10 +157,10 @@ def take_in(
 
 
 def take_arrival(arrival: Arrival, new: NewVideo, *, database: Database, storage: Storage, settings: Settings) -> Video:
-    """Stores the file (and its captions) and makes it a pending video. The row is there first, as
-    `uploading`, and turns `pending` only when every byte is in storage. Raises Refused or PermanentError where the
-    file cannot be taken, AlreadyTaken where somebody else was faster, leaving nothing; Apart where these tables and
-    this storage do not belong together."""
+    """Stores the file and its captions and makes it a pending video. The row is written first, as `uploading`, and
+    becomes `pending` when every byte is in storage. Raises Refused or PermanentError where the file cannot be taken in,
+    AlreadyTaken where another process was faster, Apart where tables and storage do not belong together. After an error
+    nothing of the video is left."""
     must_match(database, storage)
     title, now = clean_title(new.title) if new.title else title_of(arrival.name), utc_now()
     video, claim = new_video(
@@ -219,15 +220,15 @@ def take_arrival(arrival: Arrival, new: NewVideo, *, database: Database, storage
         raise
     finally:
         claim.end()
-    with suppress(TransientError, PermanentError):  # everything is in its place; what is left of it does no harm
+    with suppress(TransientError, PermanentError):  # the upload is complete; a claim that stays does no harm
         claim.release(storage)
     return replace(video, key=key)
 
 
 def _take_back(claim: Claim, message_id: str | None, database: Database, storage: Storage, *, unsure: bool) -> None:
-    """The row first where it is `unsure` whether the video is pending after all: while the database is away nobody
-    knows, and then its files must stay. Else the files first: on a full disk they make the room that the tables
-    need. What is left either way is swept later."""
+    """Removes row and files of a failed upload. If it is `unsure` whether the video became pending, the row goes first:
+    where the database is away this fails, and the files stay. Else the files go first, since on a full disk the tables
+    need their space. What is left in either case is removed by the sweep."""
     if not unsure:
         _remove_own(claim, storage)
     with database.write() as session:
@@ -244,8 +245,8 @@ def _remove_own(claim: Claim, storage: Storage) -> None:
 
 
 def remove_upload(storage: Storage, video_id: int) -> None:
-    """Removes what an intake wrote that did not come to its end; nothing that was made of a video, and no
-    tombstone of one that was deleted meanwhile. The claim goes last, so that all of this can be done again."""
+    """Removes the files of an unfinished upload; no artifacts, and no tombstones of a video that was deleted meanwhile.
+    The claim goes last, so that an interrupted removal can be repeated."""
     folder = video_prefix(video_id)
     for part in ("source/", "captions/", "upload.json", "claim.json"):
         storage.delete_prefix(f"{folder}{part}")
@@ -259,7 +260,7 @@ def _must_have(storage: Storage, key: str, size: int) -> None:
 
 
 def safe_ending(filename: str) -> str:
-    """The file's ending if it is an ordinary one, else nothing: names are data, keys are ours."""
+    """The file's ending if it is safe in a storage key, else an empty string."""
     ending = Path(filename).suffix.lower()
     return ending if re.fullmatch(r"\.[a-z0-9]{1,5}", ending) else ""
 
@@ -284,7 +285,8 @@ def _read_captions(path: Path) -> tuple[str, bytes]:
 
 
 def captions_of(file: Opened) -> tuple[str, bytes]:
-    """Name and content of a caption file, read no further than it may be long."""
+    """Name and content of a caption file. Refused where it is larger than `MAX_CAPTION_BYTES`, of which no more is
+    read."""
     try:
         data = file.file.read(MAX_CAPTION_BYTES + 1)
     except OSError as error:

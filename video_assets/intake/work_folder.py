@@ -1,5 +1,5 @@
-"""A folder of its own for an intake that has to copy a file by way of HOME, locked as long as it is used: the lock
-goes with the process, so what a dead one left is known by it."""
+"""The temporary folder of an upload that is copied through HOME. It is locked while in use; the lock ends with the
+process, so the sweep recognises the folders of dead processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORK_PREFIX = "intake-"
 
 @contextmanager
 def intake_folder(settings: Settings) -> Iterator[Path]:
-    """The folder, removed at the end."""
+    """For the block, a new folder, which is removed at the end. PermanentError where HOME cannot be written."""
     path = settings.work_folder / f"{WORK_PREFIX}{uuid4().hex}"
     try:
         path.mkdir(parents=True)
@@ -28,7 +28,7 @@ def intake_folder(settings: Settings) -> Iterator[Path]:
     except OSError as error:
         raise PermanentError(one_line(f"cannot write {path}: {error.strerror}; set VIDEO_ASSETS_HOME")) from None
     try:
-        with suppress(OSError):  # a file system without locks: then age alone tells
+        with suppress(OSError):  # a file system without locks: then the sweep goes by age
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield path
     finally:
@@ -37,7 +37,7 @@ def intake_folder(settings: Settings) -> Iterator[Path]:
 
 
 def is_at_work(path: Path) -> bool | None:
-    """Whether a living process has such a folder, or a file that it copies into; None where that cannot be told."""
+    """Whether a living process uses this folder or file; None where that cannot be known."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from video_assets.clock import utc_now
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.intake.background import Desk, Job
+from video_assets.intake.background import BackgroundWorker, Job
 from video_assets.intake.drops import Seen, cursor_of, seen_before, settled
 from video_assets.intake.identity import must_match
 from video_assets.intake.inbox import open_inbox
@@ -24,7 +24,7 @@ class Watch:
     """What this process knows of the inbox beside the cursor."""
 
     def __init__(self) -> None:
-        self.desk: Desk[tuple[str, Seen]] = Desk()
+        self.worker: BackgroundWorker[tuple[str, Seen]] = BackgroundWorker()
         self.turn = threading.Lock()
         self.seen: dict[str, Seen] | None = None
         """What the last look saw, also where its tick failed and the cursor stayed behind."""
@@ -77,21 +77,21 @@ def _tick(systems: Systems, watch: Watch, context: dg.SensorEvaluationContext) -
     watch.tried = {name: when for name, when in watch.tried.items() if name in seen}
     ready = settled(seen, now, systems.settings.inbox_settle_seconds)
     waiting = sorted(ready, key=lambda name: watch.tried.get(name, 0.0))
-    desk, said, taken, until = watch.desk, list[str](), 0, time.monotonic() + PATIENCE_SECONDS
-    ended = desk.take_ended(0)  # what a tick before did not wait for
+    worker, said, taken, until = watch.worker, list[str](), 0, time.monotonic() + PATIENCE_SECONDS
+    ended = worker.take_ended(0)  # what a tick before did not wait for
     while True:
         if ended is not None:
             taken += _noted(ended, watch, said)
-        if desk.job is None:
+        if worker.job is None:
             if not waiting or taken >= TAKEN_PER_TICK or time.monotonic() >= until:
                 break
             name = waiting.pop(0)
             if seen[name].left:
                 continue
-            desk.begin(name, partial(inbox.take, seen[name], seen))
-        ended = desk.take_ended(until - time.monotonic())
-        if ended is None and desk.job is not None:
-            said.append(f"{one_line(desk.job.name, 80)} is being taken in, for {desk.job.seconds:.0f} s by now")
+            worker.begin(name, partial(inbox.take, seen[name], seen))
+        ended = worker.take_ended(until - time.monotonic())
+        if ended is None and worker.job is not None:
+            said.append(f"{one_line(worker.job.name, 80)} is being taken in, for {worker.job.seconds:.0f} s by now")
             break
     context.update_cursor(cursor_of(seen))
     return said
