@@ -1,4 +1,9 @@
-"""What every artifact knows of itself: its manifest, its fingerprint, the pointer that makes it current."""
+"""Artifacts as such: manifest, fingerprint, the pointer to the current one, the workbench on which one is made, and the
+stored inputs (upload record, captions, answers of paid services).
+
+How a certain artifact is made belongs to `recipes` and to the rooms that do the work. What the tables say of artifacts
+belongs to `projection`.
+"""
 
 from video_assets.artifacts.fingerprint import content_hash, digest, fingerprint
 from video_assets.artifacts.manifest import CheckOutcome, Cost, Manifest, ManifestFile

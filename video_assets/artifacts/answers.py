@@ -1,8 +1,8 @@
-"""Answers that were paid for, kept by what was asked: no question is put twice, whatever dies in between.
+"""Answers of paid services, stored by a hash of the question: no question is paid for twice, also after a crash.
 
-An answer lies in the folder of the video it was asked for (`videos/{id}/answers/{digest}.json`), so that it goes
-when the video is deleted. `answers/{digest}.json` names that place and holds nothing of the answer itself: another
-video with the same question finds it there, and takes a copy.
+An answer is stored with the video that it was asked for (`videos/{id}/answers/{digest}.json`), so that it is deleted
+with the video. `answers/{digest}.json` holds only the key of that object: another video with the same question finds
+the answer by it, and copies it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from video_assets.videos import video_prefix
 
 
 class Answers:
-    """Everything asked of paid services, through one storage. Share one among the threads of a process: of
-    those that ask the same at the same time, one asks and the others wait for its answer."""
+    """The stored answers in one storage. The threads of a process should share one object: of several that ask the same
+    at the same time, one asks and the others wait for its answer."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -30,11 +30,11 @@ class Answers:
     def once(
         self, video_id: int, question: Mapping[str, Any], ask: Callable[[], Mapping[str, Any]]
     ) -> tuple[dict[str, Any], bool]:
-        """The answer to the question, and whether it was there already.
+        """The answer to the question, and whether it was stored already.
 
-        `question`: all that decides the answer (server, model, prompt, the content hash of what is sent), as JSON.
-        `ask` is called only where nobody has the answer, and returns it as JSON; what it raises is raised, and
-        nothing is kept. The answer is in storage before it is returned.
+        `question`: everything that decides the answer (server, model, prompt, content hash of what is sent), as JSON.
+        `ask`: called only if the answer is not stored; returns it as JSON. If it raises, the exception passes through
+        and nothing is stored. The answer is in storage before it is returned.
         """
         name = digest(question)
         with self._turn(name):
@@ -42,39 +42,40 @@ class Answers:
             if found is not None:
                 return found, True
             data = canonical({"answer": dict(ask())})
-            self._keep(video_id, name, data)
+            self._store(video_id, name, data)
             return _answer(data) or {}, False
 
     def forget(self, video_id: int, question: Mapping[str, Any]) -> None:
-        """Drops an answer that proved to be useless, so that the question is put anew the next time."""
+        """Deletes an answer that proved to be useless, so that the question is asked again the next time."""
         name = digest(question)
         with self._turn(name):
-            self.storage.delete(_place(video_id, name))
-            self.storage.delete(_shared(name))
+            self.storage.delete(_answer_key(video_id, name))
+            self.storage.delete(_reference_key(name))
 
     def _find(self, video_id: int, name: str) -> dict[str, Any] | None:
-        own = _place(video_id, name)
+        """The stored answer, copied to this video if it was another's; None if there is none."""
+        own = _answer_key(video_id, name)
         try:
             return _answer(self.storage.get_bytes(own))
         except NotFound:
             pass
         try:
-            data = self.storage.get_bytes(_named(self.storage.get_bytes(_shared(name))))
-        except NotFound:  # nobody asked yet, or the video it was asked for was deleted
+            data = self.storage.get_bytes(_referenced_key(self.storage.get_bytes(_reference_key(name))))
+        except NotFound:  # nobody has asked yet, or the video that it was asked for was deleted
             return None
         found = _answer(data)
         if found is not None:
             self.storage.put_bytes(own, data, content_type="application/json")
         return found
 
-    def _keep(self, video_id: int, name: str, data: bytes) -> None:
-        own = _place(video_id, name)
+    def _store(self, video_id: int, name: str, data: bytes) -> None:
+        own = _answer_key(video_id, name)
         self.storage.put_bytes(own, data, content_type="application/json")
-        self.storage.put_bytes(_shared(name), canonical({"key": own}), content_type="application/json")
+        self.storage.put_bytes(_reference_key(name), canonical({"key": own}), content_type="application/json")
 
     @contextmanager
     def _turn(self, name: str) -> Iterator[None]:
-        """One at a time for each question."""
+        """Lets one thread at a time ask a question."""
         with self._guard:
             lock, waiting = self._turns.get(name, (threading.Lock(), 0))
             self._turns[name] = (lock, waiting + 1)
@@ -91,7 +92,7 @@ class Answers:
 
 
 def _answer(data: bytes) -> dict[str, Any] | None:
-    """What is kept; None where it is not readable, and so has to be asked again."""
+    """The stored answer; None if it is not readable, so that it is asked again."""
     try:
         answer = json.loads(data)["answer"]
     except (ValueError, KeyError, TypeError):
@@ -99,16 +100,17 @@ def _answer(data: bytes) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _named(data: bytes) -> str:
+def _referenced_key(data: bytes) -> str:
+    """The key that a reference holds. NotFound if it is not readable."""
     try:
         return str(json.loads(data)["key"])
     except (ValueError, KeyError, TypeError):
         raise NotFound("unreadable") from None
 
 
-def _place(video_id: int, name: str) -> str:
+def _answer_key(video_id: int, name: str) -> str:
     return f"{video_prefix(video_id)}answers/{name}.json"
 
 
-def _shared(name: str) -> str:
+def _reference_key(name: str) -> str:
     return f"answers/{name[:2]}/{name}.json"

@@ -1,4 +1,4 @@
-"""Whether what a manifest lists is still there, byte for byte."""
+"""Checks that the files of a manifest are still in storage, byte for byte."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ class Damage:
 def damaged_files(
     storage: Storage, manifest: Manifest, *, hashes: bool = True, sizes: Mapping[str, int] | None = None
 ) -> list[Damage]:
-    """The artifact's files that are missing or altered. With `hashes` every byte is read. `sizes`: of objects whose
-    size is known already, by key."""
+    """The artifact's files that are missing or altered.
+
+    `hashes`: whether to read every byte and compare hashes, or only sizes. `sizes`: sizes that are known already, by
+    key; the storage is asked for the others.
+    """
     found: list[Damage] = []
     for file in manifest.files:
         size = (sizes or {}).get(file.key)
@@ -43,19 +46,20 @@ def damaged_files(
             found.append(Damage(file, "is missing"))
         elif size != file.bytes:
             found.append(Damage(file, f"has {size} bytes instead of {file.bytes}"))
-        elif hashes and (what := _what_is_wrong(storage, file)):
+        elif hashes and (what := _content_problem(storage, file)):
             found.append(Damage(file, what))
     return found
 
 
-def _what_is_wrong(storage: Storage, file: ManifestFile) -> str:
-    """Read twice where it looks wrong: what is called altered may be removed for it."""
+def _content_problem(storage: Storage, file: ManifestFile) -> str:
+    """What is wrong with a file's content; empty if nothing is. A file that looks altered is read a second time, since
+    altered files may be removed."""
     with tempfile.TemporaryDirectory(prefix="video-assets-audit-") as folder:
         try:
             for _ in range(2):
                 if file_sha256(storage.fetch(file.key, Path(folder))) == file.sha256:
                     return ""
-        except (NotFound, FileNotFoundError):  # removed between the two looks
+        except (NotFound, FileNotFoundError):  # removed meanwhile
             return "is missing"
         except Damaged:
             return ALTERED
@@ -65,7 +69,7 @@ def _what_is_wrong(storage: Storage, file: ManifestFile) -> str:
 
 
 def whole(storage: Storage, file: ManifestFile) -> bytes:
-    """A file's bytes; PermanentError where they are not those that were made."""
+    """A file's bytes. Raises PermanentError if their hash is not the manifest's, NotFound if the file is missing."""
     data = storage.get_bytes(file.key)
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise PermanentError(f"{file.name} was altered")

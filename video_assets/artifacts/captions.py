@@ -1,6 +1,6 @@
-"""Captions that came with a video: a side input of its transcript, versioned apart from the upload.
+"""The captions that came with a video, stored as an input of the transcript alone, apart from the upload.
 
-Correcting them therefore makes the words stale and leaves every video byte alone.
+So corrected captions make the transcript and what follows from it stale, but no video is encoded again.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from video_assets.videos import video_prefix
 
 
 class Captions(BaseModel):
-    """The captions now in force for a video."""
+    """The current captions of a video."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     key: str
     sha256: str
     name: str
-    """The file's own name; its ending tells the format."""
+    """The file's own name; its ending says which format it has."""
 
 
 def put_captions(storage: Storage, video_id: int, data: bytes, name: str) -> Captions:
-    """Stores a caption file (.vtt or .srt, as uploaded) and puts it in force."""
+    """Stores a caption file (.vtt or .srt, as uploaded) and makes it the current one."""
     sha256 = hashlib.sha256(data).hexdigest()
     ending = "srt" if name.lower().endswith(".srt") else "vtt"
     captions = Captions(key=f"{captions_prefix(video_id)}{sha256[:16]}.{ending}", sha256=sha256, name=name)
     storage.put_bytes(captions.key, data, content_type="text/vtt" if ending == "vtt" else "application/x-subrip")
-    put_in_force(storage, video_id, captions)
+    make_current(storage, video_id, captions)
     return captions
 
 
-def put_in_force(storage: Storage, video_id: int, captions: Captions) -> None:
-    """Says that these, which are stored, are the ones to go by."""
+def make_current(storage: Storage, video_id: int, captions: Captions) -> None:
+    """Makes captions that are stored already the current ones."""
     storage.put_bytes(captions_key(video_id), captions.model_dump_json().encode())
 
 
 def current_captions(storage: Storage, video_id: int) -> Captions | None:
-    """The captions in force, None where the video came without. Garbage where nobody can read which."""
+    """The current captions; None if the video has none. Raises Garbage if their record is not readable."""
     key = captions_key(video_id)
     try:
         captions = Captions.model_validate_json(storage.get_bytes(key))
@@ -60,5 +60,5 @@ def captions_key(video_id: int) -> str:
 
 
 def captions_prefix(video_id: int) -> str:
-    """Where every caption file of a video lies."""
+    """The folder of a video's caption files."""
     return f"{video_prefix(video_id)}captions/"

@@ -1,6 +1,6 @@
-"""Fingerprints: what an artifact was made from, as one hash.
+"""Fingerprints: one hash over what an artifact is made from.
 
-Content, not recipe: an input re-made with the same bytes leaves everything made from it fresh.
+Inputs count by their content: an input that is made again with the same bytes makes nothing stale.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from video_assets.artifacts.manifest import ManifestFile
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with one spelling a value: sorted keys, no spaces, UTF-8, NaN refused."""
+    """JSON that is the same for equal values: sorted keys, no spaces, UTF-8. NaN is refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -25,12 +25,13 @@ def digest(value: Any) -> str:
 
 
 def fingerprint(inputs: Mapping[str, str], code_version: str, params: Mapping[str, Any]) -> str:
-    """The fingerprint of what would be made of these inputs' content hashes, by this code, so set up."""
+    """The fingerprint of an artifact. `inputs`: each input's content hash, by name."""
     return digest({"inputs": dict(inputs), "code": code_version, "params": dict(params)})
 
 
 def content_hash(files: Iterable[ManifestFile], facts: Mapping[str, Any]) -> str:
-    """What the artifact holds, wherever it lies and however it came about: names, bytes and facts."""
+    """The hash of an artifact's content: names and bytes of its files, and its facts. It is independent of where the
+    files are stored and of what they were made from."""
     return digest({"files": {file.name: file.sha256 for file in files}, "facts": dict(facts)})
 
 

@@ -1,4 +1,4 @@
-"""The manifest: the small record that stands for an artifact everywhere else."""
+"""The manifest: a small record of an artifact, which the rest of the system reads instead of its files."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class ManifestFile(_Record):
     """One file of an artifact."""
 
     name: str
-    """What the artifact calls it: `720p.mp4`; unique within the manifest."""
+    """Its name in the artifact, such as `720p.mp4`; unique in the manifest."""
     key: str
-    """Where it lies, from the storage's root. May be below an earlier run's prefix (an unchanged rung)."""
+    """Its storage key. May be below an earlier run's prefix, as for a rung that stayed the same."""
     bytes: int
     sha256: str
     content_type: str
     part: str | None = None
-    """The fingerprint of this file alone, where parts are re-made apart."""
+    """The fingerprint of this file alone, if it can be made again without the others."""
 
 
 class CheckOutcome(_Record):
-    """What one check found."""
+    """The outcome of one check."""
 
     name: str
     passed: bool
     summary: str = ""
-    """One line: what was measured, or what is wrong."""
+    """One line: what was measured, or else what is wrong."""
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -46,15 +46,17 @@ class Cost(_Record):
     tokens: int = 0
     usd: float = 0.0
     peak_bytes: int = 0
-    """Highest resident memory of this process while it was made, bytes."""
+    """Highest resident memory of this process during the making, in bytes."""
     child_peak_bytes: int = 0
-    """The same of the largest child process, bytes; 0 where there was none."""
+    """The same of the largest child process; 0 if there was none."""
 
 
 class Manifest(_Record):
-    """What an artifact is, was made from, holds and cost. The value of every per-video asset."""
+    """What an artifact was made from, what files and facts it has, and what it cost. The value of every per-video
+    asset."""
 
     artefact: Stage
+    """The stage that made it. Spelled as in the stored JSON, which must not change."""
     video_id: int
     fingerprint: str
     content_hash: str
@@ -65,7 +67,7 @@ class Manifest(_Record):
     files: tuple[ManifestFile, ...]
     checks: tuple[CheckOutcome, ...]
     facts: dict[str, Any]
-    """What the artifact says of itself that others read: probe facts, the table of rungs, the language."""
+    """What others need to know without reading the files: the probe, the table of rungs, the language."""
     cost: Cost
     run_id: str
     fence: str
@@ -73,16 +75,16 @@ class Manifest(_Record):
 
     @property
     def prefix(self) -> str:
-        """The folder of this making: run-unique, never written to again."""
+        """The folder of this artifact's files and manifest. Each run has its own, so its files never change."""
         return artifact_prefix(self.video_id, self.artefact, self.fingerprint, self.run_id)
 
     @property
     def key(self) -> str:
-        """Where this manifest lies."""
+        """The storage key of this manifest."""
         return self.prefix + "manifest.json"
 
     def file(self, name: str) -> ManifestFile:
-        """The file of this name; KeyError where there is none."""
+        """The file of this name. Raises KeyError if there is none."""
         for file in self.files:
             if file.name == name:
                 return file
@@ -90,15 +92,15 @@ class Manifest(_Record):
 
     @property
     def bytes(self) -> int:
-        """Bytes of all files together."""
+        """Total size of all files."""
         return sum(file.bytes for file in self.files)
 
 
-def artifact_prefix(video_id: int, artefact: Stage, fingerprint: str, run_id: str) -> str:
-    """`videos/{id}/{artifact}/{fingerprint[:16]}-{run_id[:8]}/`."""
-    return f"{video_prefix(video_id)}{artefact.value}/{fingerprint[:16]}-{run_id[:8]}/"
+def artifact_prefix(video_id: int, stage: Stage, fingerprint: str, run_id: str) -> str:
+    """`videos/{id}/{stage}/{fingerprint[:16]}-{run_id[:8]}/`."""
+    return f"{video_prefix(video_id)}{stage.value}/{fingerprint[:16]}-{run_id[:8]}/"
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
-    """The manifest as it is stored: indented JSON, for people too."""
+    """The manifest as it is stored: JSON, indented so that people can read it."""
     return (manifest.model_dump_json(indent=1) + "\n").encode()

@@ -1,4 +1,4 @@
-"""What a making takes: wall clock, processor seconds and memory, children included."""
+"""Measures what the making of an artifact costs: seconds, processor seconds and memory, including child processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from video_assets.artifacts.manifest import Cost
 
 
 class Meter:
-    """Runs from its creation."""
+    """Measures from its creation on."""
 
     def __init__(self) -> None:
         self._wall = time.monotonic()
@@ -18,7 +18,7 @@ class Meter:
         peak_memory.start()
 
     def cost(self, *, tokens: int = 0, usd: float = 0.0) -> Cost:
-        """What it took since the start. Of several makings at once in one process, each sees the others' too."""
+        """The cost since the start. If one process makes several artifacts at the same time, each counts the others."""
         return Cost(
             wall_seconds=round(time.monotonic() - self._wall, 3),
             cpu_seconds=round(_cpu_seconds() - self._cpu, 3),

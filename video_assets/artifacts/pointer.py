@@ -1,8 +1,8 @@
-"""The pointer: which making of an artifact is current.
+"""The pointer: a small object for each video and stage that names the current artifact's manifest.
 
-One small object an artifact, moved conditionally (one winner in every race) and fenced: a run created
-earlier never replaces what a later one published, however late it wakes up. A tombstone in its place
-outlasts every publish, so that a run still going cannot bring a deleted video back.
+It is moved by conditional writes, so every race has one winner. It is fenced: a run never replaces what a run created
+after it has published, however late it gets to that. When a video is deleted, tombstones replace its pointers. No
+publish replaces a tombstone, so a run that is still going cannot bring the video back.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ RECONCILE = "`video-assets reconcile` puts it right where it can"
 
 
 class Garbage(PermanentError):
-    """What an object holds cannot be read as what it should be, or is another video's."""
+    """An object is not readable as what it should be, or belongs to another video."""
 
 
 class Unreadable(Garbage):
-    """The object that says what is current is garbage, or another video's."""
+    """A pointer is not readable, or belongs to another video. `etag`: under which it may be replaced."""
 
     def __init__(self, key: str, etag: str) -> None:
         super().__init__(f"{key} is not readable; {RECONCILE}")
@@ -35,7 +35,7 @@ class Unreadable(Garbage):
 
 
 class Lost(PermanentError):
-    """The manifest that a pointer names is not there."""
+    """The manifest that a pointer names is missing."""
 
 
 class Superseded(PermanentError):
@@ -47,7 +47,7 @@ class Deleted(PermanentError):
 
 
 class Pointer(BaseModel):
-    """What `current.json` holds."""
+    """The content of `current.json`: a pointer, or a tombstone."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -57,34 +57,34 @@ class Pointer(BaseModel):
     fence: str = ""
     made_at: datetime | None = None
     first_made_at: datetime | None = None
-    """When this artifact was first current. A video is ready from the latest of these on, so that
-    `processed_at` can be told from the pointers alone."""
+    """When the stage first had a current artifact. The latest of these of all stages is the video's `processed_at`, so
+    that the pointers alone give it."""
     first_fence: str = ""
-    """The fence of the earliest run that made it; empty where a release wrote this that did not note it."""
+    """The fence of the earliest run that made it; empty in pointers of earlier releases."""
     deleted_at: datetime | None = None
-    """Set: a tombstone."""
+    """If set, this is a tombstone."""
     video_id: int | None = None
-    """Whose tombstone it is; elsewhere the manifest's key says so. None in those of the releases before."""
+    """The video of a tombstone; None in tombstones of earlier releases. A pointer's video is in its manifest's key."""
 
-    def is_of(self, video_id: int, artefact: Stage) -> bool:
-        """Whether it belongs where it lies: a restored backup, or a mistaken copy, may have mixed them up."""
+    def is_of(self, video_id: int, stage: Stage) -> bool:
+        """Whether it is the pointer of this video and stage. A restored backup may have mixed them up."""
         if self.deleted_at is not None:
             return self.video_id in (None, video_id)
-        return self.manifest_key.startswith(f"{video_prefix(video_id)}{artefact.value}/")
+        return self.manifest_key.startswith(f"{video_prefix(video_id)}{stage.value}/")
 
 
-def pointer_key(video_id: int, artefact: Stage) -> str:
-    """`videos/{id}/{artifact}/current.json`."""
-    return f"{video_prefix(video_id)}{artefact.value}/current.json"
+def pointer_key(video_id: int, stage: Stage) -> str:
+    """`videos/{id}/{stage}/current.json`."""
+    return f"{video_prefix(video_id)}{stage.value}/current.json"
 
 
 def make_fence(created_at: datetime, run_id: str) -> str:
-    """A run's place in the order of runs: creation time, then id. Compares as text."""
+    """A run's place in the order of runs: its creation time, then its id. Fences compare as text."""
     return f"{created_at.timestamp():017.6f}/{run_id}"
 
 
 def seconds_of(fence: str) -> float:
-    """The creation time within a fence, seconds since 1970; 0 where there is none."""
+    """The creation time in a fence, in seconds since 1970; 0 if it has none."""
     try:
         return float(fence.partition("/")[0])
     except ValueError:
@@ -92,12 +92,12 @@ def seconds_of(fence: str) -> float:
 
 
 def fence_over(fence: str, run_id: str, replaced: Pointer | None, after: bool | None, now: datetime) -> str:
-    """The fence of a run that is about to replace what the pointer names: its own, or one more than the pointer's
-    where that is higher although the run was created `after` the pointer's.
+    """The fence of a run that is about to replace a pointer: its own, or one just above the pointer's if that is higher
+    although the run was created after the pointer's run.
 
-    A clock that was ahead and is set right leaves such pointers behind, and for hours every run would seem to come
-    before them. `after` is None where nobody knows which of the two runs was created first; then a pointer of the
-    future is no reason to give way, as nothing can have been created there.
+    Pointers with such fences remain after a clock that was ahead was corrected. Without this, every run would count as
+    earlier for hours. `after`: whether the run was created after the pointer's run; None if nobody knows. Then a
+    pointer with a fence in the future is replaced, since no run can have been created there.
     """
     if replaced is None or replaced.fence <= fence:
         return fence
@@ -107,20 +107,20 @@ def fence_over(fence: str, run_id: str, replaced: Pointer | None, after: bool | 
     return fence
 
 
-def read_pointer(storage: Storage, video_id: int, artefact: Stage) -> Pointer | None:
-    """The artifact's pointer (perhaps a tombstone); None where it never was current."""
-    found = _read(storage, video_id, artefact)
+def read_pointer(storage: Storage, video_id: int, stage: Stage) -> Pointer | None:
+    """The pointer of a video and stage, or its tombstone; None if there is none. Raises Unreadable."""
+    found = _read(storage, video_id, stage)
     return found[0] if found else None
 
 
-def current(storage: Storage, video_id: int, artefact: Stage) -> Manifest | None:
-    """The manifest of what is current; None where nothing is, or the video was deleted."""
-    return manifest_of(storage, read_pointer(storage, video_id, artefact))
+def current(storage: Storage, video_id: int, stage: Stage) -> Manifest | None:
+    """The manifest of the current artifact; None if there is none, or the video was deleted."""
+    return manifest_of(storage, read_pointer(storage, video_id, stage))
 
 
 def manifest_of(storage: Storage, pointer: Pointer | None) -> Manifest | None:
-    """The manifest that a pointer names; None where there is no pointer, or a tombstone in its place. Lost, or another
-    PermanentError, where it cannot be read."""
+    """The manifest that a pointer names; None if there is no pointer, or a tombstone. Raises Lost if the manifest is
+    missing, another PermanentError if it is not readable."""
     if pointer is None or pointer.deleted_at is not None:
         return None
     try:
@@ -133,7 +133,7 @@ def manifest_of(storage: Storage, pointer: Pointer | None) -> Manifest | None:
 
 
 def read_manifest(storage: Storage, key: str) -> Manifest:
-    """The manifest stored under `key`. Raises NotFound, or PermanentError where it is not readable."""
+    """The manifest stored under `key`. Raises NotFound, or PermanentError if it is not readable."""
     try:
         manifest = Manifest.model_validate_json(storage.get_bytes(key))
     except ValidationError as error:
@@ -144,11 +144,11 @@ def read_manifest(storage: Storage, key: str) -> Manifest:
 
 
 def deleted_at(storage: Storage, video_id: int) -> datetime | None:
-    """When the video was deleted; None where it was not. One tombstone that is left tells it, whatever became of the
-    others: they are written in the order of the stages, and nothing is ever published over one."""
-    for artefact in Stage:
+    """When the video was deleted; None if it was not. The first readable pointer decides: tombstones are written in the
+    order of the stages, and none is ever replaced."""
+    for stage in Stage:
         try:
-            pointer = read_pointer(storage, video_id, artefact)
+            pointer = read_pointer(storage, video_id, stage)
         except PermanentError:
             continue
         if pointer is not None:
@@ -157,14 +157,14 @@ def deleted_at(storage: Storage, video_id: int) -> datetime | None:
 
 
 def publish(storage: Storage, manifest: Manifest) -> None:
-    """Writes the manifest, then makes it current. Raises Superseded or Deleted where it may not be;
-    its files are then nobody's, and whoever made them removes them."""
+    """Writes the manifest, then makes it current. Raises Superseded or Deleted if it may not become current; the caller
+    then removes the artifact's files."""
     storage.put_bytes(manifest.key, manifest_bytes(manifest), content_type="application/json")
     while True:
         pointer, etag = _replaceable(storage, manifest.video_id, manifest.artefact)
         if pointer is None and etag is not None and deleted_at(storage, manifest.video_id) is not None:
             raise _deleted(manifest.video_id)
-        _may_replace(pointer, manifest)
+        _refuse_unless_later(pointer, manifest)
         first = pointer.first_made_at if pointer and pointer.first_made_at else manifest.made_at
         earliest = (pointer.first_fence or pointer.fence) if pointer else manifest.fence
         moved = _to(manifest, min(first, manifest.made_at), min(earliest, manifest.fence))
@@ -172,12 +172,12 @@ def publish(storage: Storage, manifest: Manifest) -> None:
             storage.put_if(pointer_key(manifest.video_id, manifest.artefact), _dump(moved), etag)
             return
         except Conflict:
-            continue  # somebody moved it meanwhile: look again whether ours may still replace theirs
+            continue  # another run moved it meanwhile: check again whether this one may replace it
 
 
-def put_back(storage: Storage, makings: Sequence[Manifest], etag: str | None) -> bool:
-    """Makes the newest of an artifact's makings current again whose pointer is lost, or unreadable under this etag.
-    False where somebody published meanwhile."""
+def restore_pointer(storage: Storage, makings: Sequence[Manifest], etag: str | None) -> bool:
+    """Restores a pointer that is lost, or unreadable and has this etag: makes the newest of `makings`, manifests of one
+    video and stage, current again. False if another run published meanwhile."""
     newest = max(makings, key=lambda each: (each.fence, each.fingerprint, each.made_at, each.key))
     moved = _to(newest, min(each.made_at for each in makings), min(each.fence for each in makings))
     try:
@@ -188,20 +188,20 @@ def put_back(storage: Storage, makings: Sequence[Manifest], etag: str | None) ->
 
 
 def tombstone(storage: Storage, video_id: int, deleted_at: datetime) -> None:
-    """Ends publishing for the video, for ever, whatever stands in the pointers' places."""
+    """Puts a tombstone in place of each pointer of the video, readable or not. Nothing can be published for it then."""
     stone = _dump(Pointer(deleted_at=deleted_at, video_id=video_id))
-    for artefact in Stage:
-        key = pointer_key(video_id, artefact)
+    for stage in Stage:
+        key = pointer_key(video_id, stage)
         while True:
             try:
-                pointer, etag = _replaceable(storage, video_id, artefact)
-            except PermanentError:  # the storage itself cannot read it; what is to be deleted need not be read
+                pointer, etag = _replaceable(storage, video_id, stage)
+            except PermanentError:  # the storage cannot read the object, which does not matter: it is to be deleted
                 storage.delete(key)
                 pointer, etag = None, None
             if pointer is not None and pointer.deleted_at is not None:
                 break
             if etag is None:
-                storage.delete_prefix(f"{key}/")  # a folder of this name would stand in the way
+                storage.delete_prefix(f"{key}/")  # a folder of this name would make the write fail
             try:
                 storage.put_if(key, stone, etag)
                 break
@@ -221,11 +221,11 @@ def _to(manifest: Manifest, first_made_at: datetime, first_fence: str) -> Pointe
     )
 
 
-def _replaceable(storage: Storage, video_id: int, artefact: Stage) -> tuple[Pointer | None, str | None]:
-    """The pointer, and the etag under which it may be replaced. One that says nothing holds nobody up: no fence is
-    known that would be higher, and making the artifact again is what puts it right."""
+def _replaceable(storage: Storage, video_id: int, stage: Stage) -> tuple[Pointer | None, str | None]:
+    """The pointer, and the etag under which it may be replaced. An unreadable one counts as none and may be replaced:
+    it has no fence, and making the artifact again is what repairs it."""
     try:
-        return _read(storage, video_id, artefact) or (None, None)
+        return _read(storage, video_id, stage) or (None, None)
     except Unreadable as error:
         log.warning("%s", error)
         return None, error.etag
@@ -235,7 +235,8 @@ def _deleted(video_id: int) -> Deleted:
     return Deleted(f"video {video_id} was deleted; nothing of this run was kept")
 
 
-def _may_replace(pointer: Pointer | None, manifest: Manifest) -> None:
+def _refuse_unless_later(pointer: Pointer | None, manifest: Manifest) -> None:
+    """Raises Deleted for a tombstone, Superseded for a pointer with a higher fence."""
     if pointer is None:
         return
     if pointer.deleted_at is not None:
@@ -244,17 +245,17 @@ def _may_replace(pointer: Pointer | None, manifest: Manifest) -> None:
         raise Superseded(f"a later run ({pointer.run_id[:8]}) has already published this; nothing of this run was kept")
 
 
-def _read(storage: Storage, video_id: int, artefact: Stage) -> tuple[Pointer, str] | None:
+def _read(storage: Storage, video_id: int, stage: Stage) -> tuple[Pointer, str] | None:
     try:
-        data, etag = storage.get_with_etag(pointer_key(video_id, artefact))
+        data, etag = storage.get_with_etag(pointer_key(video_id, stage))
     except NotFound:
         return None
     try:
         pointer = Pointer.model_validate_json(data)
     except ValidationError:
-        raise Unreadable(pointer_key(video_id, artefact), etag) from None
-    if not pointer.is_of(video_id, artefact):
-        raise Unreadable(pointer_key(video_id, artefact), etag)
+        raise Unreadable(pointer_key(video_id, stage), etag) from None
+    if not pointer.is_of(video_id, stage):
+        raise Unreadable(pointer_key(video_id, stage), etag)
     return pointer, etag
 
 

@@ -1,6 +1,6 @@
-"""The upload record: what intake knew of a video, kept beside everything made of it.
+"""The upload record: what intake knew of a video, stored with its files.
 
-The row can be restored from it, and assets read it instead of the database.
+Assets read it instead of the database, and a lost row is restored from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from video_assets.videos import video_prefix
 
 
 class UploadRecord(BaseModel):
-    """The descriptive columns of a video, and where its uploaded object lies."""
+    """The descriptive columns of a video, and the key of the uploaded object."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,12 +33,12 @@ class UploadRecord(BaseModel):
 
 
 def put_upload_record(storage: Storage, record: UploadRecord) -> None:
-    """Writes the record; its one writer is intake."""
+    """Writes the record. Only intake does."""
     storage.put_bytes(upload_key(record.video_id), (record.model_dump_json(indent=1) + "\n").encode())
 
 
 def read_upload_record(storage: Storage, video_id: int) -> UploadRecord:
-    """The record of a video; a PermanentError where there is no such video, Garbage where its record is."""
+    """The record of a video. Raises PermanentError if there is no such video, Garbage if the record is not readable."""
     key = upload_key(video_id)
     try:
         record = UploadRecord.model_validate_json(storage.get_bytes(key))

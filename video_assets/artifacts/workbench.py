@@ -1,6 +1,7 @@
-"""The workbench an asset works on: decides reuse, gives it a folder, publishes nothing unverified.
+"""The workbench: opens an artifact for making. It decides whether the current one is reused, provides a work folder,
+uploads the finished files, and refuses an artifact that failed a check or was not checked.
 
-No orchestrator in here. The same bench serves the assets, the bulk re-make and tests.
+It does not know Dagster: the assets, `remake_light` and tests use the same workbench.
 """
 
 from __future__ import annotations
@@ -29,31 +30,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a making needs to know of the run it happens in."""
+    """What the making of an artifact needs to know of its run."""
 
     run_id: str
     fence: str
     force: bool = False
-    """Make again even what is fresh."""
+    """Make artifacts again even if they are fresh."""
     created_after: Callable[[str], bool | None] = lambda run_id: False
-    """Whether this run was created after the run of this id; None where that one is not known."""
+    """Whether this run was created after the run of this id; None if that one is unknown."""
 
 
 class Heartbeat(Protocol):
-    """Says that a run lives, and how far it is. Advisory: it never raises and never blocks for long."""
+    """Reports that a run is alive, and its progress. Advisory: it never raises and never blocks for long."""
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
         """The stage begins; from now on the run's heartbeat is written regularly."""
 
     def progress(self, fraction: float, speed: float | None = None, eta_seconds: float | None = None) -> None:
-        """How far the stage is: 0 to 1, times real time, seconds left."""
+        """The stage's progress: fraction done (0 to 1), speed as a multiple of real time, seconds left."""
 
     def stop(self) -> None:
         """The stage is over."""
 
 
 class NoHeartbeat:
-    """A heartbeat that nobody listens to."""
+    """A heartbeat that reports nothing."""
 
     def start(self, video_id: int, run_id: str, stage: Stage) -> None:
         return
@@ -67,10 +68,10 @@ class NoHeartbeat:
 
 @dataclass
 class Artifact:
-    """One artifact in the making (or found fresh: `reused`)."""
+    """One artifact that is being made, or that is fresh and `reused`."""
 
     storage: Storage
-    artefact: Stage
+    stage: Stage
     video_id: int
     run: RunInfo
     fingerprint: str
@@ -78,11 +79,11 @@ class Artifact:
     params: dict[str, Any]
     inputs: dict[str, str]
     previous: Manifest | None
-    """What is current now; None on the first making."""
+    """The current artifact's manifest; None if there is none."""
     reused: bool
-    """The current artifact is just what would be made: make nothing."""
+    """The current artifact is fresh: make nothing."""
     folder: Path
-    """Where to write files; removed afterwards."""
+    """The work folder, for the files; removed afterwards."""
     heartbeat: Heartbeat
     meter: Meter
     clock: Callable[[], datetime]
@@ -95,15 +96,16 @@ class Artifact:
     _checks: list[CheckOutcome] | None = None
 
     def fetch(self, manifest: Manifest, name: str) -> Path:
-        """A local path of one file of an input. Read only."""
+        """A local path of one file of an input. Never write to it."""
         return self.storage.fetch(manifest.file(name).key, self.folder)
 
     def read_json(self, manifest: Manifest, name: str) -> Any:
-        """One JSON file of an input."""
+        """The content of one JSON file of an input."""
         return json.loads(self.storage.get_bytes(manifest.file(name).key))
 
     def unchanged(self, part: str, name: str) -> ManifestFile | None:
-        """The file of this name in what is current, if it was made from just this and is still there whole."""
+        """The current artifact's file of this name, if it has this part's fingerprint and is still in storage with its
+        size. None under `force`."""
         if self.previous is None or self.run.force:
             return None
         for file in self.previous.files:
@@ -112,45 +114,47 @@ class Artifact:
         return None
 
     def keep(self, file: ManifestFile) -> None:
-        """Takes a file of an earlier making over as it is."""
+        """Lists a file of an earlier artifact unchanged."""
         self._files[file.name] = file
 
     def add(self, path: Path, content_type: str, *, part: str | None = None) -> None:
-        """Takes a finished file from the folder, under its own name. Nothing may write to it any more."""
+        """Lists a finished file of the work folder, under its own name. Nothing may write to it afterwards."""
         self._files[path.name] = path
         self._types[path.name] = (content_type, part)
 
     def refer(self, name: str, key: str, path: Path, content_type: str) -> None:
-        """Lists an object that lies in storage already (the uploaded source) without copying it."""
+        """Lists an object that is in storage already (the uploaded source) without copying it. `path`: a local path of
+        its bytes."""
         self._files[name] = ManifestFile(
             name=name, key=key, bytes=path.stat().st_size, sha256=file_sha256(path), content_type=content_type
         )
 
     def referred(self, name: str) -> ManifestFile:
-        """What is listed under this name of what lies in storage already."""
+        """The file that `refer` or `keep` has listed under this name."""
         file = self._files[name]
         assert isinstance(file, ManifestFile)
         return file
 
     def verify(self, outcomes: Sequence[CheckOutcome]) -> None:
-        """Notes what the checks of the finished files found. Without a verification nothing is published."""
+        """Records the outcomes of the checks. `seal` refuses an artifact without them."""
         self._checks = list(outcomes)
 
     def progress(self, fraction: float, speed: float | None = None, eta_seconds: float | None = None) -> None:
-        """Reports how far the making is; cheap enough to call often."""
+        """Reports the progress of the making. Cheap enough to call often."""
         self.heartbeat.progress(fraction, speed, eta_seconds)
 
     @property
     def outcomes(self) -> list[CheckOutcome]:
-        """What the checks found, now or when the reused artifact was made."""
+        """The outcomes of the checks: of this making, or of the reused artifact."""
         if self.reused and self.previous is not None:
             return list(self.previous.checks)
         if self._checks is None:
-            raise RuntimeError(f"{self.artefact.value} was not verified")
+            raise RuntimeError(f"{self.stage.value} was not verified")
         return self._checks
 
     def seal(self) -> Manifest:
-        """Uploads the files and returns the manifest; a reused artifact's own. Refuses what failed a check."""
+        """Uploads the files and returns the manifest; for a reused artifact, its existing one. Raises PermanentError if
+        a check failed."""
         if self.reused and self.previous is not None:
             self.manifest = self.previous
             return self.previous
@@ -159,7 +163,7 @@ class Artifact:
             raise PermanentError(f"{failed[0].name}: {failed[0].summary}")
         files = tuple(self._stored(name, file) for name, file in sorted(self._files.items()))
         self.manifest = Manifest(
-            artefact=self.artefact,
+            artefact=self.stage,
             video_id=self.video_id,
             fingerprint=self.fingerprint,
             content_hash=content_hash(files, self.facts),
@@ -178,8 +182,8 @@ class Artifact:
 
     @property
     def prefix(self) -> str:
-        """Where the files of this making go."""
-        return artifact_prefix(self.video_id, self.artefact, self.fingerprint, self.run.run_id)
+        """The folder in storage for the files of this making."""
+        return artifact_prefix(self.video_id, self.stage, self.fingerprint, self.run.run_id)
 
     def _stored(self, name: str, file: ManifestFile | Path) -> ManifestFile:
         if isinstance(file, ManifestFile):
@@ -191,7 +195,7 @@ class Artifact:
 
 
 class Workbench:
-    """Opens artifacts for making. One a process; holds no state of any making."""
+    """Opens artifacts for making. Each process has one; it holds no state of the artifacts."""
 
     def __init__(
         self,
@@ -209,7 +213,7 @@ class Workbench:
     @contextmanager
     def artifact(
         self,
-        artefact: Stage,
+        stage: Stage,
         video_id: int,
         run: RunInfo,
         *,
@@ -217,18 +221,18 @@ class Workbench:
         code_version: str,
         params: Mapping[str, Any],
     ) -> Iterator[Artifact]:
-        """One artifact to make, or to find fresh. `inputs`: name → content hash.
+        """Opens one artifact, to make or to reuse. `inputs`: each input's content hash, by name.
 
-        An exception inside removes what was uploaded for it; the work folder goes in any case.
+        If the block raises, what it uploaded is removed. The work folder is removed in any case.
         """
         wanted = fingerprint(inputs, code_version, params)
-        pointer, previous = self._previous(video_id, artefact)
-        folder = self.work_folder / run.run_id / f"{video_id}-{artefact.value}"
+        pointer, previous = self._previous(video_id, stage)
+        folder = self.work_folder / run.run_id / f"{video_id}-{stage.value}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         artifact = Artifact(
             storage=self.storage,
-            artefact=artefact,
+            stage=stage,
             video_id=video_id,
             run=self._in_turn(run, pointer),
             fingerprint=wanted,
@@ -242,7 +246,7 @@ class Workbench:
             meter=Meter(),
             clock=self.clock,
         )
-        self.heartbeat.start(video_id, run.run_id, artefact)
+        self.heartbeat.start(video_id, run.run_id, stage)
         try:
             yield artifact
         except BaseException:
@@ -251,40 +255,41 @@ class Workbench:
         finally:
             self.heartbeat.stop()
             shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # another stage of the same run works beside this one
+            with suppress(OSError):  # not empty: another stage of the same run is working
                 folder.parent.rmdir()
 
-    def _previous(self, video_id: int, artefact: Stage) -> tuple[Pointer | None, Manifest | None]:
-        """What is current. Garbage is as good as nothing: making it again is what puts it right."""
+    def _previous(self, video_id: int, stage: Stage) -> tuple[Pointer | None, Manifest | None]:
+        """The current pointer and manifest. What is not readable counts as none: making it again repairs it."""
         pointer = None
         try:
-            pointer = read_pointer(self.storage, video_id, artefact)
+            pointer = read_pointer(self.storage, video_id, stage)
             return pointer, manifest_of(self.storage, pointer)
         except PermanentError as error:
-            log.warning("video %s, %s: %s", video_id, artefact.value, error)
+            log.warning("video %s, %s: %s", video_id, stage.value, error)
             return pointer, None
 
     def _in_turn(self, run: RunInfo, pointer: Pointer | None) -> RunInfo:
-        """The run with a fence above what it replaces, where it came after that."""
+        """The run, with its fence raised above the pointer's if it was created after the pointer's run."""
         if pointer is None or pointer.fence <= run.fence:
             return run
         after = run.created_after(pointer.run_id)
         return replace(run, fence=fence_over(run.fence, run.run_id, pointer, after, self.clock()))
 
     def discard(self, artifact: Artifact) -> None:
-        """Removes what this making uploaded, unless it has become current meanwhile."""
+        """Removes the files that this making uploaded, unless they have become current meanwhile."""
         if artifact.reused:
             return
         try:
-            now = read_pointer(self.storage, artifact.video_id, artifact.artefact)
-        except Unreadable:  # it was so before, as ours is not published
+            now = read_pointer(self.storage, artifact.video_id, artifact.stage)
+        except Unreadable:  # so the pointer does not name ours: a publish would have replaced it
             now = None
         if now is None or not now.manifest_key.startswith(artifact.prefix):
             self.storage.delete_prefix(artifact.prefix)
 
 
 def is_fresh(storage: Storage, manifest: Manifest | None, wanted: str) -> bool:
-    """Whether what is current is just what would be made: same fingerprint, files whole, checks passed."""
+    """Whether the current artifact needs not be made again: it has the wanted fingerprint, its files are in storage
+    with their sizes, and its checks passed."""
     return (
         manifest is not None
         and manifest.fingerprint == wanted

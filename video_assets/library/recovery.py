@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from video_assets.artifacts import Manifest
-from video_assets.artifacts.captions import Captions, captions_key, captions_prefix, current_captions, put_in_force
+from video_assets.artifacts.captions import Captions, captions_key, captions_prefix, current_captions, make_current
 from video_assets.artifacts.pointer import Garbage
 from video_assets.artifacts.upload import UploadRecord
 from video_assets.clock import utc_now
@@ -92,7 +92,7 @@ def captions_trouble(
         if chosen is None:
             return "", f", captions: current.json {lost} and none lie there whole; its transcript stays as it is"
         key = there[chosen]
-        put_in_force(storage, video_id, Captions(key=key, sha256=chosen, name=key.rpartition("/")[2]))
+        make_current(storage, video_id, Captions(key=key, sha256=chosen, name=key.rpartition("/")[2]))
         return f", captions: current.json {lost}; {key.rpartition('/')[2]} is in force again", ""
     if found.key not in sizes:
         return "", f", captions: {found.key} is missing; its transcript stays as it is"

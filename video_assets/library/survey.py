@@ -18,9 +18,9 @@ from video_assets.artifacts.pointer import (
     Unreadable,
     deleted_at,
     manifest_of,
-    put_back,
     read_manifest,
     read_pointer,
+    restore_pointer,
 )
 from video_assets.artifacts.upload import UploadRecord, put_upload_record, read_upload_record, upload_key
 from video_assets.errors import PermanentError, TransientError, one_line
@@ -140,7 +140,7 @@ def _put_back(seen: Seen, storage: Storage, stage: Stage, sizes: Mapping[str, in
     makings = _makings(storage, video_id, stage, sizes)
     whole = [each for each in makings if not damaged_files(storage, each, hashes=False, sizes=sizes)]
     if whole:
-        if put_back(storage, whole, etag):
+        if restore_pointer(storage, whole, etag):
             seen.mend(f", {stage.value}: current.json {lost}; what was made last is current again")
         return True
     left = f"{video_prefix(video_id)}{stage.value}/"
