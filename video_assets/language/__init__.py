@@ -1,5 +1,5 @@
-"""What several rooms need to know of natural language: names and codes of languages, stems, where sentences end, how
-wide letters are, text made plain.
+"""What several rooms need of natural language: names and codes of languages, stems, ends of sentences, width of
+characters, text on one plain line.
 
-What only one room asks of language (which words search folds, which summaries leave out) is with that room.
+What only one room needs (words that search folds, words that summaries leave out) is in that room.
 """

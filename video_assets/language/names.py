@@ -1,4 +1,4 @@
-"""Names and codes of languages, of any kind, and ISO 639-1."""
+"""Names and codes of languages, converted to ISO 639-1 codes and back to English names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMES = {code: names.split(",")[0].title() for code, _, names in _ENTRIES}
 
 
 def code_of(name: object) -> str | None:
-    """`en` for `en`, `eng`, `en-GB` or `English`; None for what is no language that is known here."""
+    """`en` for `en`, `eng`, `en-GB` or `English`; None if it is not in the table."""
     if not isinstance(name, str):
         return None
     plain = name.strip().lower()[:40]
@@ -36,10 +36,10 @@ def code_of(name: object) -> str | None:
 
 
 def name_of(code: str) -> str | None:
-    """`German` for `de`, as it is said in English; None for a code that is not known here."""
+    """The English name of a language, `German` for `de`; None if the code is not in the table."""
     return _NAMES.get(code)
 
 
 def primary(tag: str | None) -> str:
-    """The language that a tag begins with: `de` for `de-AT`; empty where there is none."""
+    """The language of a tag without region or script: `de` for `de-AT`. Empty for None."""
     return (tag or "").lower().replace("_", "-").partition("-")[0]

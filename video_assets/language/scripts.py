@@ -1,4 +1,4 @@
-"""What kind of script a character is of."""
+"""Properties of a character's script."""
 
 from __future__ import annotations
 
@@ -6,5 +6,6 @@ import unicodedata
 
 
 def is_wide(character: str) -> bool:
-    """Whether it takes two columns: of Chinese, Japanese or Korean, mostly, which put no space where text is joined."""
+    """Whether the character takes two columns, as most of Chinese, Japanese and Korean do. Text in these scripts is
+    joined without a space."""
     return unicodedata.east_asian_width(character) in "WF"

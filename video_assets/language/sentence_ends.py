@@ -1,4 +1,4 @@
-"""Where sentences end, by their punctuation."""
+"""Finds the ends of sentences by their punctuation."""
 
 # ruff: noqa: RUF001  (punctuation of many scripts is what this module is about)
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 _SPACED = ".!?…"
-"""They end a sentence only before a space: `3.5` has no end in it."""
+"""Marks that end a sentence only before a space: the point in `3.5` does not."""
 _UNSPACED = "。！？｡؟۔।॥"
 _CLOSING = "\"'”’»)\\]"
 _WIDE_CLOSING = "」』】"
@@ -21,13 +21,13 @@ _ABBREVIATED = (
 )
 _ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _MAY_END = frozenset(("etc", "inc", "ltd", "co", "corp", "jr", "sr", "a.m", "p.m", "ph.d", "usw", "al", "no"))
-"""Abbreviations after which a capital letter does begin a sentence."""
+"""Abbreviations after which a capital letter begins a new sentence."""
 _BEGINNING_WORDS = "the it he she we they this that these those there but and so in on at if when i you a an"
 _STARTERS = frozenset(_BEGINNING_WORDS.split())
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether the text's last mark ends a sentence, be it within quotation marks or brackets."""
+    """Whether the text ends with a mark that ends a sentence, perhaps followed by quotation marks or brackets."""
     return _LAST.search(text) is not None
 
 
@@ -38,7 +38,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def sentence_ends(text: str) -> Iterator[int]:
-    """Where punctuation ends a sentence and another follows, in characters, rising."""
+    """The offsets in the text at which a sentence ends and another follows, rising."""
     lower_case = not any(character.isupper() for character in text)
     for match in _ENDS.finditer(text):
         following = text[match.end() : match.end() + 40].lstrip(" \n\"'“‘«([¿¡—–-")
@@ -52,7 +52,7 @@ def sentence_ends(text: str) -> Iterator[int]:
 
 
 def _full_stop(text: str, at: int, following: str, lower_case: bool) -> bool:
-    """Whether the point at `at` ends a sentence rather than an abbreviation, an initial or a number."""
+    """Whether the point at offset `at` ends a sentence, and not an abbreviation, an initial or a number."""
     before = re.split(r"[\s(\[\"'“‘]", text[max(0, at - 20) : at])[-1].lower()
     next_word = re.split(r"\W", following, maxsplit=1)[0].lower()
     if before in _ABBREVIATIONS:

@@ -1,4 +1,4 @@
-"""Words without their endings, by Snowball's stemmers."""
+"""Stems of words, by Snowball's stemmers."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ STEMMERS = {
     "sv": "swedish",
     "tr": "turkish",
 }
-"""The stemmer of each language, by its two letters."""
+"""The stemmer of each language, by ISO 639-1 code."""
 
 _own = threading.local()
-"""A stemmer keeps the word it works on, so each thread has its own. A lock would be held for ever in a process that was
-forked while another thread stemmed."""
+"""Each thread has its own stemmers, since a stemmer holds the word that it works on. A lock instead would stay held for
+ever in a process that is forked while another thread stems."""
 
 
 def stem(word: str, stemmer: str) -> str:
-    """The word's stem. `stemmer`: one of those above, or `porter`, the older one for English. Slow, as it is written
-    in Python: whoever stems many words keeps the stems."""
+    """The word's stem. `stemmer`: a value of `STEMMERS`, or `porter`, the older one for English. It is written in
+    Python and slow, so a caller with many words should cache the stems."""
     found = _own.__dict__.get(stemmer)
     if found is None:
         found = _own.__dict__[stemmer] = snowballstemmer.stemmer(stemmer)

@@ -1,5 +1,5 @@
-"""The one client of OpenAI-compatible servers: where a model is, how long an answer may be, which answers are refusals
-and how those are put, what is asked again.
+"""The client of OpenAI-compatible servers, shared by `speech` and `text`: the address of a model, limits on answers,
+our errors for refusals, and what is worth another try.
 
-What is asked (speech, summaries) and what is made of the answers is not here.
+The requests themselves (speech, summaries), and what is made of the answers, belong to those rooms.
 """

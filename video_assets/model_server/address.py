@@ -1,4 +1,4 @@
-"""Where a model is, by what name, and with which key it is asked."""
+"""The address of a model: server, name and key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Address:
     base_url: str = OPENAI_URL
     api_key: SecretStr = field(default_factory=lambda: SecretStr(""))
     timeout: float = field(default=120.0, kw_only=True)
-    """Seconds a call may take from its start to the last byte of its answer."""
+    """Seconds that a call may take, from its start to the last byte of the answer."""
 
     @property
     def host(self) -> str:
@@ -26,5 +26,5 @@ class Address:
 
     @property
     def lacks_its_key(self) -> bool:
-        """Whether OpenAI would be asked without a key. Any other server may ask for none."""
+        """Whether this is OpenAI's own server and there is no key. Other servers may need none."""
         return self.base_url == OPENAI_URL and not self.api_key.get_secret_value()

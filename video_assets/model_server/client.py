@@ -1,6 +1,6 @@
-"""A client of an OpenAI-compatible server whose answers end: bounded in bytes, and in seconds from first to last.
+"""An OpenAI client with limits on each answer: in bytes, and in seconds up to its last byte.
 
-Importing the library takes a second, so this module is imported by whoever makes a call, and by nobody else.
+The OpenAI library takes a second to import, so this module is imported only where a call is made.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from video_assets.model_server.address import Address
 CONNECT_SECONDS = 10.0
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=16)
-"""How many calls are made at once is the caller's to say: none waits here, where its seconds would run."""
+"""No limit on connections: the caller decides how many calls run at once. A call that waited here would use up its
+time-out."""
 _UNSENT = ("OpenAI-Organization", "OpenAI-Project")
-"""Else the library takes these from the environment."""
+"""Headers that are left out. The library would take their values from the environment."""
 
 
 def bounded_client(address: Address, *, most_bytes: int) -> openai.OpenAI:
-    """A client that asks once and takes at most the address's time-out and `most_bytes` for an answer. Errors are the
-    library's; PermanentError, as the cause of one of them, where the answer is larger."""
+    """A client that sends each request once, and accepts at most the address's time-out and `most_bytes` for an answer.
+
+    Its exceptions are the library's. For an answer that is too large, the cause of the exception is a PermanentError.
+    """
     timeout = address.timeout
     limit = httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout))
 
@@ -40,7 +43,7 @@ def bounded_client(address: Address, *, most_bytes: int) -> openai.OpenAI:
     hooks: dict[str, list[Callable[..., None]]] = {"request": [begin], "response": [bound]}
     return openai.OpenAI(
         base_url=address.base_url,
-        # An empty one is refused by the library; servers without keys take any.
+        # The library refuses an empty key; a server without keys accepts any.
         api_key=address.api_key.get_secret_value() or "none",
         max_retries=0,
         timeout=limit,
@@ -50,14 +53,14 @@ def bounded_client(address: Address, *, most_bytes: int) -> openai.OpenAI:
             limits=_LIMITS,
             follow_redirects=False,
             event_hooks=hooks,
-            # Certificates take a while to load; plain HTTP, on this machine, needs none.
+            # Loading certificates takes time, and plain HTTP needs none.
             verify=not address.base_url.lower().startswith("http:"),
         ),
     )
 
 
 class _Bounded(httpx.SyncByteStream):
-    """A body that ends: a server that sends a byte a second would otherwise never time out."""
+    """An answer's body with limits. Without them, a server that sends a byte each second would never time out."""
 
     def __init__(self, stream: httpx.SyncByteStream, request: httpx.Request, deadline: float, most: int) -> None:
         self._stream, self._request, self._deadline, self._most = stream, request, deadline, most

@@ -1,6 +1,6 @@
-"""One use of an OpenAI-compatible server: its client, and its failures in our words.
+"""A connection to a model on an OpenAI-compatible server: its client, and our errors for its failures.
 
-Importing the library takes a second, so this module is imported by whoever makes a call, and by nobody else.
+The OpenAI library takes a second to import, so this module is imported only where a call is made.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from video_assets.model_server.refusals import OwnRefusal, Wording, nothing_of_i
 
 
 class TimedOut(TransientError):
-    """It took too long. Not asked again at once: that would take as long again."""
+    """The call took too long. It is not repeated at once, since that would take as long again."""
 
 
 def is_worth_another_try(error: BaseException) -> bool:
-    """Whether to ask again within the call."""
+    """Whether a call that failed so is worth repeating at once."""
     return isinstance(error, TransientError) and not isinstance(error, TimedOut)
 
 
 class Connection:
-    """A model on a server, for one use of it; safe to share among threads. Connects on first use.
+    """A model on a server, for one use of it. Threads may share it. It connects on first use.
 
-    PermanentError on creation where OpenAI's own server would be asked without a key.
+    Raises PermanentError on creation if there is no key, and the server is OpenAI's own.
     """
 
     def __init__(self, address: Address, wording: Wording, *, most_bytes: int) -> None:
@@ -45,8 +45,8 @@ class Connection:
 
     @contextmanager
     def speaking(self, own: OwnRefusal = nothing_of_its_own) -> Iterator[openai.OpenAI]:
-        """The client for one call. Whatever the library raises becomes a TransientError, a PermanentError, or what
-        `own` makes of a refusal."""
+        """The client for one call. Exceptions of the library become a TransientError, a PermanentError, or the error
+        that `own` makes of a refusal."""
         address, server = self._address, self._wording.server.format(host=self._address.host)
         try:
             yield self._connected()

@@ -1,4 +1,4 @@
-"""What a server refuses, in our words: by its status, with what it says shortened and the key struck from it."""
+"""Our errors for a server's refusals, by status. The server's own message is shortened, and the key removed from it."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.model_server.address import Address
 
 BUSY = (408, 409, 425, 429)
-"""Statuses after which the same call may work later, as it may after every 5xx."""
+"""Statuses after which the same call may work later. Every 5xx is another."""
 _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached")
 
 OwnRefusal = Callable[[int, str], Exception | None]
-"""(status, what the server says) → the error, where one use of a server knows better what is wrong than this table."""
+"""(status, the server's message) → the error, if one use of a server knows better what is wrong; else None."""
 
 
 @dataclass(frozen=True)
 class Wording:
-    """What differs in the messages from one use of a server to another."""
+    """The parts of messages that differ from one use of a server to another."""
 
     chosen_by: str
-    """The setting and its value by which this use was chosen: `VIDEO_ASSETS_SUMMARIZER=openai`."""
+    """The setting, with its value, that chose this use: `VIDEO_ASSETS_SUMMARIZER=openai`."""
     model_setting: str
     """The setting that names the model."""
     server: str
-    """How the server is called, with `{host}` in it."""
+    """What the server is called, with `{host}` in it."""
     refuses: str
     """What it refused, with `{model}` in it: `refused to transcribe with {model}`."""
     lacks: str
-    """What a server without such a service is like: `hears no speech`."""
+    """What a server without this service cannot do: `hears no speech`."""
 
 
 def nothing_of_its_own(status: int, said: str) -> None:
-    """The `OwnRefusal` of a use that has none."""
+    """The `OwnRefusal` of a use that has no errors of its own."""
 
 
 def refusal(error: openai.APIStatusError, address: Address, wording: Wording, own: OwnRefusal) -> Exception:
-    """The error that a status stands for. TransientError where asking again may help, with the pause that the server
-    asks for; else what `own` makes of it, or a PermanentError."""
+    """The error for a refusal: TransientError if asking again may help, with the pause that the server asks for; else
+    what `own` returns, or a PermanentError."""
     status, said, host = error.status_code, without_key(_said(error), address, 200), address.host
     if status in (401, 403):
         return PermanentError(f"{host} refused the key ({status}): set VIDEO_ASSETS_OPENAI_API_KEY to a valid one")
@@ -67,13 +67,13 @@ def refusal(error: openai.APIStatusError, address: Address, wording: Wording, ow
 
 
 def without_key(text: str, address: Address, limit: int) -> str:
-    """A server's words on one line of at most `limit` characters, without the key: some servers repeat it."""
+    """A server's message on one line of at most `limit` characters, without the key, which some servers repeat."""
     key = address.api_key.get_secret_value()
     return one_line(text.replace(key, "***") if key else text, limit)
 
 
 def retry_after(response: httpx.Response, now: datetime | None = None) -> float | None:
-    """Seconds the server asks us to wait, by `Retry-After` (seconds or a date); None where it does not say."""
+    """Seconds that the server asks us to wait, from `Retry-After` (seconds or a date); None if it does not say."""
     given = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given):
         return min(float(given), 86_400.0)
@@ -87,7 +87,7 @@ def retry_after(response: httpx.Response, now: datetime | None = None) -> float 
 
 
 def _said(error: openai.APIStatusError) -> str:
-    """The server's own words; hostile."""
+    """The server's message. Hostile text."""
     body = error.body
     if isinstance(body, dict):
         return str(body.get("message") or body.get("detail") or body)
@@ -95,5 +95,5 @@ def _said(error: openai.APIStatusError) -> str:
 
 
 def _code(error: openai.APIStatusError) -> str:
-    """The server's code of the error; empty where it gives none."""
+    """The server's error code; empty if it gives none."""
     return str(error.body.get("code")) if isinstance(error.body, dict) else ""

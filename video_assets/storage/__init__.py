@@ -1,4 +1,7 @@
-"""Where files live: one protocol, a folder or a bucket behind it."""
+"""Objects by key: one protocol, implemented for a local folder and for an S3 bucket.
+
+What keys there are, and what is in the objects, is decided by the rooms above.
+"""
 
 from video_assets.storage.base import Conflict, Damaged, Full, NotFound, Stat, Storage, Stored, open_storage
 

@@ -1,4 +1,4 @@
-"""Making the buckets that settings name, for installations whose S3 server is their own."""
+"""Creates the buckets that the settings name, for installations with an S3 server of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from video_assets.storage.s3_client import code_of, in_words, status_of
 
 
 def bucket_names(*places: str) -> list[str]:
-    """The buckets of `s3://bucket/prefix` URLs and plain bucket names, each once; other places have none."""
+    """The buckets in `places`, each once. A place is an `s3://bucket/prefix` URL or a bucket's name; anything else has
+    no bucket."""
     found: list[str] = []
     for place in places:
         name = (urlsplit(place).hostname or "") if place.startswith("s3://") else place
@@ -21,8 +22,8 @@ def bucket_names(*places: str) -> list[str]:
 
 
 def ensure_bucket(client: Any, name: str) -> bool:
-    """Makes the bucket where there is none; whether it was made. In the client's region. Harmless when several
-    do it at once."""
+    """Creates the bucket in the client's region if it does not exist; returns whether it did. Several processes may do
+    so at the same time."""
     with in_words(f"the bucket {name}"):
         try:
             client.head_bucket(Bucket=name)
@@ -32,13 +33,13 @@ def ensure_bucket(client: Any, name: str) -> bool:
         else:
             return False
         region = client.meta.region_name
-        # Amazon refuses its oldest region by name, and asks for every other.
+        # Amazon refuses the name of its oldest region here, and requires that of every other.
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
             client.create_bucket(Bucket=name, **place)
         except boto.ClientError as error:
             if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
-            client.head_bucket(Bucket=name)  # somebody else's would be refused here
+            client.head_bucket(Bucket=name)  # raises if the bucket belongs to somebody else
             return False
     return True

@@ -23,11 +23,12 @@ _TEMPORARY = ".tmp-"
 _ATTEMPTS = 20
 _CHUNK = 2**20
 _STILL_SECONDS = 10
-"""A half-made file may be without its writer's lock for a moment after it was made and before it is moved."""
+"""A temporary file may be unlocked for a moment, just after it was created and just before it is moved. So only files
+that have not changed for this long count as abandoned."""
 
 
 class LocalStorage:
-    """Objects as files below `root`. Safe for many processes on one machine."""
+    """Objects as files below `root`. Many processes of one machine may use it at the same time."""
 
     keeps_files = True
 
@@ -45,13 +46,13 @@ class LocalStorage:
     def put_file(
         self, key: str, path: Path, *, content_type: str = "application/octet-stream", sha256: str | None = None
     ) -> None:
-        source = path.resolve(strict=True)  # a hard link to a symbolic link would be one itself
+        source = path.resolve(strict=True)  # a hard link to a symbolic link would be a symbolic link
 
         def link_or_copy(temporary: Path) -> None:
             try:
-                os.link(source, temporary)  # the same bytes once on disk, where the file system allows
+                os.link(source, temporary)  # takes no room; some file systems cannot
             except OSError:
-                with source.open("rb") as file, _held(temporary) as copy:
+                with source.open("rb") as file, _locked_file(temporary) as copy:
                     shutil.copyfileobj(file, copy, _CHUNK)
 
         self._write(key, link_or_copy)
@@ -60,19 +61,20 @@ class LocalStorage:
         stored: list[Stored] = []
 
         def copy_and_verify(temporary: Path) -> None:
-            stored[:] = [_copied(file, temporary)]
+            stored[:] = [_copy_verified(file, temporary)]
 
-        # Of an upload nobody else may have another copy, so this large file is waited for.
+        # Durable although it is large: there may be no other copy of an upload.
         self._write(key, copy_and_verify, durable=True)
         return stored[0]
 
     def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         def write(temporary: Path) -> None:
-            with _held(temporary) as file:
+            with _locked_file(temporary) as file:
                 file.write(data)
 
-        # Small objects say what is current: after a power cut they are the old or the new, never empty. A large
-        # file that lost its end is noticed by its size, and made again; waiting for each would cost every run.
+        # Durable: small objects say what is current, and must be the old or the new one after a power cut, never empty.
+        # Large files (`put_file`) are not waited for, which would cost every run: one that lost its end is found by its
+        # size, and made again.
         self._write(key, write, durable=True)
 
     def put_if(self, key: str, data: bytes, etag: str | None) -> str:
@@ -114,7 +116,7 @@ class LocalStorage:
         for key in sorted(key for key in self._walk(folder) if key.startswith(prefix)):
             try:
                 yield self._stat(self.root / key)
-            except FileNotFoundError:  # removed since the walk
+            except FileNotFoundError:  # removed since the listing
                 continue
 
     def folders(self, prefix: str) -> Iterator[str]:
@@ -135,7 +137,7 @@ class LocalStorage:
         if not path.is_file():
             return
         path.unlink(missing_ok=True)
-        self._tidy(path.parent)
+        self._remove_empty_folders(path.parent)
 
     def delete_prefix(self, prefix: str) -> int:
         found = [stat.key for stat in self.list(prefix)]
@@ -148,10 +150,10 @@ class LocalStorage:
 
     def clear_unfinished(self, before: datetime, prefix: str = "") -> int:
         folder = self._path(prefix.rstrip("/")) if prefix else self.root
-        return self._clear(folder, lambda path: _begun_before(path, before) and _is_held(path) is not True)
+        return self._clear(folder, lambda path: _begun_before(path, before) and _is_locked(path) is not True)
 
     def clear_abandoned(self) -> int:
-        return self._clear(self.root, lambda path: _is_still(path) and _is_held(path) is False)
+        return self._clear(self.root, lambda path: _is_unchanged(path) and _is_locked(path) is False)
 
     def _clear(self, folder: Path, is_dead: Callable[[Path], bool]) -> int:
         removed = 0
@@ -162,12 +164,12 @@ class LocalStorage:
                     with suppress(FileNotFoundError):
                         (Path(parent) / name).unlink()
                         removed += 1
-                        self._tidy(Path(parent))
+                        self._remove_empty_folders(Path(parent))
         return removed
 
     def _walk(self, folder: Path) -> Iterator[str]:
-        """Keys of all objects below a folder. Folders that vanish meanwhile are passed over, and so is what
-        starts with a dot: locks, and what is still being written."""
+        """Keys of all objects below a folder. Names that start with a dot (locks and temporary files) are skipped, and
+        so are folders that are removed meanwhile."""
         for parent, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
@@ -175,7 +177,8 @@ class LocalStorage:
                     yield (Path(parent) / name).relative_to(self.root).as_posix()
 
     def _write(self, key: str, fill: Callable[[Path], object], *, durable: bool = False) -> None:
-        """Lets `fill` write a temporary file beside the object's place, and moves it there when it is whole."""
+        """Has `fill` write a temporary file beside the object's path, then moves it there. `durable`: returns only when
+        the object would survive a power cut."""
         target = self._path(key)
         with _in_words(key):
             for attempt in range(_ATTEMPTS):
@@ -184,28 +187,30 @@ class LocalStorage:
                     new_folders = [each for each in target.parents if durable and not each.exists()]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     fill(temporary)
-                    if durable:  # first its bytes, then its name, or there might be the name of an empty file
-                        _onto_disk(temporary)
-                    if target.is_dir():  # folders are no objects: an empty one stands in nobody's way
+                    if durable:  # the bytes before the name: else a power cut could leave the name of an empty file
+                        _sync(temporary)
+                    if target.is_dir():  # folders are no objects, so empty ones are removed
                         for each, _, _ in os.walk(target, topdown=False):
                             with suppress(OSError):
                                 os.rmdir(each)
                     os.replace(temporary, target)
                     for folder in (target.parent, *(each.parent for each in new_folders)) if durable else ():
-                        with suppress(FileNotFoundError):  # deleted again meanwhile, and tidied away
-                            _onto_disk(folder)
+                        with suppress(FileNotFoundError):  # the object was deleted meanwhile, and its folder removed
+                            _sync(folder)
                     return
                 except (FileNotFoundError, FileExistsError):
-                    # A delete next door found the folder empty and tidied it away, before or while it was looked at.
+                    # Another process deleted an object of this folder, found it empty and removed it: try again.
                     if attempt == _ATTEMPTS - 1:
                         raise
                 finally:
-                    # Writing failed, or both names were the same file already: then the move moves nothing.
+                    # Left over if writing failed, or if both names are hard links to one file: then the move does
+                    # nothing.
                     with suppress(OSError):
                         temporary.unlink(missing_ok=True)
 
-    def _tidy(self, folder: Path) -> None:
-        """Removes folders left empty, up to the root, as a bucket has none either."""
+    def _remove_empty_folders(self, folder: Path) -> None:
+        """Removes this folder and those above it, up to the root, as long as they are empty: a bucket has no empty
+        folders either."""
         while folder != self.root and self.root in folder.parents:
             try:
                 folder.rmdir()
@@ -215,8 +220,8 @@ class LocalStorage:
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
-        """Holds other conditional writers of this object off. The locks are few and never removed: whoever
-        unlinks a lock that another holds lets a third one in."""
+        """Keeps other conditional writers of this object waiting. Objects share 256 lock files, which are never
+        removed: if one were removed while it is held, a third writer could lock a new file of the same name."""
         locks = self.root / ".locks"
         with _in_words(key):
             locks.mkdir(parents=True, exist_ok=True)
@@ -233,8 +238,8 @@ class LocalStorage:
         return self.root / key
 
 
-def _onto_disk(path: Path) -> None:
-    """Returns when a file's bytes, or a folder's names, would survive a power cut."""
+def _sync(path: Path) -> None:
+    """Returns when a file's bytes, or a folder's entries, would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -243,17 +248,17 @@ def _onto_disk(path: Path) -> None:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write, locked for as long: the lock goes with the process, so that what a dead one left is
-    known by it, on whichever machine that shares the folder."""
+def _locked_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write, locked meanwhile. The lock ends with the process, so an unlocked temporary file was left by
+    a dead one. This also holds for machines that share the folder."""
     with path.open("xb") as file:
-        with suppress(OSError):  # a file system without locks: then age alone tells
+        with suppress(OSError):  # a file system without locks: then only its age tells
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
 
 
-def _is_held(path: Path) -> bool | None:
-    """Whether somebody who lives is writing the file; None where that cannot be told."""
+def _is_locked(path: Path) -> bool | None:
+    """Whether a living process is writing the file; None if that is unknown."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -264,22 +269,22 @@ def _is_held(path: Path) -> bool | None:
     return False
 
 
-def _copied(file: BinaryIO, target: Path) -> Stored:
-    """Copies an open file from its beginning, waits for the disk, and compares what lies there with what was
-    read."""
+def _copy_verified(file: BinaryIO, target: Path) -> Stored:
+    """Copies an open file from its beginning, waits for the disk, reads the copy and compares the two hashes. Raises
+    TransientError if they differ."""
     digest, size = hashlib.sha256(), 0
     file.seek(0)
-    with _held(target) as copy:
+    with _locked_file(target) as copy:
         while chunk := _read(file):
             copy.write(chunk)
             digest.update(chunk)
             size += len(chunk)
         copy.flush()
         os.fsync(copy.fileno())
-        if hasattr(os, "posix_fadvise"):  # or it would be memory that is compared, not the disk
+        if hasattr(os, "posix_fadvise"):  # drops the copy from the page cache, so that the disk is read and not memory
             os.posix_fadvise(copy.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     stored = Stored(size, digest.hexdigest())
-    if _found(target) != stored:
+    if _read_back(target) != stored:
         raise TransientError("what the disk holds is not what was written to it; see its log, and try again")
     return stored
 
@@ -287,11 +292,12 @@ def _copied(file: BinaryIO, target: Path) -> Stored:
 def _read(file: BinaryIO) -> bytes:
     try:
         return file.read(_CHUNK)
-    except OSError as error:  # the source's trouble, not the storage's
+    except OSError as error:  # the source cannot be read; the storage is not at fault
         raise PermanentError(f"it cannot be read: {error.strerror or error}") from None
 
 
-def _found(path: Path) -> Stored:
+def _read_back(path: Path) -> Stored:
+    """Size and hash of a file."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -302,14 +308,15 @@ def _found(path: Path) -> Stored:
 
 def _begun_before(path: Path, moment: datetime) -> bool:
     try:
-        # Not the time of its content, which may be that of a file it is linked to.
+        # Not the modification time, which for a hard link is the linked file's.
         return path.lstat().st_ctime < moment.timestamp()
     except FileNotFoundError:
         return False
 
 
-def _is_still(path: Path) -> bool:
-    """Whether nothing has happened to the file just now, also where the clock was put back meanwhile."""
+def _is_unchanged(path: Path) -> bool:
+    """Whether the file has not changed for `_STILL_SECONDS`. The absolute difference also works after the clock was set
+    back."""
     try:
         return abs(time.time() - path.lstat().st_ctime) > _STILL_SECONDS
     except FileNotFoundError:
@@ -322,6 +329,7 @@ def _etag(data: bytes) -> str:
 
 @contextmanager
 def _in_words(key: str) -> Iterator[None]:
+    """Turns errors of the file system into Full or PermanentError, with one line."""
     try:
         yield
     except OSError as error:

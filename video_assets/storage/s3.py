@@ -1,7 +1,7 @@
-"""Storage in an S3 bucket, Amazon's or any server's that speaks the same.
+"""Storage in an S3 bucket, of Amazon or of any compatible server.
 
-Files go up and come down in parts, several at once and never whole in memory. Each object carries its SHA-256
-with it, and what comes down is checked against it; on the way up the server checks each part.
+Files are uploaded and downloaded in parts, several at once, and are never whole in memory. Each object has its SHA-256
+in its metadata, and a download is checked against it. On an upload the server checks each part.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from video_assets.storage.base import Conflict, Damaged, Full, NotFound, Stat, S
 from video_assets.storage.s3_client import code_of, in_words, status_of
 
 PART_BYTES = 16 * 2**20
-"""The size of a part; the library raises it where a file would have more than 10,000."""
-# What is in memory at once is bounded by these: a few parts under way, a short queue before the disk.
+"""The size of a part. The library raises it for files that would have more than 10,000 parts."""
+# These bound the memory: a few parts in transfer, and a short queue of data to be written to disk.
 _TRANSFER = TransferConfig(
     multipart_threshold=PART_BYTES,
     multipart_chunksize=PART_BYTES,
@@ -50,10 +50,10 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def bucket_and_prefix(url: str, setting: str) -> tuple[str, str]:
-    """The bucket of an `s3://bucket/prefix` URL, and the prefix: empty, or ending in a slash. `setting`: what
-    to call it where it is none."""
+    """The bucket of an `s3://bucket/prefix` URL, and the prefix: empty, or ending in a slash. Raises PermanentError
+    that names `setting` if it is another kind of URL."""
     parts = urlsplit(url)
-    # The URL is not repeated: somebody may have put keys into it.
+    # The URL is not repeated: it may contain keys.
     if not _BUCKET.fullmatch(parts.netloc):
         raise PermanentError(f"{setting} names no bucket; give s3://bucket/prefix, and keys as AWS_ACCESS_KEY_ID")
     prefix = unquote(parts.path).strip("/")
@@ -74,7 +74,7 @@ class S3Storage:
         self.bucket = bucket
         self.prefix = prefix
         self.encryption = dict(encryption or {})
-        """What each write says of server-side encryption, in S3's own words; nothing: the bucket's default."""
+        """The arguments for server-side encryption of each write, by S3's names; empty: the bucket's default."""
 
     @classmethod
     def from_url(cls, url: str, client: Any, *, encryption: Mapping[str, str] | None = None) -> S3Storage:
@@ -83,26 +83,27 @@ class S3Storage:
 
     @property
     def name(self) -> str:
-        """The storage, for people."""
+        """The storage's name in messages."""
         return f"bucket {self.bucket}"
 
     def put_file(
         self, key: str, path: Path, *, content_type: str = "application/octet-stream", sha256: str | None = None
     ) -> None:
         full = self._key(key)
-        extra = self._about(content_type, sha256 or _file_sha256(path))
+        extra = self._put_arguments(content_type, sha256 or _file_sha256(path))
         with in_words(self.name), TransferManager(self.client, _TRANSFER) as manager:
-            # Parts of an upload that fails are taken back; of one that dies, see `clear_unfinished`.
+            # The library removes the parts of an upload that fails; `clear_unfinished` those of a killed process.
             manager.upload(str(path), self.bucket, full, extra_args=extra).result()
 
     def put_open(self, key: str, file: BinaryIO, *, content_type: str = "application/octet-stream") -> Stored:
-        full, stored = self._key(key), _what_holds(file)
+        full, stored = self._key(key), _size_and_hash(file)
         file.seek(0)
-        # By a name of the open file where the system has one: several parts at once then read it by themselves,
-        # and none of it has to be in memory.
+        # If the system has a path for the open file, that is used: each part then reads the file by itself, and no part
+        # has to be in memory.
         source = f"/proc/self/fd/{file.fileno()}" if os.path.isdir("/proc/self/fd") else file
+        arguments = self._put_arguments(content_type, stored.sha256)
         with in_words(self.name), TransferManager(self.client, _TRANSFER) as manager:
-            manager.upload(source, self.bucket, full, extra_args=self._about(content_type, stored.sha256)).result()
+            manager.upload(source, self.bucket, full, extra_args=arguments).result()
         head = self._head(full)
         if head is None or Stored(int(head["ContentLength"]), head["Metadata"].get("sha256", "")) != stored:
             raise TransientError(f"{self.name}: {key} is not there as it was sent; it is sent again")
@@ -122,7 +123,7 @@ class S3Storage:
             except boto.ClientError as error:
                 if status_of(error) not in (409, 412) and code_of(error) != "NoSuchKey":
                     raise
-            # A request whose answer got lost is sent again, and then meets the object that it wrote itself.
+            # A request whose answer was lost is sent again, and then finds the object that it has written itself.
             head = self._head(full)
         if head is None or head["Metadata"].get("write") != token:
             raise Conflict(key)
@@ -142,7 +143,7 @@ class S3Storage:
                     if code_of(error) == "NoSuchKey":
                         raise NotFound(key) from None
                     raise
-                except _BROKEN_OFF:  # the library sends requests again, but not for an answer that breaks off
+                except _BROKEN_OFF:  # the library repeats a failed request, but not one whose answer breaks off
                     if attempt == _TRIES - 1:
                         raise
                     continue
@@ -156,7 +157,8 @@ class S3Storage:
             head = self._head(full)
             if head is None:
                 raise NotFound(key)
-            # A file of this name is whole, as it got the name last; a replaced object has another etag.
+            # A file of this name is complete, since it is renamed last. A replaced object has another etag, so another
+            # folder.
             place = hashlib.sha256(f"{key}\0{head['ETag']}".encode()).hexdigest()[:16]
             target = folder / _FETCHED / place / key.rpartition("/")[2]
             if target.is_file() or self._download(full, head, target):
@@ -179,7 +181,7 @@ class S3Storage:
             if page is None:
                 return
             for found in page.get("Contents", ()):
-                if not found["Key"].endswith("/"):  # a mark that somebody's tool left for a folder
+                if not found["Key"].endswith("/"):  # an empty object that some tools create for a folder
                     yield Stat(found["Key"].removeprefix(self.prefix), int(found["Size"]))
 
     def folders(self, prefix: str) -> Iterator[str]:
@@ -221,7 +223,7 @@ class S3Storage:
             return str(self.client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
 
     def clear_abandoned(self) -> int:
-        return 0  # parts of an upload do not tell whose they are
+        return 0  # an unfinished upload does not show which process it belongs to
 
     def clear_unfinished(self, before: datetime, prefix: str = "") -> int:
         removed = 0
@@ -236,15 +238,15 @@ class S3Storage:
         return removed
 
     def _put(self, full: str, data: bytes, content_type: str, condition: dict[str, str], **metadata: str) -> str:
-        about = self._about(content_type, hashlib.sha256(data).hexdigest(), **metadata)
-        answer = self.client.put_object(Bucket=self.bucket, Key=full, Body=data, **about, **condition)
+        arguments = self._put_arguments(content_type, hashlib.sha256(data).hexdigest(), **metadata)
+        answer = self.client.put_object(Bucket=self.bucket, Key=full, Body=data, **arguments, **condition)
         return str(answer["ETag"])
 
-    def _about(self, content_type: str, sha256: str, **metadata: str) -> dict[str, Any]:
+    def _put_arguments(self, content_type: str, sha256: str, **metadata: str) -> dict[str, Any]:
         return {"ContentType": content_type, "Metadata": {"sha256": sha256, **metadata}, **self.encryption}
 
     def _head(self, full: str) -> dict[str, Any] | None:
-        """What is said of an object; None where there is none."""
+        """The answer to HEAD for an object; None if there is none."""
         with in_words(self.name):
             try:
                 head: dict[str, Any] = self.client.head_object(Bucket=self.bucket, Key=full)
@@ -252,29 +254,30 @@ class S3Storage:
             except boto.ClientError as error:
                 if status_of(error) >= 500:
                     raise
-                # An answer to HEAD has no words: no such object, or no such bucket, or wrong keys? A listing says.
+                # An answer to HEAD does not say whether the object or the bucket is missing, or the keys are wrong. A
+                # listing raises for the last two.
                 self.client.list_objects_v2(Bucket=self.bucket, Prefix=full, MaxKeys=1)
                 if status_of(error) != 404:
                     raise
         return None
 
     def _download(self, full: str, head: dict[str, Any], target: Path) -> bool:
-        """Fetches just this version; False where it was replaced meanwhile, or came altered."""
-        half = target.with_name(f".{uuid4().hex}.part")
+        """Downloads this version of the object; False if it was replaced meanwhile, or arrived altered."""
+        partial = target.with_name(f".{uuid4().hex}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with in_words(self.name), TransferManager(self.client, _TRANSFER) as manager:
                 try:
-                    manager.download(self.bucket, full, str(half), subscribers=[_Version(head)]).result()
-                except S3DownloadFailedError:  # its etag is another by now
+                    manager.download(self.bucket, full, str(partial), subscribers=[_Version(head)]).result()
+                except S3DownloadFailedError:  # it has another etag by now
                     return False
                 except boto.ClientError as error:
                     if status_of(error) in (404, 412):
                         return False
                     raise
-            if not _whole(half, head):
+            if not _is_intact(partial, head):
                 return False
-            os.replace(half, target)
+            os.replace(partial, target)
             return True
         except OSError as error:
             what = one_line(f"cannot write below {target.parent}: {error.strerror or error}")
@@ -282,7 +285,7 @@ class S3Storage:
                 raise Full(f"the disk is full: {what}; free some space there") from error
             raise PermanentError(what) from error
         finally:
-            half.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
     def _damaged(self, key: str) -> Damaged:
         return Damaged(f"{self.name}: {key} is not what was stored; remove it, and it is made or uploaded again")
@@ -296,7 +299,7 @@ class S3Storage:
 
 
 class _Version(BaseSubscriber):  # type: ignore[misc]
-    """Has a download take one version of the object, or fail."""
+    """Makes a download take one version of the object, or fail."""
 
     def __init__(self, head: dict[str, Any]) -> None:
         self.head = head
@@ -306,19 +309,20 @@ class _Version(BaseSubscriber):  # type: ignore[misc]
         future.meta.provide_object_etag(self.head["ETag"])
 
 
-def _whole(path: Path, head: dict[str, Any]) -> bool:
+def _is_intact(path: Path, head: dict[str, Any]) -> bool:
+    """Whether a download has the object's size and hash."""
     if path.stat().st_size != head["ContentLength"]:
         return False
-    said = head["Metadata"].get("sha256")  # none where somebody else's tool put it there
-    return said is None or said == _file_sha256(path)
+    sha256 = head["Metadata"].get("sha256")  # None for an object that another tool stored
+    return sha256 is None or sha256 == _file_sha256(path)
 
 
 def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return _what_holds(file).sha256
+        return _size_and_hash(file).sha256
 
 
-def _what_holds(file: BinaryIO) -> Stored:
+def _size_and_hash(file: BinaryIO) -> Stored:
     digest, size = hashlib.sha256(), 0
     file.seek(0)
     while chunk := file.read(2**20):

@@ -1,9 +1,8 @@
-"""The boto3 client of the S3 storage: how requests are signed, addressed and tried again, and what their
-failures mean in words.
+"""The boto3 client of the S3 storage: signing, addressing and retries of requests, and our errors for its failures.
 
-The storage is handed a client and does not make one, so that it comes from dagster-aws's S3Resource where
-Dagster is (defs/bucket.py) while nothing in here knows Dagster. Keys are never ours: boto3 finds them where
-AWS's own tools do (environment, profile, role of the machine), so no secret passes through our settings.
+The storage is given a client and does not make one. So under Dagster the client can come from dagster-aws's S3Resource
+(`defs/bucket.py`), and this package does not know Dagster. boto3 finds the keys where AWS's own tools do (environment,
+profile, role of the machine), so no secret passes through our settings.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ READ_SECONDS = 60
 
 @dataclass(frozen=True)
 class S3Options:
-    """What a client is made of, beside the keys."""
+    """The options of a client, apart from the keys."""
 
     endpoint_url: str | None = None
-    """Of a server that is not Amazon's."""
+    """The address of a server that is not Amazon's."""
     region: str | None = None
     path_style: bool | None = None
-    """`host/bucket/key` instead of `bucket.host/key`; None: just for a server that is not Amazon's."""
+    """`host/bucket/key` instead of `bucket.host/key`; None: only with an `endpoint_url`."""
     max_attempts: int = 5
-    """How often a request is sent at most; what is left of a failure then is a TransientError."""
+    """How often a request is sent at most. If all fail, a TransientError is raised."""
 
 
 def make_client(options: S3Options) -> Any:
-    """A client of these options; safe to share between threads. Opens no connection."""
+    """A client with these options. Threads may share it. Opens no connection."""
     path_style = bool(options.endpoint_url) if options.path_style is None else options.path_style
     with in_words("the storage"):
         return boto3.session.Session().client(
@@ -97,18 +96,18 @@ _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", 
 
 
 def code_of(error: boto.ClientError) -> str:
-    """S3's own name of the failure, or the HTTP status where there is no more to it (answers to HEAD)."""
+    """S3's error code; the HTTP status for answers to HEAD, which have no code."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def status_of(error: boto.ClientError) -> int:
-    """The HTTP status; 0 where there was none."""
+    """The HTTP status; 0 if there was none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
 
 
 @contextmanager
 def in_words(where: str) -> Iterator[None]:
-    """Turns what boto3 raises into our errors, each one line. `where` names the bucket."""
+    """Turns exceptions of boto3 into our errors, with one line each. `where` names the bucket."""
     try:
         yield
     except boto.ClientError as error:
@@ -164,6 +163,6 @@ def _kind(error: Exception) -> str:
 
 
 def _at(error: Exception) -> str:
-    """Which host it was; of the whole URL, which may hold what is nobody's business, nothing else."""
+    """The host that was asked, as a question for the message. The rest of the URL may hold secrets and is left out."""
     parts = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url", "")))
     return f"; is {parts.hostname}:{parts.port or parts.scheme} up?" if parts.hostname else ""

@@ -229,13 +229,13 @@ def test_a_storage_that_fails_for_one_does_not_keep_the_others_waiting_for_ever(
     systems: Systems, inbox: Path, tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (inbox / "a.mp4").write_bytes(b"bad block")
-    real = local._found
+    real = local._read_back
 
     def spoiled(path: Path) -> Stored:
         found = real(path)
         return Stored(found.bytes, "another") if path.read_bytes() == b"bad block" else found
 
-    monkeypatch.setattr(local, "_found", spoiled)
+    monkeypatch.setattr(local, "_read_back", spoiled)
     with pytest.raises(TransientError, match="not what was written"):
         tick()
     (inbox / "b.mp4").write_bytes(FILM)
