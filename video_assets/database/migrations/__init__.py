@@ -1,6 +1,6 @@
 """The schema's history, by Alembic. It is run in code (database/engine.py); there is no alembic.ini."""
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision. A database that stands there is left alone without loading Alembic."""
 
 VERSION_TABLE = "video_assets_version"

@@ -1,7 +1,4 @@
-"""The tables. Names and types of the first group are those of the services before; the second is our own.
-
-Who writes what stands in docs/architecture.md; every column has one owner.
-"""
+"""Tables about videos. Names and types of the first group are those of the services before; the second is our own."""
 
 from __future__ import annotations
 
@@ -9,25 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Uuid, false, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, false, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-from video_assets.database.types import CleanText, UtcDateTime
-
-AutoId = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only where the type is INTEGER."""
-
-
-class Base(DeclarativeBase):
-    """All tables."""
-
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it off the class
-        str: CleanText,
-        datetime: UtcDateTime,
-        dict[str, Any]: JSON,
-        list[str]: JSON,
-        UUID: Uuid(as_uuid=True),
-    }
+from video_assets.database.models.base import AutoId, Base
+from video_assets.database.types import CleanText
 
 
 class VideoRow(Base):
@@ -37,6 +20,7 @@ class VideoRow(Base):
     # sqlite_autoincrement: the id of a deleted video is never given again.
     __table_args__ = (
         Index("ix_videos_status_created_at", "status", "created_at", "id"),
+        Index("ix_videos_user_id_id", "user_id", "id"),  # a user's own videos, newest first
         {"sqlite_autoincrement": True},
     )
 
@@ -224,6 +208,29 @@ class UploadRecordRow(Base):
     """NULL where none are in force."""
 
 
+class MultipartUploadRow(Base):
+    """An upload over HTTP: its parts go straight to storage. Kept after its end, so that `complete` can be repeated."""
+
+    __tablename__ = "multipart_uploads"
+
+    upload_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Ours; clients know only this one."""
+    video_id: Mapped[int] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), unique=True)
+    storage_upload_id: Mapped[str]
+    """The storage's own name for it."""
+    key: Mapped[str]
+    filename: Mapped[str]
+    content_type: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    """As the client declared it; quotas and the size limit go by it."""
+    part_bytes: Mapped[int] = mapped_column(BigInteger)
+    """Of each part but the last."""
+    user_id: Mapped[int | None] = mapped_column(Integer, index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    completed_at: Mapped[datetime | None]
+
+
 class ProgressRow(Base):
     """The heartbeat of a run, written by the run itself. Advisory: nothing is lost with it."""
 
@@ -267,6 +274,20 @@ class LaunchRow(Base):
     requested_at: Mapped[datetime | None]
     run_id: Mapped[str | None]
     closed_at: Mapped[datetime | None]
+    remake: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Stages that the run makes again even where they are fresh."""
+
+
+class CancelRequestRow(Base):
+    """Somebody without Dagster asks that the runs of a video be stopped. The sensor that does it removes the row."""
+
+    __tablename__ = "cancel_requests"
+
+    video_id: Mapped[int] = mapped_column(
+        ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    requested_by: Mapped[int | None] = mapped_column(Integer)
+    requested_at: Mapped[datetime]
 
 
 class OutboxOrderRow(Base):

@@ -1,0 +1,67 @@
+"""The tables. Who writes what stands in docs/architecture.md; every column has one owner."""
+
+from __future__ import annotations
+
+from video_assets.database.models.accounts import (
+    AccessRow,
+    AccountRow,
+    AuditRow,
+    IdempotencyRow,
+    InvitationRow,
+    ShareLinkRow,
+    TokenRow,
+)
+from video_assets.database.models.base import Base
+from video_assets.database.models.videos import (
+    AdoptedVideoRow,
+    ArtifactRow,
+    AttemptRow,
+    CancelRequestRow,
+    DeletedVideoRow,
+    LaunchRow,
+    LibraryRow,
+    MultipartUploadRow,
+    OutboxOrderRow,
+    OutboxRow,
+    ProcessedMessageRow,
+    ProgressRow,
+    SummaryRow,
+    TranscriptRow,
+    UnappliedRow,
+    UploadMetadataRow,
+    UploadRecordRow,
+    UserRow,
+    VariantRow,
+    VideoRow,
+)
+
+__all__ = [
+    "AccessRow",
+    "AccountRow",
+    "AdoptedVideoRow",
+    "ArtifactRow",
+    "AttemptRow",
+    "AuditRow",
+    "Base",
+    "CancelRequestRow",
+    "DeletedVideoRow",
+    "IdempotencyRow",
+    "InvitationRow",
+    "LaunchRow",
+    "LibraryRow",
+    "MultipartUploadRow",
+    "OutboxOrderRow",
+    "OutboxRow",
+    "ProcessedMessageRow",
+    "ProgressRow",
+    "ShareLinkRow",
+    "SummaryRow",
+    "TokenRow",
+    "TranscriptRow",
+    "UnappliedRow",
+    "UploadMetadataRow",
+    "UploadRecordRow",
+    "UserRow",
+    "VariantRow",
+    "VideoRow",
+]
