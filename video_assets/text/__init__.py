@@ -1,5 +1,5 @@
-"""From words to what they are about: sentences, summaries, chapters, tags, and whether a summary was said.
+"""What a transcript is about: its sentences, summary, chapters and tags, and whether a summary is grounded in it.
 
-It takes a transcript of any shape that has segments, and knows neither the room that made it nor where files lie.
-Rules of language that other rooms need too are in `language`.
+It takes any transcript that has segments (`spoken.py`), and knows neither `speech`, which makes transcripts, nor
+storage. Rules of language that other rooms need too are in `language`.
 """

@@ -1,4 +1,4 @@
-"""Whole sentences with their times, from segments that may begin and end anywhere."""
+"""Whole sentences with their times, from segments that may begin and end within a sentence."""
 
 # ruff: noqa: RUF001  (punctuation of many scripts is what this module is about)
 from __future__ import annotations
@@ -15,11 +15,12 @@ from video_assets.text.spoken import Spoken, SpokenSegment
 VERSION = "sentences-1"
 
 PAUSE = 2.0
-"""Seconds of silence that end a sentence, whatever its punctuation says."""
+"""Seconds of silence that end a sentence, whatever its punctuation."""
 LONGEST_WORDS = 60
-"""A sentence without an end in sight is cut at a segment's end, at the latest after so many words."""
+"""A longer sentence is cut at the end of a segment, or else after this many words."""
 UNPUNCTUATED_WORDS = 40
-"""From so many words a full stop, the transcript counts as unpunctuated: its segments then end sentences."""
+"""With more words than this for each end of a sentence, a transcript counts as unpunctuated: then its segments end
+sentences."""
 SHORTEST_UNPUNCTUATED = 12
 
 _SOUND = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|[♪♫][^♪♫]*(?:[♪♫]|$)")
@@ -36,7 +37,7 @@ class Sentence:
 
 
 def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
-    """Every sentence said, in order; sounds in brackets and music are left out."""
+    """All sentences in order. Sounds in brackets and music are left out."""
     spoken = speech(transcript.segments)
     if not spoken:
         return ()
@@ -58,8 +59,8 @@ def sentences(transcript: Spoken) -> tuple[Sentence, ...]:
 
 
 def speech(segments: Iterable[SpokenSegment]) -> list[Sentence]:
-    """What is said in each segment, without sounds in brackets, music and lone punctuation. Segments in which
-    nothing is left are left out; those in parentheses or asterisks altogether are sounds, too."""
+    """The text of each segment without sounds in brackets, and music. Segments that are wholly in parentheses or
+    asterisks are sounds too. A segment without a letter or digit left is dropped."""
     found = []
     for segment in segments:
         text = segment.text if _ASIDE.match(segment.text) is None else ""
@@ -70,7 +71,7 @@ def speech(segments: Iterable[SpokenSegment]) -> list[Sentence]:
 
 
 class _Running:
-    """All segments as one text, with the way back from a character to its second."""
+    """All segments as one text, which can give the second of each of its characters."""
 
     def __init__(self, segments: Sequence[SpokenSegment]) -> None:
         self.segments = segments
@@ -90,13 +91,14 @@ class _Running:
         self.text = "".join(pieces)
 
     def pauses(self, seconds: float) -> Iterator[int]:
-        """Where a silence of at least so many seconds follows."""
+        """The offsets after which there are at least `seconds` of silence."""
         for at in range(len(self.segments) - 1):
             if self.segments[at + 1].start - self.segments[at].end >= seconds:
                 yield self.ends[at]
 
     def moment(self, offset: int, *, ending: bool = False) -> float:
-        """The second of a character, in proportion within its segment. `ending`: of the end of the one before."""
+        """The second of the character at `offset`, in proportion to its place in its segment. `ending`: the second at
+        which the character before it ends."""
         at = max(0, bisect_right(self.begins, offset - (1 if ending else 0)) - 1)
         segment = self.segments[at]
         share = (offset - self.begins[at]) / max(1, self.ends[at] - self.begins[at])
@@ -105,7 +107,7 @@ class _Running:
 
 
 def _merged(text: str, cuts: Sequence[int], least: int) -> Iterator[int]:
-    """The cuts, less those that would make pieces of fewer words than `least`."""
+    """The cuts without those that would make a piece of fewer than `least` words."""
     begin = 0
     for cut in cuts:
         if len(text[begin:cut].split()) >= least:
@@ -114,7 +116,7 @@ def _merged(text: str, cuts: Sequence[int], least: int) -> Iterator[int]:
 
 
 def _short_enough(text: _Running, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretch, cut at segment ends or after LONGEST_WORDS words where it is too long for a sentence."""
+    """The sentence from `begin` to `end`, cut at ends of segments or after LONGEST_WORDS words if it is longer."""
     words = [begin + match.end() for match in re.finditer(r"\S+", text.text[begin:end])]
     while len(words) > LONGEST_WORDS:
         limit = words[LONGEST_WORDS - 1]

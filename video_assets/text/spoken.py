@@ -1,4 +1,4 @@
-"""What this package needs of a transcript: any object of this shape will do."""
+"""What this package needs of a transcript, as protocols: any object of this shape will do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class SpokenSegment(Protocol):
-    """A stretch of speech. Times in seconds."""
+    """A part of the speech. Times in seconds."""
 
     @property
     def start(self) -> float: ...

@@ -1,4 +1,4 @@
-"""What a summary holds, whoever made it."""
+"""The summary as a record, independent of how it was made, and its files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SummarySentence(_Record):
 
 
 class Chapter(_Record):
-    """A stretch of the video about one subject. Times in seconds."""
+    """A part of the video about one subject. Times in seconds."""
 
     start: Seconds
     end: Seconds
@@ -46,7 +46,7 @@ class Summary(_Record):
 
 
 class Heading(Protocol):
-    """A chapter as somebody wrote it into a file: times in seconds, in any order, perhaps without a title."""
+    """A chapter embedded in a media file. Times in seconds. Headings may be in any order, and may lack a title."""
 
     @property
     def start(self) -> float: ...
@@ -57,10 +57,10 @@ class Heading(Protocol):
 
 
 def with_own_chapters(summary: Summary, headings: Iterable[Heading], duration: float) -> Summary:
-    """The summary with the chapters that the file brought along, which somebody chose, in place of those found.
+    """The summary with the chapters embedded in the media file, which its author chose, instead of those found here.
 
-    `duration`: seconds of the video. They are put in order, each ends at the latest where the next begins; those
-    beyond the end are left out. The summary as it is where fewer than two are left: one is no division.
+    `duration`: seconds of the video. Chapters are sorted, each ends at the latest where the next begins, and those
+    beyond the video's end are left out. If fewer than two are left, the summary is returned unchanged.
     """
     rising = sorted((each for each in headings if 0 <= each.start < duration), key=lambda each: each.start)
     own = list({round(each.start, 3): each for each in reversed(rising)}.values())[::-1]
@@ -76,7 +76,7 @@ def with_own_chapters(summary: Summary, headings: Iterable[Heading], duration: f
 
 
 def to_json(summary: Summary) -> bytes:
-    """summary.json: the same summary always gives the same bytes."""
+    """summary.json. The same summary always gives the same bytes."""
     value = summary.model_dump(mode="json")
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 

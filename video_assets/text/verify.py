@@ -1,4 +1,4 @@
-"""What is checked of a summary before it is published."""
+"""The checks of a summary, before it is published."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKS = ("sentence_count", "grounded", "chapters_inside")
 
 LEAST_SENTENCES = 4
 TOLERANCE = 0.5
-"""Seconds by which chapters may outlast the video: containers round."""
+"""Seconds by which chapters may be longer than the video: containers round durations."""
 
 
 def summary_checks(summary: Summary, transcript: Spoken, duration: float) -> list[CheckOutcome]:
@@ -24,8 +24,8 @@ def summary_checks(summary: Summary, transcript: Spoken, duration: float) -> lis
 
 
 def ungrounded(summary: Summary, transcript: Spoken) -> list[str]:
-    """The sentences of the summary that the transcript does not hold: word for word where they were chosen from it,
-    else by what `grounding` asks for."""
+    """The sentences of the summary that are not in the transcript. An extractive summary's must be in it word for word;
+    those of a language model must be supported by it (`grounding`)."""
     if summary.model_info.get("summarizer") != "extractive":
         return _unsupported(summary, transcript)
     said = [word for segment in speech(transcript.segments) for word in words(segment.text)]

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from video_assets.errors import PermanentError, TransientError
 from video_assets.model_server.address import OPENAI_URL
 from video_assets.model_server.connection import TimedOut
-from video_assets.text.llm.language_model import MOST_BYTES, POLICY, understood
+from video_assets.text.llm.language_model import MOST_BYTES, POLICY, parse_reply
 from video_assets.text.llm.server import Reply, Server, request
 from video_assets_tests.text.making import KEY, model
 from video_assets_tests.text.standin import Call, Reaction, StandIn, honest
@@ -128,7 +128,7 @@ def test_what_is_no_completion_is_asked_for_again_then_transient(reaction: React
 
 @pytest.mark.parametrize("usage", ['{"prompt_tokens": -5}', '{"prompt_tokens": "many"}', "[]", '"free"', "null"])
 def test_a_paid_answer_is_not_lost_for_its_bill(usage: str) -> None:
-    reply = understood(b'{"choices":[{"message":{"content":"x"}}],"usage":%s}' % usage.encode())
+    reply = parse_reply(b'{"choices":[{"message":{"content":"x"}}],"usage":%s}' % usage.encode())
     assert (reply.content, reply.prompt_tokens) == ("x", None)
 
 
@@ -200,4 +200,4 @@ def test_openai_and_others_are_spoken_to_in_their_own_words() -> None:
 )
 def test_any_body_at_all_is_a_reply_or_a_transient_error(body: bytes) -> None:
     with suppress(TransientError):
-        assert isinstance(understood(body), Reply)
+        assert isinstance(parse_reply(body), Reply)

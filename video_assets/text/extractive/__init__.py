@@ -1,1 +1,1 @@
-"""The summary without a model: sentences of the transcript, chosen; chapters and tags by its terms."""
+"""Summaries without a model: sentences chosen from the transcript, chapters and tags from its terms."""

@@ -1,4 +1,4 @@
-"""Summaries made of the transcript's own sentences: no model, no network, nothing invented."""
+"""Summaries from the transcript's own sentences: no model, no network, nothing invented."""
 
 # ruff: noqa: RUF001  (punctuation of many scripts is what this module is about)
 from __future__ import annotations
@@ -22,11 +22,11 @@ MOST_SENTENCES = 6
 MOST_TAGS = 8
 TITLE_TERMS = 3
 REDUNDANCY = 0.6
-"""How much likeness to what is already in the summary counts against a sentence."""
+"""How much a sentence's similarity to those already chosen counts against it."""
 NAMELESS = 0.3
-"""Weight, as tag or in a title, of a word that never stands where names of things do."""
+"""Weight, for tags and titles, of a word that never occurs where nouns do."""
 LEANING = 0.7
-"""Factor for sentences that lean on the one before ("He …", "And …"): alone they read badly."""
+"""Factor for sentences that depend on the one before ("He …", "And …"): they read badly alone."""
 GOOD_WORDS = (5, 40)
 
 _LEANING_WORDS = "he she it they him her them this that these those and but so or because then well also"
@@ -36,14 +36,14 @@ _ANNOUNCES = re.compile(
     r"|this is part\b|part \w+\b|chapter \w+\b|(?:first|second|third|fourth|fifth)ly\b|(?:my|the|our) next\b)",
     re.IGNORECASE,
 )
-"""Sentences that say that something new begins. Only English ones are known; others simply say nothing here."""
+"""Sentences that announce a new topic. Only English ones are recognised."""
 Vector = Mapping[str, float]
 
 
 def summarize(transcript: Spoken) -> Summary:
-    """Summary, chapters and tags of a transcript: the same transcript always gives the same ones.
+    """The summary, chapters and tags of a transcript. The same transcript always gives the same result.
 
-    An empty transcript gives an empty summary. Of a short one, all sentences are taken.
+    An empty transcript gives an empty summary; a short one is its own summary, with all sentences.
     """
     said = sentences(transcript)
     lines = terms([sentence.text for sentence in said], transcript.language)
@@ -66,12 +66,12 @@ def summarize(transcript: Spoken) -> Summary:
 
 
 def wanted_sentences(available: int) -> int:
-    """How many sentences a summary of so many distinct ones has: four to six, or all of a few."""
+    """How many of `available` distinct sentences the summary has: four to six, or all if there are few."""
     return min(available, 4 + (available >= 20) + (available >= 60), MOST_SENTENCES)
 
 
 def distinct(texts: Sequence[str]) -> list[int]:
-    """The numbers of the texts that say something new, word for word."""
+    """The numbers of the texts whose words differ from those of every earlier one."""
     first: dict[tuple[str, ...], int] = {}
     for at, text in enumerate(texts):
         first.setdefault(tuple(words(text)), at)
@@ -81,8 +81,8 @@ def distinct(texts: Sequence[str]) -> list[int]:
 def choose_sentences(
     said: Sequence[Sentence], lines: Sequence[Sequence[Term]], starts: Sequence[int], language: str | None
 ) -> list[int]:
-    """The numbers of the sentences for the summary, rising: the most central of each topic, longest topics
-    first, then whatever adds most to them."""
+    """The numbers of the sentences for the summary, rising. Topics take turns by their length, and each gives the
+    sentence that is most central to it and least similar to those chosen."""
     candidates = distinct([sentence.text for sentence in said])
     count = wanted_sentences(len(candidates))
     vectors = tf_idf(lines)
@@ -92,7 +92,7 @@ def choose_sentences(
     chosen: list[int] = []
     taken: Counter[int] = Counter()
     while len(chosen) < count:
-        # Topics take turns by their length, as seats are shared out among parties (Sainte-Laguë).
+        # Topics take turns as parties get seats by the Sainte-Laguë method.
         topics = sorted(
             {topic_of[at] for at in candidates if at not in chosen},
             key=lambda topic: (-weight[topic] / (2 * taken[topic] + 1), topic),
@@ -112,7 +112,7 @@ def choose_sentences(
 def _scores(
     said: Sequence[Sentence], vectors: Sequence[Vector], starts: Sequence[int], *, english: bool
 ) -> list[float]:
-    """How well each sentence stands for its topic and can stand alone."""
+    """A score for each sentence: how central it is to its topic, and how well it reads alone."""
     scores: list[float] = []
     for first, last in _spans(starts, len(said)):
         centre: Counter[str] = Counter()
@@ -134,7 +134,7 @@ def _scores(
 def chapters(
     said: Sequence[Sentence], lines: Sequence[Sequence[Term]], starts: Sequence[int], language: str | None
 ) -> list[Chapter]:
-    """One chapter a topic, without gaps; the first begins with the video."""
+    """A chapter for each topic, without gaps between them. The first begins with the video."""
     spans = list(_spans(starts, len(said)))
     english = is_english(language, [sentence.text for sentence in said])
     blocks = [[term for line in lines[first:last] for term in line] for first, last in spans]
@@ -148,7 +148,7 @@ def chapters(
 
 
 def chapter_titles(blocks: Sequence[Sequence[Term]], *, last_joint: str = " and ") -> list[str]:
-    """A title a block, from the words that tell it from the others. Empty where a block has none."""
+    """A title for each block, of the words that distinguish it from the others; empty if it has none."""
     written = spellings([term for block in blocks for term in block])
     in_blocks = Counter(stem for block in blocks for stem in {term.stem for term in block})
     titles = []
@@ -162,7 +162,7 @@ def chapter_titles(blocks: Sequence[Sequence[Term]], *, last_joint: str = " and 
 
 
 def tag_evidence(lines: Sequence[Sequence[Term]], said: Sequence[Sentence]) -> dict[str, dict[str, float]]:
-    """Tags, the strongest first, each with how often it is said and the second of the first time."""
+    """The tags, the strongest first, each with how often it is said, and the second at which it is said first."""
     every = [term for line in lines for term in line]
     counts, weights = Counter(term.stem for term in every), naming_weights(every)
     least = 2 if any(count > 1 for count in counts.values()) else 1
@@ -176,28 +176,28 @@ def tag_evidence(lines: Sequence[Sequence[Term]], said: Sequence[Sentence]) -> d
 
 
 def naming_weights(every: Sequence[Term]) -> dict[str, float]:
-    """How fit each folded word is to name what the words are about, in the order of their first use: by how
-    often it is said, and how often where names of things stand."""
+    """How well each folded word names what the text is about, in the order of their first use. It counts how often the
+    word is said, and how often it is where nouns are."""
     counts = Counter(term.stem for term in every)
     named = Counter(term.stem for term in every if term.names)
     return {stem: count * (NAMELESS + (1 - NAMELESS) * named[stem] / count) for stem, count in counts.items()}
 
 
 def spellings(every: Sequence[Term]) -> dict[str, str]:
-    """How each folded word is mostly written."""
+    """The most frequent spelling of each folded word."""
     counts = Counter((term.stem, term.written) for term in every)
     return {stem: written for (stem, written), _ in sorted(counts.items(), key=lambda each: (each[1], each[0]))}
 
 
 def coverage(lines: Sequence[Sequence[Term]], chosen: Sequence[int]) -> float | None:
-    """The share of all meaningful words that are mentioned in the chosen lines; None where there are none."""
+    """The share of all meaningful words that the chosen lines mention; None if there are no meaningful words."""
     counts = Counter(term.stem for line in lines for term in line)
     mentioned = {term.stem for at in chosen for term in lines[at]}
     return round(sum(counts[stem] for stem in mentioned) / counts.total(), 3) if counts else None
 
 
 def tf_idf(lines: Sequence[Sequence[Term]]) -> list[Vector]:
-    """A vector a line: how often it has each word, rare words counting more."""
+    """The TF-IDF vector of each line: how often it has each word, with more weight for rare words."""
     documents = Counter(stem for line in lines for stem in {term.stem for term in line})
     vectors: list[Vector] = []
     for line in lines:
@@ -209,7 +209,7 @@ def tf_idf(lines: Sequence[Sequence[Term]]) -> list[Vector]:
 
 
 def cosine(left: Vector, right: Vector) -> float:
-    """Likeness of two vectors, 0 to 1."""
+    """The cosine similarity of two vectors, 0 to 1."""
     if len(left) > len(right):
         left, right = right, left
     dot = sum(value * right.get(stem, 0.0) for stem, value in left.items())
@@ -218,9 +218,9 @@ def cosine(left: Vector, right: Vector) -> float:
 
 
 def finished(text: str) -> str:
-    """The sentence as prose wants it: with a capital and an end, where captions left them out."""
+    """The sentence with a capital letter at its start and a full stop at its end, which captions often lack."""
     capital = text[:1].upper()
-    if capital.lower() == text[:1]:  # not so for "ß" and ligatures: they are no beginnings of words
+    if capital.lower() == text[:1]:  # not so for "ß" and ligatures, with which no word begins
         text = capital + text[1:]
     if ends_sentence(text) or not text[-1:].isascii():
         return text

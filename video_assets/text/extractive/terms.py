@@ -1,4 +1,4 @@
-"""The words that carry meaning, folded so that their forms count as one."""
+"""The meaningful words of a text, folded so that the forms of a word count as one."""
 
 # ruff: noqa: RUF001  (punctuation of many scripts is what this module is about)
 from __future__ import annotations
@@ -15,9 +15,9 @@ from video_assets.language.scripts import is_wide
 from video_assets.language.stems import STEMMERS, stem
 
 ENGLISH_SHARE = 0.2
-"""From this share of English function words an unmarked transcript counts as English."""
+"""A transcript without a language counts as English if at least this share of its words are English function words."""
 EVERYWHERE = 0.4
-"""A word in more of the sentences than this says nothing about any of them."""
+"""A word that is in a larger share of the sentences than this distinguishes none of them, and is left out."""
 ENOUGH_SENTENCES = 12
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -45,7 +45,7 @@ _BEFORE = (
     "under with without your"
 )
 _BEFORE_NAMES = frozenset(_BEFORE.split())
-"""Words that nouns follow. What never follows one is mostly a verb."""
+"""Words before nouns. A word that never follows one of these is mostly a verb."""
 _DESCRIBING = (
     "bad best better big certain clear cold common dark different early easy entire fast few full hard heavy high hot "
     "huge important interesting light long low main modern new old open possible simple short slow soft special strong "
@@ -54,21 +54,22 @@ _DESCRIBING = (
 _ADJECTIVES = frozenset(_DESCRIBING.split())
 _STEMMED_LANGUAGES = "ar da de el en es fi fr hu it nl no pt ro ru sv tr"
 _STEMMED = frozenset(_STEMMED_LANGUAGES.split())
-"""Languages whose words are stemmed; one more would be another `VERSION` of summaries."""
+"""Languages whose words are stemmed. One more would need a new `VERSION` of the summaries."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A meaningful word: its folded form, and as it was written."""
+    """A meaningful word: its folded form, and its spelling in the text."""
 
     stem: str
     written: str
     names: bool = True
-    """Whether it stands where names of things stand; always so where the language is not known well enough."""
+    """Whether it is in the position of a noun. Always true in languages other than English, of which no rules are
+    known."""
 
 
 def words(text: str) -> list[str]:
-    """Every word in lower case; scripts without spaces give one character each."""
+    """Every word in lower case. In scripts without spaces each character is a word."""
     return [word.lower() for word in _written(text)]
 
 
@@ -94,8 +95,8 @@ def is_english(language: str | None, texts: Sequence[str]) -> bool:
 def terms(texts: Sequence[str], language: str | None) -> list[list[Term]]:
     """The meaningful words of each text, in order.
 
-    English loses its function words; any other language the words that are nearly everywhere and the
-    shortest ones. Scripts without spaces give pairs of characters.
+    Left out are words of one or two letters, numbers, and in English the function words; in other languages, words that
+    are in nearly every sentence. In scripts without spaces, pairs of characters are words.
     """
     english = is_english(language, texts)
     code = "en" if english else (language or "").lower()[:2]
@@ -107,17 +108,17 @@ def terms(texts: Sequence[str], language: str | None) -> list[list[Term]]:
         line = []
         for at, word in enumerate(plain):
             if len(word) > 2 and not word.isdigit() and not (english and word.split("'")[0] in _FUNCTION_WORDS):
-                # A capital at the beginning says nothing; further in, it belongs to a name.
+                # A capital at the beginning of a sentence means nothing; elsewhere it belongs to a name.
                 spelling = written[at] if at else word
                 named = not english or (at > 0 and plain[at - 1] in _BEFORE_NAMES and word not in _ADJECTIVES)
                 line.append(Term(_stem(stemmer, word), spelling, named))
-        line += [Term(left + right, left + right) for left, right in pairwise(plain) if _telling(left, right)]
+        line += [Term(left + right, left + right) for left, right in pairwise(plain) if _may_be_word(left, right)]
         found.append(line)
     return found if english else _without_common(found)
 
 
-def _telling(left: str, right: str) -> bool:
-    """Whether two characters of a script without spaces may be a word: hiragana are mostly endings."""
+def _may_be_word(left: str, right: str) -> bool:
+    """Whether two characters of a script without spaces may be a word. Not hiragana, which are mostly endings."""
     return len(left) == len(right) == 1 and all(is_wide(each) and not "ぁ" <= each <= "ゟ" for each in (left, right))
 
 

@@ -1,9 +1,9 @@
-"""Where a talk changes its subject: the most probable division of its words into topics.
+"""Topic segmentation: the most probable division of a talk into topics, by its words.
 
-After Utiyama and Isahara, "A Statistical Model for Domain-Independent Text Segmentation" (ACL 2001), with the
-word distributions integrated out as Eisenstein and Barzilay do (EMNLP 2008): each topic draws its words from a
-distribution of its own, and the division that explains the words in the fewest bits wins. It needs no training,
-and finds the number of topics itself.
+After Utiyama and Isahara, "A Statistical Model for Domain-Independent Text Segmentation" (ACL 2001), with the word
+distributions integrated out as by Eisenstein and Barzilay (EMNLP 2008). Each topic has its own distribution of words,
+and the division that explains the words in the fewest bits is chosen. It needs no training, and the number of topics
+follows from the text.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from collections.abc import Collection, Sequence
 
 MOST_UNITS = 300
 MOST_WORK = 6_000_000
-"""Longer talks are divided at every second, third, … sentence: the work grows with units times words."""
+"""In longer talks, several sentences are one unit at first: the work grows with units times words."""
 SHORTEST_SECONDS = 8.0
 LONGEST_OF_SHORTEST = 120.0
 SHORTEST_SHARE = 1 / 40
 PRIOR = 0.05
-"""How often each word of the talk counts as said in a topic before it is: lower makes topics of fewer words."""
+"""The prior count of each word in each topic. A lower value gives topics with fewer different words."""
 TOPIC_COST = 2.75
-"""What each further topic costs, times the logarithm of the number of words: higher gives fewer, longer topics."""
+"""The cost of a topic is this times the logarithm of the number of words. A higher value gives fewer, longer topics."""
 ANNOUNCED = 0.6
-"""How much of that a topic costs whose first sentence announces it."""
+"""Factor on that cost for a topic whose first sentence announces it."""
 
 
 def topic_starts(
     lines: Sequence[Sequence[str]], times: Sequence[tuple[float, float]], announced: Collection[int] = ()
 ) -> list[int]:
-    """The number of the first sentence of each topic, rising, beginning with 0; empty for no sentences.
+    """The number of each topic's first sentence, rising, beginning with 0; empty for no sentences.
 
-    `lines`: each sentence's meaningful words, folded. `times`: (start, end) of each, seconds. `announced`: the
-    numbers of sentences that say themselves that something new begins.
+    `lines`: the folded meaningful words of each sentence. `times`: (start, end) of each, in seconds. `announced`: the
+    numbers of the sentences that announce a new topic.
     """
     if not lines:
         return []
@@ -52,7 +52,7 @@ def topic_starts(
 def _divided(
     units: Sequence[Sequence[str]], starts: Sequence[float], ends: Sequence[float], shortest: float, opening: set[int]
 ) -> list[int]:
-    """The cheapest division, as the first unit of each part."""
+    """The cheapest division: the first unit of each part."""
     vocabulary = len({word for unit in units for word in unit})
     topic_cost = TOPIC_COST * math.log(max(2, sum(map(len, units))))
     costs = [0.0] + [math.inf] * len(units)
@@ -78,7 +78,7 @@ def _divided(
 
 
 def _add(counts: Counter[str], total: int, words: Sequence[str], vocabulary: int) -> float:
-    """Counts the words on top of `total` others, and returns what they cost there: how unexpected they are."""
+    """Adds the words to `counts`, which holds `total` words so far, and returns their cost: how unexpected they are."""
     cost = 0.0
     for word in words:
         cost += math.log((total + PRIOR * vocabulary) / (counts[word] + PRIOR))
@@ -88,7 +88,7 @@ def _add(counts: Counter[str], total: int, words: Sequence[str], vocabulary: int
 
 
 def _refined(lines: Sequence[Sequence[str]], parts: Sequence[int], step: int) -> list[int]:
-    """Each boundary between two parts moved to the best sentence nearby: the division was coarser."""
+    """The parts with each boundary moved to the best sentence nearby, since the units were of several sentences."""
     vocabulary = len({word for line in lines for word in line})
     refined = list(parts)
     for at in range(1, len(parts)):
@@ -102,7 +102,7 @@ def _refined(lines: Sequence[Sequence[str]], parts: Sequence[int], step: int) ->
 
 
 def _costs(lines: Sequence[Sequence[str]], vocabulary: int) -> list[float]:
-    """What the first line costs as one part, the first two, and so on."""
+    """The cost of the first line as one part, of the first two as one part, and so on."""
     counts: Counter[str] = Counter()
     costs, total, cost = [], 0, 0.0
     for line in lines:

@@ -1,1 +1,1 @@
-"""Whether the transcript says what a summary says: support, contradictions, numbers."""
+"""Checks whether the transcript says what a summary says: support, contradictions, numbers."""

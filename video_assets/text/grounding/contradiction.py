@@ -1,7 +1,8 @@
-"""What a sentence turns round although all of its words were said: what was denied, a number's unit, who did what.
+"""Finds sentences that contradict the transcript with its own words: a denial turned into a statement or the reverse, a
+number with another unit, two things exchanged.
 
-Each rule looks for one pattern that honest paraphrases hardly ever have, in the languages whose words for it are listed
-here, and says nothing where it does not find it. What they miss passes.
+Each rule looks for one pattern that correct paraphrases hardly ever have, in the languages whose words are listed here.
+A contradiction that no rule finds passes.
 """
 
 # ruff: noqa: RUF001  (apostrophes of several scripts)
@@ -18,7 +19,7 @@ from video_assets.text.grounding.numbers import NUMBER_WORDS, numbers_meant
 VERSION = "contradiction-1"
 
 Same = Mapping[str, Collection[str]]
-"""The words of a sentence with those of the transcript that are the same."""
+"""For each word of a sentence, the words of the transcript that count as the same."""
 
 _BREAK = {
     "en": "and but or because while whereas although since which who that when if so",
@@ -38,7 +39,7 @@ _PREVENTING = {
     "fr": "empêch évit",
     "es": "evit impid imped",
 }
-"""Beginnings of verbs that deny what stands beside them."""
+"""Beginnings of verbs that deny their object."""
 _QUALIFYING = {
     "en": "hardly rarely barely seldom few little less fewer only too unlike instead rather against contrary fail "
     "keep refus lack miss ban forb prohibit reject den imposs unable wrong false myth before until except otherwise",
@@ -46,7 +47,7 @@ _QUALIFYING = {
     "fr": "sinon sauf seul rarement guère manqu contre lieu interdi refus faux avant jusqu impossible",
     "es": "si apenas solo sólo salvo rara falt contra vez prohib neg fals antes hasta imposible",
 }
-"""Beginnings of words with which a sentence may deny something in other words; then nothing is concluded."""
+"""Beginnings of words with which a sentence may deny something indirectly. Then no contradiction is concluded."""
 _ENDS = re.compile(r"[,;:.!?–—()]|\s-\s")
 _COVERED = 0.75
 
@@ -88,25 +89,25 @@ _GROUPS = re.compile(r"(?<=\d)[.,](?=\d{3}(?!\d))")
 
 @dataclass(frozen=True)
 class Clause:
-    """A part of a sentence that says one thing."""
+    """A clause of a sentence."""
 
     terms: tuple[str, ...]
     """Stems of its meaningful words, in order."""
     denied: bool
     after: frozenset[str] = frozenset()
-    """Those that follow the denial."""
+    """The stems after the denial."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """A sentence, as far as it can be contradicted."""
+    """A sentence, taken apart for comparison."""
 
     clauses: tuple[Clause, ...]
     qualified: bool
-    """Whether it denies something, or may in other words."""
+    """Whether it denies something, directly or perhaps indirectly."""
     amounts: tuple[tuple[frozenset[str], str], ...]
-    """Numbers (in all the spellings that numbers have here) with the word after each: a unit, or whatever it is; and
-    with what they are counted by, as in “six volumes a week”."""
+    """Each number (in all its spellings) with the word after it, which may be a unit; also with the unit that it is
+    counted by, “week” in “six volumes a week”."""
 
     @property
     def terms(self) -> frozenset[str]:
@@ -114,7 +115,7 @@ class Said:
 
 
 def said(text: str, language: str, stems: Callable[[str], Sequence[str]], number_words: Collection[str]) -> Said:
-    """The sentence taken apart. `stems`: the meaningful words of a text."""
+    """Takes a sentence apart. `stems`: returns the stems of the meaningful words of a text."""
     code = language[:2]
     denying, preventing = set(_DENYING.get(code, "").split()), tuple(_PREVENTING.get(code, "").split())
     parts = [part for part in _parted(text, set(_BREAK.get(code, "").split())) if part]
@@ -132,7 +133,7 @@ def said(text: str, language: str, stems: Callable[[str], Sequence[str]], number
 
 
 def contradicted(claim: Said, evidence: Sequence[Said], same: Same) -> bool:
-    """Whether the claim turns round what its evidence says."""
+    """Whether the claim contradicts its evidence."""
     return (
         _asserts_what_was_denied(claim, evidence, same)
         or _denies_what_was_said(claim, evidence, same)
@@ -142,7 +143,7 @@ def contradicted(claim: Said, evidence: Sequence[Said], same: Same) -> bool:
 
 
 def _asserts_what_was_denied(claim: Said, evidence: Sequence[Said], same: Same) -> bool:
-    """A word that the evidence has in denials only, in a claim that denies nothing."""
+    """Whether a claim without denial uses a word that the evidence uses in denials only."""
     if claim.qualified:
         return False
     clauses = [clause for sentence in evidence for clause in sentence.clauses]
@@ -157,7 +158,7 @@ def _asserts_what_was_denied(claim: Said, evidence: Sequence[Said], same: Same) 
 
 
 def _denies_what_was_said(claim: Said, evidence: Sequence[Said], same: Same) -> bool:
-    """A denial of nearly all the words of one sentence that denies nothing, not even in other words."""
+    """Whether a clause with a denial has nearly all its words from one sentence that denies nothing."""
     for clause in claim.clauses:
         if not clause.denied or len(clause.terms) < 2:
             continue
@@ -169,7 +170,7 @@ def _denies_what_was_said(claim: Said, evidence: Sequence[Said], same: Same) -> 
 
 
 def _exchanges(claim: Said, evidence: Sequence[Said], same: Same) -> bool:
-    """Two clauses each of which has something of two that were said, and lacks what the other one took."""
+    """Whether two clauses of the claim have exchanged words between two clauses of the evidence."""
     places = [clause.terms for sentence in evidence for clause in sentence.clauses if clause.terms]
     parts = [
         part.terms
@@ -184,7 +185,7 @@ def _exchanges(claim: Said, evidence: Sequence[Said], same: Same) -> bool:
 
 
 def _exchanged(part: Sequence[str], here: Sequence[str], there: Sequence[str], same: Same) -> bool:
-    """Whether most of a clause stands here, and the rest there."""
+    """Whether most of the clause's words are in `here`, and the others in `there`."""
     own = [term for term in part if _has(here, term, same)]
     lacking = [term for term in part if not _has(here, term, same)]
     return (
@@ -195,11 +196,12 @@ def _exchanged(part: Sequence[str], here: Sequence[str], there: Sequence[str], s
 
 
 def _has(where: Collection[str], term: str, same: Same) -> bool:
+    """Whether the term, or a word that counts as the same, is in `where`."""
     return term in where or any(other in where for other in same.get(term, ()))
 
 
 def _measures_otherwise(claim: Said, evidence: Sequence[Said]) -> bool:
-    """A number with a unit where the evidence has that number with another one only."""
+    """Whether the claim has a number with a unit, and the evidence has that number with other units only."""
     held = [each for sentence in evidence for each in sentence.amounts]
     for numbers, word in claim.amounts:
         units = {_UNIT.get(other, "") for known, other in held if known & numbers}
@@ -248,5 +250,5 @@ def _amounts(text: str, number_words: Collection[str]) -> list[tuple[frozenset[s
 
 
 def _each(following: Sequence[str]) -> list[str]:
-    """The unit that something is counted by, in the words after it: “week” in “volumes a week”."""
+    """The unit that something is counted by, in the words that follow the number: “week” in “volumes a week”."""
     return [unit for each, unit in pairwise(following) if each in _EACH and unit in _UNIT][:1]

@@ -1,7 +1,7 @@
-"""Words that hold sentences together and say nothing of a subject, in languages other than English.
+"""Function words and number words of languages other than English.
 
-Used where sentences are compared; what a transcript is about is told without them (`terms.py`), as it has to be told in
-every other language, too.
+They are used only to compare sentences. `terms.py`, which finds what a transcript is about, does without them, since it
+has to work in every language.
 """
 
 # ruff: noqa: RUF001  (letters of several scripts)
@@ -124,11 +124,11 @@ _SETS = {language: frozenset(listed.split()) for language, listed in _BY_LANGUAG
 
 
 def function_words(language: str) -> frozenset[str]:
-    """The function words of a language by its code; none where it is not known."""
+    """The function words of a language, by its code; empty if the language is not listed."""
     return _SETS.get(language.lower()[:2], frozenset())
 
 
 def number_words(language: str) -> frozenset[str]:
-    """Words for numbers in a language other than English. What they are worth is not told: they are to be said as
-    they are."""
+    """The number words of a language other than English, by its code. Their values are unknown here: such a word must
+    be in the transcript in the same spelling."""
     return _NUMBERS.get(language.lower()[:2], frozenset())

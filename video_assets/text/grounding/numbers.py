@@ -1,4 +1,4 @@
-"""Numbers in a text, whether written in digits or in English words."""
+"""The numbers in a text, in digits or in English words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = (
 _ORDINALS = (
     "fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth "
     "seventeenth eighteenth nineteenth twentieth"
-)  # the first three order things more often than they count them
+)  # not first, second and third, which are rarely used as numbers
 _TENS = "thirty forty fifty sixty seventy eighty ninety"
 SMALL = (
     {word: number for number, word in enumerate(_UNITS.split())}
@@ -29,12 +29,12 @@ _GROUPED = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 
 
 def numbers(text: str) -> frozenset[str]:
-    """The numbers a text gives, each in one spelling: `3,000`, `3000` and `three thousand` are the same."""
+    """The numbers in a text, each in one spelling: `3,000`, `3000` and `three thousand` are the same."""
     return frozenset(_in_digits(text)) | frozenset(map(str, _in_words(text)))
 
 
 def numbers_meant(text: str) -> frozenset[str]:
-    """The numbers of a text, and the years that are said in two: `nineteen eighty-seven` is 1987, too."""
+    """The numbers in a text, and the years that are said as two numbers: `nineteen eighty-seven` is also 1987."""
     pairs = pairwise(_in_words(text))
     years = {str(left * 100 + right) for left, right in pairs if 10 <= left < 100 and 10 <= right < 100}
     return numbers(text) | years
@@ -56,7 +56,7 @@ def _in_words(text: str) -> list[int]:
     for at, word in enumerate([*spoken, ""]):
         if word in SMALL:
             value = SMALL[word]
-            # "twenty five" and "hundred and five" go on; "two three" and "nineteen eighty" begin anew.
+            # "twenty five" and "hundred and five" are one number; "two three" and "nineteen eighty" are two.
             if last and not (current % 100 == 0 or (current % 100 in range(20, 100, 10) and 0 < value < 10)):
                 found.append(total + current)
                 total = current = 0

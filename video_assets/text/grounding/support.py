@@ -1,9 +1,9 @@
-"""Whether a sentence in somebody else's words was said: how much of it the transcript holds, and where.
+"""Whether the transcript supports a sentence that a model wrote: how much of it, and where.
 
-A sentence is compared with the few sentences it cites and, since models miscount, with every stretch of the transcript
-of a few sentences. Of its meaningful words, the share that occurs there is its score; rare words count more. A number
-or a name that was never said makes it ungrounded whatever the rest. This catches what is invented from outside, and
-details that are; some of what turns a meaning round with the talk's own words is seen by `contradiction.py`.
+A sentence is compared with the few sentences that it cites and, since models miscount, with every `STRETCH` consecutive
+sentences of the transcript. Its score is the share of its meaningful words that occur there; rare words count more. A
+number or a name that was never said makes it ungrounded, whatever its score. This finds invented statements and
+details. `contradiction.py` finds some of the sentences that reverse a meaning with the talk's own words.
 """
 
 # ruff: noqa: RUF001  (punctuation of many scripts)
@@ -24,14 +24,14 @@ from video_assets.text.grounding.numbers import NUMBER_WORDS, numbers, numbers_m
 VERSION = f"grounding-2+{CONTRADICTION}"
 
 GROUNDED = 0.5
-"""From this score a sentence counts as said; `docs/summaries.md` has what was measured with it."""
+"""From this score on a sentence is grounded. `docs/summaries.md` has the measurements."""
 NUMBER = 0.5
-"""What a number that was said just there weighs, as evidence; it may have been said of something else."""
+"""The weight of a number that occurs in the evidence. It is low, since the number may belong to something else there."""
 STRETCH = 4
-"""Sentences that are looked at together for evidence that was not cited."""
+"""How many consecutive sentences are compared together as evidence that was not cited."""
 MOST_CITED = 6
 AROUND = 1
-"""Sentences before and after a cited one that count as cited too."""
+"""How many sentences before and after a cited one count as cited too."""
 
 _FRAMING = (
     "speaker speakers presenter host narrator video talk lecture episode viewer viewers audience explain explains "
@@ -44,9 +44,9 @@ _FRAMING = (
     "schließlich zunächst conférencier explique décrit montre recommande ponente explica muestra recomienda"
 )
 _FRAMES = frozenset(_FRAMING.split())
-"""Words that summaries frame what was said with; they need no evidence."""
+"""Words with which summaries introduce what was said. They need no evidence."""
 _UNCOUNTED = frozenset({"1"})
-"""“One” is as often a pronoun."""
+"""Numbers that need no evidence: “one” is as often a pronoun."""
 _CAPITAL = re.compile(r"(?<![.!?…:\"“»]\s)(?<=\s)[A-ZÀ-ÖØ-Þ][\w'’-]+")
 _TITLES = frozenset(["dr", "mr", "mrs", "ms", "prof", "sir", "st"])
 _PAIR = re.compile(r"\b(?=([A-ZÀ-ÖØ-Þ][\w'’-]+) ([A-ZÀ-ÖØ-Þ][\w'’-]+))")
@@ -58,9 +58,9 @@ class Support:
     """How well a sentence is grounded."""
 
     score: float
-    """0 to 1: the share of its meaningful words that its evidence holds."""
+    """0 to 1: the share of its meaningful words that occur in its evidence."""
     at: tuple[int, ...]
-    """The numbers of the sentences that are its evidence, rising; empty where there is none."""
+    """The numbers of the sentences that are its evidence, rising; empty if there is none."""
 
     @property
     def grounded(self) -> bool:
@@ -68,7 +68,7 @@ class Support:
 
 
 class Evidence:
-    """A transcript's sentences, ready to be asked for support. `left_out`: numbers of sentences that prove nothing."""
+    """A transcript's sentences, prepared for `support`. `left_out`: numbers of sentences that are no evidence."""
 
     def __init__(self, texts: Sequence[str], language: str | None, left_out: frozenset[int] = frozenset()) -> None:
         self.english = is_english(language, texts)
@@ -114,9 +114,10 @@ class Evidence:
             score = found / (NUMBER * len(counted) + sum(weights.values()))
             if score > best.score + 1e-9:
                 best = Support(round(score, 3), tuple(shown))
-        return Support(0.0, ()) if best.at and self._turns_round(text, wanted, best.at) else best
+        return Support(0.0, ()) if best.at and self._contradicts(text, wanted, best.at) else best
 
-    def _turns_round(self, text: str, wanted: Mapping[str, frozenset[str]], at: Iterable[int]) -> bool:
+    def _contradicts(self, text: str, wanted: Mapping[str, frozenset[str]], at: Iterable[int]) -> bool:
+        """Whether the sentence contradicts the transcript's sentences of these numbers."""
         for number in at:
             if number not in self._taken_apart:
                 self._taken_apart[number] = self._parted(self._shown[number])
@@ -126,13 +127,13 @@ class Evidence:
         return said(text, self.language, lambda part: [term.stem for term in self._terms(part)], self._number_words)
 
     def coverage(self, texts: Sequence[str]) -> float | None:
-        """The share of all meaningful words said (each as often as it is said) that the texts mention."""
+        """The share of the transcript's meaningful words, each counted as often as it is said, that are in the texts."""
         mentioned = {known for text in texts for term in self._terms(text) for known in self._alike(term.stem)}
         total = self._counts.total()
         return round(sum(self._counts[stem] for stem in mentioned) / total, 3) if total else None
 
     def _numbers_in(self, text: str, english: Callable[[str], frozenset[str]]) -> frozenset[str]:
-        """Its numbers in one spelling; in other languages than English, number words as they stand."""
+        """The text's numbers in one spelling; in other languages than English also its number words, unchanged."""
         return english(text) | (self._number_words & frozenset(words(text)) if self._number_words else frozenset())
 
     def _terms(self, text: str) -> list[Term]:
@@ -143,7 +144,7 @@ class Evidence:
         ]
 
     def _alike(self, stem: str) -> list[str]:
-        """The transcript's words that are the same one: another ending, or a part of a compound."""
+        """The transcript's words that count as the same word: with another ending, or as part of a compound."""
         if stem in self._counts:
             return [stem]
         if len(stem) < _LEAST_PREFIX:
@@ -152,24 +153,24 @@ class Evidence:
         return [known for known in self._known if _common_prefix(stem, known) >= min(least, max(len(known), 5))]
 
     def _weight(self, alike: frozenset[str]) -> float:
-        """Rare words weigh more; one that was never said weighs as much as any."""
+        """The weight of a word: rare words weigh more, and one that was never said has the highest weight."""
         count = max((self._counts[stem] for stem in alike), default=0)
         return 1.0 if not count else 0.4 + 0.6 / (1 + math.log(count))
 
     def _stretches(self, wanted: Iterable[frozenset[str]]) -> list[list[int]]:
-        """The stretches that begin where one of the words is said."""
+        """The stretches of `STRETCH` sentences that begin with a sentence in which one of the words is said."""
         starts = {at for alike in wanted for stem in alike for at in self._where[stem]}
         return [list(range(at, min(at + STRETCH, len(self._lines)))) for at in sorted(starts)]
 
     def _strange_names(self, text: str) -> bool:
-        """Whether a name stands in it that nobody said. Not told in German, which gives every noun a capital."""
+        """Whether the text has a name that was never said. Never so in German, where every noun has a capital."""
         if self.language.startswith("de"):
             return False
         named = [match[0].lower().replace("’", "'").removesuffix("'s") for match in _CAPITAL.finditer(text)]
         return any(not set(words(name)) <= self._spoken_words for name in named if name not in _FRAMES | _TITLES)
 
     def _strange_surnames(self, text: str) -> bool:
-        """Whether it gives somebody another surname than everybody did."""
+        """Whether the text gives a person another surname than the transcript does."""
         return any(
             name in self._surnames and surname not in self._surnames[name] and surname not in self._spoken_words
             for name, surname in _pairs(text)
@@ -177,7 +178,7 @@ class Evidence:
 
     @staticmethod
     def _followers(texts: Iterable[str]) -> dict[str, set[str]]:
-        """Names, and the names that follow them: for those that never stand alone."""
+        """For each name that never occurs alone, the names that follow it."""
         found: dict[str, set[str]] = {}
         alone: set[str] = set()
         for text in texts:
@@ -190,7 +191,7 @@ class Evidence:
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Two words with capitals that follow each other, in lower case."""
+    """Each two consecutive words with capitals, in lower case."""
     for match in _PAIR.finditer(text):
         yield match[1].lower(), match[2].lower().replace("’", "'").removesuffix("'s")
 

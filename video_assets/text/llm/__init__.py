@@ -1,1 +1,1 @@
-"""The summary by a language model: chunks, prompts, answers checked, within a budget and at a pace."""
+"""Summaries by a language model: chunks, prompts, checks of the answers, budget and rate limit."""

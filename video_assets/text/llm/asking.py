@@ -1,4 +1,5 @@
-"""Questions to a language model that come back as checked values: kept, paid for once, mended once."""
+"""Asks a language model questions and returns checked values. Answers are stored, so that each is paid for once; an
+unusable answer is asked for once more."""
 
 from __future__ import annotations
 
@@ -19,17 +20,17 @@ from video_assets.text.llm.server import Reply, Server, request
 from video_assets.text.llm.tokens import most_tokens
 
 ENVELOPE_TOKENS = 40
-"""What servers add around the messages of a question, at most, and the schema."""
+"""The most tokens that servers add for the format of the messages and the schema."""
 
 _FENCE = re.compile(r"\A\s*```\w*\s*|\s*```\s*\Z")
 
 
 class Unusable(ValueError):
-    """What is wrong with an answer, in words that may be shown to the model."""
+    """An answer cannot be used. The message says why, and is shown to the model."""
 
 
 class Replies(Protocol):
-    """A language model: `LanguageModel` of `llm.py`."""
+    """A language model, as `LanguageModel` in `language_model.py` is one."""
 
     @property
     def server(self) -> Server: ...
@@ -41,7 +42,7 @@ class Replies(Protocol):
 
 @dataclass
 class Asker:
-    """Asks for one video."""
+    """Asks the questions of one video, within its budget."""
 
     model: Replies
     answers: Answers
@@ -49,10 +50,11 @@ class Asker:
     budget: Budget
 
     def ask(self, prompt: Prompt[Shape], check: Callable[[Shape], Any] = lambda value: None) -> Shape:
-        """The answer, valid by its shape and by `check` (which raises Unusable). One that is not is asked for once
-        more with what was wrong; PermanentError where that fails too, or the model refuses.
+        """The answer, valid by its shape and by `check`, which raises Unusable.
 
-        Answers that proved useless are not kept: who tries again later asks anew.
+        If it is not valid, the model is asked once more and told what was wrong. Raises PermanentError if the second
+        answer is not valid either, or the model refuses. Then the stored answers are deleted, so that the next try asks
+        again.
         """
         asked = [prompt]
         reply = self._reply(prompt)
@@ -90,7 +92,7 @@ class Asker:
         kept, _ = self.answers.once(self.video_id, self._question(body), call)
         try:
             reply = Reply.model_validate(kept)
-        except ValidationError:  # of another release
+        except ValidationError:  # stored by another release
             reply = Reply()
         self.budget.spend(
             asking if reply.prompt_tokens is None else reply.prompt_tokens,
@@ -113,12 +115,12 @@ _ADVICE = "set VIDEO_ASSETS_SUMMARY_MODEL to another model, or VIDEO_ASSETS_SUMM
 
 
 def question_tokens(prompt: Prompt[Shape]) -> int:
-    """Tokens of a question, on the safe side."""
+    """An upper estimate of the tokens of a question."""
     return ENVELOPE_TOKENS + sum(most_tokens(message["content"]) for message in prompt.messages)
 
 
 def refused(reply: Reply) -> bool:
-    """Whether the model, or a filter before it, will not answer this at all."""
+    """Whether the model, or a content filter, refuses to answer."""
     return bool(reply.refusal) or reply.finish_reason == "content_filter"
 
 
@@ -144,7 +146,7 @@ def usable(reply: Reply, prompt: Prompt[Shape], check: Callable[[Shape], Any]) -
 
 
 def parsed(content: str) -> Any:
-    """The JSON in an answer; a code fence or some words around it do no harm. ValueError where there is none."""
+    """The JSON in an answer, also inside a code fence or between other words. Raises ValueError if there is none."""
     bare = _FENCE.sub("", content)
     try:
         return json.loads(bare)
@@ -156,7 +158,7 @@ def parsed(content: str) -> Any:
 
 
 def strict_schema(shape: type[Shape]) -> dict[str, Any]:
-    """The shape as JSON schema, without the bounds that servers in strict mode do not know."""
+    """The shape as a JSON schema, without the bounds that servers do not support in strict mode."""
     schema = _bare(shape.model_json_schema())
     assert isinstance(schema, dict)
     return schema

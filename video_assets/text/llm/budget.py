@@ -1,4 +1,4 @@
-"""What one video may cost, looked at before each call."""
+"""The limit on what one video may cost, checked before each call."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ class Prices:
     answer: float = 0.0
 
     def usd(self, question_tokens: int, answer_tokens: int) -> float:
-        """What so many tokens cost."""
+        """The price of a call."""
         return (question_tokens * self.question + answer_tokens * self.answer) / 1e6
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The most that one video may take. 0: no ceiling."""
+    """The most that one video may cost. 0: no limit."""
 
     usd: float = 0.0
     tokens: int = 0
 
 
 class Budget:
-    """Tokens and dollars of one video. What a call may take at most is set aside before it begins, so that calls
-    beside each other cannot pass the ceiling together. Answers bought by an earlier try count as well: it is the
-    video that has a ceiling, not the run."""
+    """The tokens and dollars that one video has cost. Threads may share it.
+
+    The most that a call can cost is set aside before it begins, so that simultaneous calls cannot exceed the ceiling
+    together. Stored answers of earlier tries count too: the ceiling is for the video, not for the run.
+    """
 
     def __init__(self, prices: Prices, ceiling: Ceiling) -> None:
         self.prices, self.ceiling = prices, ceiling
@@ -41,24 +43,25 @@ class Budget:
         self._guard = threading.Lock()
 
     def check(self, question_tokens: int, answer_tokens: int, what: str) -> None:
-        """PermanentError where so much more would be over the ceiling."""
+        """Raises PermanentError if this many more tokens would exceed the ceiling."""
         with self._guard:
             self._check(question_tokens, answer_tokens, what)
 
     def set_aside(self, question_tokens: int, answer_tokens: int, what: str) -> tuple[int, float]:
-        """Sets the most that a call can take aside, and returns it. PermanentError where that is too much."""
+        """Sets aside the most that a call can cost, and returns it for `release`. Raises PermanentError if that would
+        exceed the ceiling."""
         with self._guard:
             most = self._check(question_tokens, answer_tokens, what)
             self._aside.append(most)
             return most
 
     def release(self, aside: tuple[int, float]) -> None:
-        """The call is over: what it took is spent, what it did not take is free again."""
+        """Ends what `set_aside` returned. What the call really cost is counted by `spend`."""
         with self._guard:
             self._aside.remove(aside)
 
     def spend(self, question_tokens: int, answer_tokens: int) -> None:
-        """Notes what an answer took."""
+        """Counts the tokens of a question and its answer."""
         with self._guard:
             self.tokens += question_tokens + answer_tokens
             self.usd += self.prices.usd(question_tokens, answer_tokens)

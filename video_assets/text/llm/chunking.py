@@ -1,4 +1,4 @@
-"""A transcript in pieces that a language model takes at once, cut at the ends of sentences."""
+"""Cuts a transcript, at the ends of sentences, into chunks that a language model is given one at a time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CHUNK_TOKENS = 8_000
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence as a language model is given it, with the number by which it is to be cited."""
+    """A sentence as the language model gets it, with the number by which the model cites it."""
 
     number: int
-    """Its place among the transcript's sentences, from 0. Pieces of one that had to be cut share it."""
+    """The sentence's number in the transcript, from 0. The pieces of a sentence that was cut have the same number."""
     text: str
 
     @property
@@ -24,12 +24,12 @@ class Line:
 
     @property
     def tokens(self) -> int:
-        return count_tokens(self.written) + 1  # and the line's end
+        return count_tokens(self.written) + 1  # the end of the line
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Sentences that follow each other."""
+    """Consecutive sentences."""
 
     lines: tuple[Line, ...]
 
@@ -39,8 +39,8 @@ class Chunk:
 
 
 def chunks(texts: Sequence[str], limit: int = CHUNK_TOKENS) -> list[Chunk]:
-    """The sentences in chunks of at most `limit` tokens, each as full as it gets. Nothing is lost, the order is
-    kept; a sentence that alone is over the limit is cut, at spaces where it has any. `limit`: at least 32."""
+    """The sentences in order, in chunks of at most `limit` tokens, each as full as possible. A sentence that is longer
+    than the limit is cut, at spaces if it has any. Raises ValueError if `limit` is below 32."""
     if limit < 32:
         raise ValueError(f"a chunk of {limit} tokens holds no sentence")
     found: list[Chunk] = []
@@ -63,7 +63,7 @@ def _lines(texts: Sequence[str], limit: int) -> Iterator[Line]:
 
 
 def _pieces(number: int, text: str, limit: int) -> Iterator[str]:
-    """The text, halved until each piece is a line within the limit."""
+    """The text, halved until each piece fits into the limit as a line."""
     if len(text) < 2 or Line(number, text).tokens <= limit:
         yield text
         return

@@ -1,7 +1,7 @@
-"""One call to an OpenAI-compatible server for a chat completion: what is sent, and what comes back.
+"""One call to an OpenAI-compatible server for a chat completion.
 
-What comes back is hostile until it is checked. Importing the library takes a second, so this module is imported by
-whoever makes a call, and by nobody else.
+The answer is treated as hostile and checked. The OpenAI library takes a second to import, so this module is imported
+only where a call is made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from video_assets.text.llm.pace import Pace
 from video_assets.text.llm.server import Reply, Server
 
 MOST_BYTES = 256 * 1024
-"""Answers have a few hundred tokens; whatever is larger is none."""
+"""The largest answer that is read. Real ones have a few hundred tokens."""
 POLICY = Policy(tries=3)
 _WORDING = Wording(
     chosen_by="VIDEO_ASSETS_SUMMARIZER=openai",
@@ -34,9 +34,9 @@ _WORDING = Wording(
 
 
 class LanguageModel:
-    """A model on a server. One a process, shared by its threads: they keep to one pace.
+    """A model on a server. A process has one, which its threads share, so that the rate limit holds for all of them.
 
-    PermanentError on creation where OpenAI's own server would be asked without a key.
+    Raises PermanentError on creation if there is no key, and the server is OpenAI's own.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class LanguageModel:
         self._connection = Connection(server, _WORDING, most_bytes=MOST_BYTES)
 
     def reply(self, body: Mapping[str, Any], *, tokens: int, idempotency_key: str) -> Reply:
-        """One answer. `tokens`: of question and answer together at most, for the pace.
+        """One answer. `tokens`: the most tokens of question and answer together, for the rate limit.
 
-        Busy and broken servers are asked again a few times, after the pause that they ask for; then it is a
-        TransientError. PermanentError where asking again cannot help.
+        A busy or broken server is asked again a few times, after the pause that it asks for; then TransientError is
+        raised. Raises PermanentError if asking again cannot help.
         """
 
         def ask() -> Reply:
@@ -60,13 +60,13 @@ class LanguageModel:
                 raw = client.chat.completions.with_raw_response.create(
                     **body, extra_headers={"Idempotency-Key": idempotency_key}
                 )
-            return understood(raw.content)
+            return parse_reply(raw.content)
 
         return POLICY.call(ask, again=is_worth_another_try, sleep=self._hold)
 
     def is_listed(self) -> bool | None:
-        """Whether the server lists the model, which costs nothing to ask; None where it lists none. Raises as
-        `reply` does."""
+        """Whether the server lists the model, which costs nothing to ask; None if it has no list. Raises as `reply`
+        does."""
         with self._connection.speaking(self._own_refusal) as client:
             try:
                 raw = client.models.with_raw_response.list()
@@ -78,7 +78,7 @@ class LanguageModel:
             return None
 
     def _hold(self, seconds: float) -> None:
-        """Waits, and so does every other thread that would ask."""
+        """Waits, and makes every other thread that would call wait as long."""
         self.pace.hold(seconds)
         self._sleep(seconds)
 
@@ -91,9 +91,9 @@ class LanguageModel:
         return None
 
 
-def understood(body: bytes) -> Reply:
-    """The reply in a body with status 200. TransientError where it is cut off; where it is something else
-    altogether (a proxy's page), too: the next call may reach the server."""
+def parse_reply(body: bytes) -> Reply:
+    """The reply in a body with status 200. Raises TransientError if the body is cut off, or is something else, such as
+    a proxy's page: the next call may reach the server."""
     try:
         answer = json.loads(body)
         choice = answer["choices"][0]
@@ -116,6 +116,6 @@ def _text(value: Any) -> str:
 
 
 def _count(usage: Any, name: str) -> int | None:
-    """A number of tokens; None where the server gives none that can be."""
+    """A number of tokens; None if the server gives no valid one."""
     value = usage.get(name) if isinstance(usage, dict) else None
     return value if isinstance(value, int) and 0 <= value <= 10**9 else None

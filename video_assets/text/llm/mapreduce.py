@@ -1,7 +1,8 @@
-"""Summaries by a language model: notes of each chunk, merged until there are few, then the summary.
+"""Summaries by a language model, by map and reduce: it takes notes of each chunk, merges them until there are few, and
+writes the summary from those.
 
-Whatever comes back is held against the transcript. What it does not hold is dropped, in notes as in the summary, and a
-summary of which too little remains is refused.
+Each note and each sentence is compared with the transcript, and dropped if the transcript does not support it. A
+summary of which too few sentences remain is refused.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from video_assets.text.summary import Summary, SummarySentence
 VERSION = f"mapreduce-1+{TOKENS}+{prompts.VERSION}+{GROUNDING}+{summarizer.VERSION}"
 
 AT_ONCE = 5
-"""Chunks at once. Merging has as many places of its own: it begins once its notes are there, and no chunk waits."""
+"""Calls for chunks at the same time. As many merges can run beside them, so that no chunk waits for a merge."""
 MOST_AT_ONCE = 64
 LEAST_SENTENCES, MOST_SENTENCES = 4, summarizer.MOST_SENTENCES
 TOO_SHORT = 8
-"""A transcript of fewer distinct sentences is its own summary: those that matter are taken as they are."""
+"""A transcript with fewer distinct sentences is summarised without the model, from its own sentences."""
 
 Points = tuple[Point, ...]
 
@@ -46,11 +47,12 @@ def summarize(
     chunk_tokens: int = CHUNK_TOKENS,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Summary:
-    """A summary of four to six sentences in the model's words, each grounded in the transcript; chapters and tags as
-    the extractive summary has them. Raises PermanentError and TransientError as `Asker.ask` does.
+    """A summary of four to six sentences in the model's words, each grounded in the transcript. Chapters and tags are
+    those of the extractive summary.
 
-    `at_once`: chunks at once; 0: as many as the server's rate allows. A transcript of a few sentences needs no model
-    and gets none.
+    `at_once`: calls for chunks at the same time; 0: as many as the server's rate allows. `on_progress` is called with
+    the fraction done. A transcript of a few sentences is summarised without the model. Raises PermanentError or
+    TransientError, as `Asker.ask` does.
     """
     said = sentences(transcript)
     texts = [sentence.text for sentence in said]
@@ -70,21 +72,22 @@ def summarize(
 
 @dataclass
 class _Work:
-    """One summary in the making."""
+    """A summary that is being made."""
 
     asker: Asker
     evidence: Evidence
     dropped: list[str] = field(default_factory=list)
-    """What the model said and the transcript does not."""
+    """The model's notes and sentences that the transcript does not support."""
 
     @property
     def language(self) -> str | None:
         return None if self.evidence.language == "und" else self.evidence.language
 
     def afford(self, parts: Sequence[Chunk], shape: Plan) -> None:
-        """PermanentError, before anything is spent, where all of it would be more than the video may cost."""
+        """Raises PermanentError, before anything is spent, if all calls together could exceed the video's ceiling."""
         questions = [question_tokens(self.question(part, at, len(parts))) for at, part in enumerate(parts)]
-        # What is above the chunks reads notes of NOTE_TOKENS; its own words are those of a first question and more.
+        # Merges and the summary read notes of NOTE_TOKENS each. Their instructions are at most 100 tokens longer than
+        # those of a question about a chunk.
         words = question_tokens(self.question(Chunk(()), 0, 1)) + 100
         merges = [merge for level in shape.levels for merge in level if merge.calls]
         questions += [words + (merge.last - merge.first) * NOTE_TOKENS for merge in merges]
@@ -98,8 +101,8 @@ class _Work:
     def notes(
         self, parts: Sequence[Chunk], shape: Plan, at_once: int, on_progress: Callable[[float], None]
     ) -> list[Points]:
-        """The notes from which the summary is written. Where a call fails, those begun are seen through (they are
-        paid for, and kept), and none is begun any more."""
+        """The notes from which the summary is written. If a call fails, no further one is begun, but those under way
+        are waited for: they are paid for, and their answers are stored."""
         mapping, merging = ThreadPoolExecutor(at_once, "map"), ThreadPoolExecutor(at_once, "merge")
         patient = True
         try:
@@ -111,7 +114,7 @@ class _Work:
                 below, level = level, []
                 for merge in merges:
                     of = below[merge.first : merge.last]
-                    # Tasks wait for others that came before them, so a full pool never waits for itself.
+                    # A merge waits only for tasks submitted before it, so a full pool cannot deadlock.
                     level.append(merging.submit(self._merged, of, number, merge.first) if merge.calls else of[0])
                 every += level
             for done, future in enumerate(as_completed(dict.fromkeys(every)), 1):
@@ -145,13 +148,13 @@ class _Work:
         return self._kept(self.asker.ask(prompts.reduce_prompt(groups, name, self.language))) if any(groups) else ()
 
     def _kept(self, notes: Notes) -> Points:
-        """The notes that were said; the others would only mislead whoever reads them."""
+        """The notes that the transcript supports. The others would mislead the later calls."""
         judged = [(point.says, self.evidence.support(point.says, point.at)) for point in notes.points]
         self.dropped += [says for says, support in judged if not support.grounded]
         return tuple(Point(says=says, at=support.at) for says, support in judged if support.grounded)
 
     def _sentences(self, draft: Draft) -> list[tuple[str, Support]]:
-        """What the draft says, sentence by sentence: models now and then put two into one."""
+        """The draft's sentences with their support. Models sometimes put two sentences into one, so they are split."""
         found: dict[str, Support] = {}
         for point in draft.sentences:
             for text in split_sentences(plain_line(point.says)):
@@ -161,7 +164,7 @@ class _Work:
         return list(found.items())
 
     def _supported(self, draft: Draft) -> list[tuple[str, Support]]:
-        """The sentences that were said, at most so many as a summary has. Raises Unusable where they are too few."""
+        """The best MOST_SENTENCES of the grounded sentences, in order. Raises Unusable if there are too few."""
         judged = self._sentences(draft)
         kept = [(text, support) for text, support in judged if support.grounded]
         if len(kept) < LEAST_SENTENCES:
@@ -176,7 +179,7 @@ class _Work:
 
 
 def _shown(parts: Sequence[Chunk], held_back: frozenset[int]) -> list[Chunk]:
-    """The chunks without what is kept from the model."""
+    """The chunks without the sentences that are kept from the model."""
     shown = [replace(part, lines=tuple(line for line in part.lines if line.number not in held_back)) for part in parts]
     return [part for part in shown if part.lines]
 

@@ -1,4 +1,4 @@
-"""No more calls in a minute than a server allows, and no later than it allows them."""
+"""A rate limiter: starts each call as soon as the server's limits for a minute allow, and no sooner."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from video_assets.errors import PermanentError
 
 WINDOW_SECONDS = 60.0
 MARGIN = 1.01
-"""Calls arrive a little sooner or later than they were sent; the window is taken as so much longer."""
+"""Factor on the window: the time between two calls' arrivals can be a little shorter than between their starts."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What a server allows in any minute. 0: as many as there are."""
+    """What a server allows in any minute. 0: no limit."""
 
     requests: int = 0
     tokens: int = 0
 
 
 def earliest(started: Sequence[tuple[float, int]], tokens: int, rate: Rate, window: float) -> float:
-    """The first moment at which a call of so many tokens may start, after calls that started at (moment, tokens).
+    """The earliest time at which a call of `tokens` tokens may start.
 
-    `started` rises. Starting each call as early as this is the fastest plan there is: any window holds at most
-    what the rate allows, and delaying a call never lets a later one start sooner.
+    `started`: (time, tokens) of the calls so far, rising. Starting each call at its earliest time is optimal: no window
+    holds more than the rate allows, and delaying a call never lets a later one start sooner.
     """
     moment = 0.0
     if rate.requests and len(started) >= rate.requests:
@@ -43,8 +43,8 @@ def earliest(started: Sequence[tuple[float, int]], tokens: int, rate: Rate, wind
 
 
 class Pace:
-    """Lets calls start as fast as the rate allows, in the order in which they come. Shared by all threads of a
-    process; a rate is the server's, so several processes have to share it out among them by their settings."""
+    """Lets calls start as fast as the rate allows, in the order in which they come. All threads of a process share it.
+    Several processes must divide the server's rate among them by their settings."""
 
     def __init__(
         self,
@@ -60,23 +60,24 @@ class Pace:
         self._not_before = 0.0
 
     def wait(self, tokens: int) -> None:
-        """Returns when a call of so many tokens (asked and answered together) may start."""
+        """Returns when a call of this many tokens (question and answer) may start. Raises PermanentError if it is more
+        than the rate ever allows."""
         if self.rate.tokens and tokens > self.rate.tokens:
             raise PermanentError(
                 f"one call takes {tokens} tokens and VIDEO_ASSETS_SUMMARY_TOKENS_PER_MINUTE allows {self.rate.tokens}; "
                 "raise it, or unset it where the server has no such limit"
             )
-        with self._turn:  # one after the other: whoever waits first starts first
+        with self._turn:  # one thread at a time, in the order in which they came
             while (pause := self._pause(tokens)) > 0:
                 self._sleep(pause)
 
     def hold(self, seconds: float) -> None:
-        """Nobody starts for so long: the server said that it has had too much."""
+        """No call starts for this many seconds, since the server asked for a pause."""
         with self._guard:
             self._not_before = max(self._not_before, self._clock() + seconds)
 
     def _pause(self, tokens: int) -> float:
-        """Seconds still to wait; 0, and the start is noted, where there are none."""
+        """Seconds still to wait. If there are none (0 or less), the call counts as started now."""
         with self._guard:
             now = self._clock()
             limited = bool(self.rate.requests or self.rate.tokens)

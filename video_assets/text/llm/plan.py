@@ -1,4 +1,4 @@
-"""The shape of a summary's making: which notes are taken, and which of them are merged with which."""
+"""Plans the calls for a summary: how many notes are taken, and which of them are merged."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 MERGED_AT_ONCE = 5
 MOST_AT_THE_END = 10
-"""The summary is written from at most so many notes; of more, each five are merged first, as often as it takes."""
+"""The summary is written from at most this many notes. If there are more, each `MERGED_AT_ONCE` are merged into one,
+repeatedly."""
 
 
 @dataclass(frozen=True)
 class Merge:
-    """Consecutive notes of the level below that become one."""
+    """Consecutive notes of the level below that are merged into one."""
 
     first: int
     last: int
@@ -19,25 +20,25 @@ class Merge:
 
     @property
     def calls(self) -> int:
-        """One left over alone is taken as it is."""
+        """1, or 0 for a single note, which needs no merging."""
         return int(self.last - self.first > 1)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`levels[0]` merges the chunks' notes, `levels[1]` what came of that, and so on; then the summary is written."""
+    """`levels[0]` merges the chunks' notes, `levels[1]` the results, and so on. Then the summary is written."""
 
     chunks: int
     levels: tuple[tuple[Merge, ...], ...]
 
     @property
     def calls(self) -> int:
-        """Questions in all, repairs not counted."""
+        """The number of calls, without second tries."""
         return self.chunks + sum(merge.calls for level in self.levels for merge in level) + bool(self.chunks)
 
 
 def plan(chunks: int) -> Plan:
-    """The plan for so many chunks."""
+    """The plan for this many chunks."""
     levels = []
     count = chunks
     while count > MOST_AT_THE_END:

@@ -1,4 +1,4 @@
-"""What a language model is asked. The transcript is data in every prompt: numbered lines between marks of its own."""
+"""The prompts for the language model. In each of them the transcript is data: numbered lines between marks."""
 
 # ruff: noqa: RUF001  (marks that look like others on purpose)
 from __future__ import annotations
@@ -15,14 +15,14 @@ from video_assets.language.plain import plain_line
 from video_assets.text.llm.chunking import Chunk
 
 VERSION = "prompts-1"
-"""Changes with every word of a prompt and every bound below."""
+"""Raise it with every change of a prompt or of a bound below."""
 
 NOTE_TOKENS = 200
 SUMMARY_TOKENS = 500
 MOST_WORDS = 45
-"""A summary's sentence of more words is none that anybody reads; nor is one of more letters, where words are not
-written apart."""
+"""A sentence of a summary with more words is refused."""
 MOST_LETTERS = 400
+"""The same for letters, as in scripts without spaces a sentence is one word."""
 
 
 class _Answer(BaseModel):
@@ -96,28 +96,28 @@ nothing before or after it."""
 
 _NAMED_LANGUAGES = "ar cs da de el en es fi fr he hi hu it ja ko nl no pl pt ro ru sv th tr uk vi zh"
 _NAMED = frozenset(_NAMED_LANGUAGES.split())
-"""Languages that prompts call by name; one more would be another `VERSION` of prompts."""
+"""Languages that prompts name. One more would need a new `VERSION`."""
 
 
 def map_prompt(chunk: Chunk, part: int, parts: int, language: str | None) -> Prompt[Notes]:
-    """Notes of one chunk."""
+    """Asks for notes of one chunk."""
     lines = [line.written for line in chunk.lines]
     return _prompt(f"part {part} of {parts}", _MAP, "a transcript", lines, language, Notes, NOTE_TOKENS)
 
 
 def reduce_prompt(groups: Sequence[Sequence[Point]], name: str, language: str | None) -> Prompt[Notes]:
-    """Notes of several notes."""
+    """Asks to merge several notes."""
     return _prompt(name, _REDUCE, "the notes", _noted(groups), language, Notes, NOTE_TOKENS)
 
 
 def final_prompt(groups: Sequence[Sequence[Point]], language: str | None, *, least: int, most: int) -> Prompt[Draft]:
-    """The summary, from at most ten notes."""
+    """Asks for the summary, from at most ten notes."""
     bounds = {"least": least, "most": most}
     return _prompt("the summary", _FINAL, "the notes", _noted(groups), language, Draft, SUMMARY_TOKENS, **bounds)
 
 
 def repair(prompt: Prompt[Shape], answer: str, problem: str) -> Prompt[Shape]:
-    """The same question once more, with what was wrong with the answer."""
+    """Asks the same question again, and says what was wrong with the answer."""
     said = [{"role": "assistant", "content": answer[:4000]}] if answer.strip() else []
     again = {"role": "user", "content": _AGAIN.format(problem=problem)}
     return Prompt(prompt.name, (*prompt.messages, *said, again), prompt.shape, prompt.max_tokens)
@@ -134,7 +134,7 @@ def _prompt(
     **bounds: int,
 ) -> Prompt[Shape]:
     data = "\n".join(map(harmless, lines))
-    # A mark that nobody who speaks can know: it is made of all that is said.
+    # A mark that no speaker can know, since it is a hash of everything that is said.
     mark = f"transcript-{digest(data)[:12]}"
     code = (language or "").lower()[:2]
     written = f"in {name_of(code)}" if code in _NAMED else "in the language of the lines"
@@ -145,7 +145,7 @@ def _prompt(
 
 
 def harmless(line: str) -> str:
-    """A line that cannot end the data or begin a role: one line, and no marks in it."""
+    """The text on one line and without the characters of marks: it can neither end the data nor begin a role."""
     text = plain_line(line)
     return text.replace("<", "‹").replace(">", "›").replace("|", "¦")
 

@@ -1,4 +1,4 @@
-"""What is sent to a language model and what comes back, without the way between."""
+"""The request to a language model and its reply, as values. `language_model.py` makes the call."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Message = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Server(Address):
-    """Which model, where, and how it is spoken to."""
+    """A model on a server, and how it is called."""
 
     json_mode: JsonMode = "schema"
-    """How an answer's shape is asked for: by a JSON schema, as any JSON object, or by words alone."""
+    """How the answer's shape is asked for: by a JSON schema, as any JSON object, or in the prompt alone."""
     rate: Rate = field(default_factory=Rate)
 
 
@@ -33,16 +33,16 @@ class Reply(BaseModel):
     refusal: str = ""
     finish_reason: str = ""
     model: str = ""
-    """The model as the server names it."""
+    """The model's name in the server's answer."""
     prompt_tokens: int | None = Field(default=None, ge=0, le=10**9)
     completion_tokens: int | None = Field(default=None, ge=0, le=10**9)
 
 
 def request(server: Server, messages: tuple[Message, ...], max_tokens: int, shape: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a call: what decides the answer, and nothing else. `shape`: the answer's JSON schema."""
+    """The body of a call: everything that decides the answer, and nothing else. `shape`: the answer's JSON schema."""
     body: dict[str, Any] = {"model": server.model, "messages": [dict(message) for message in messages]}
     if server.base_url == OPENAI_URL:
-        body["max_completion_tokens"] = max_tokens  # its newer models take neither the old name nor a temperature
+        body["max_completion_tokens"] = max_tokens  # OpenAI's newer models refuse `max_tokens` and a temperature
     else:
         body |= {"max_tokens": max_tokens, "temperature": 0}
     if server.json_mode == "schema":

