@@ -64,6 +64,14 @@ setup(
         "rapidfuzz>=3.12",
         # Makes calls again.
         "tenacity>=9.1",
+        # The HTTP API and its pages.
+        # The newest that runs on Python 3.10.
+        "fastapi==0.162.5",
+        "uvicorn>=0.54",
+        # argon2 for new passwords, bcrypt to verify those of the services before.
+        "pwdlib[argon2,bcrypt]>=0.3",
+        # Counts calls against a limit, in memory or in Redis.
+        "limits>=5.8",
         "rich>=13.9",
         "click>=8.1",
         "psutil>=6.1",
