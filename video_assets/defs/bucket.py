@@ -1,4 +1,4 @@
-"""The bucket as a Dagster resource: dagster-aws's own, with what it leaves open settled."""
+"""The bucket as a Dagster resource: dagster-aws's, with our signing, addressing and time-outs."""
 
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
@@ -8,8 +8,8 @@ from video_assets.storage.s3_client import S3Options, make_client
 
 
 class Bucket(S3Resource):
-    """dagster-aws's S3 resource, whose clients sign with s3v4, address buckets as the server wants it and give
-    up in time: none of which it can be told. The storage works with such a client, and so may any asset."""
+    """dagster-aws's S3 resource, with clients that sign with s3v4, address buckets as the server needs it and have
+    time-outs; its own settings cover none of these. The storage uses the same kind of client."""
 
     path_style: bool | None = Field(default=None, description="host/bucket/key instead of bucket.host/key.")
 
@@ -26,7 +26,7 @@ class Bucket(S3Resource):
 
 
 def bucket_of(settings: Settings) -> Bucket:
-    """The resource of these settings. It holds no keys: boto3 finds them where AWS's tools do."""
+    """The resource for these settings. It holds no keys: boto3 finds them where AWS's tools do."""
     return Bucket(
         endpoint_url=settings.s3_endpoint_url or None,
         region_name=settings.s3_region or None,

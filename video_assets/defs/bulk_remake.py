@@ -1,7 +1,7 @@
-"""remake_light: words and search documents of many videos in one run.
+"""The job remake_light: transcripts, summaries and search documents of many videos in one run.
 
-Not a backfill of one run: that checks once for all of its partitions and materializes every one of them, the
-failed ones too. Here each video is made, checked and reported by itself, and one bad video fails alone.
+A single-run backfill would not do: it runs each check once for all of its partitions and materializes all of them, the
+failed ones too. Here each video is made, checked and reported by itself, and a bad video fails alone.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class RemakeLight(dg.Config):
-    """Which videos, and which of their light artifacts."""
+    """The videos, and the stages to make of each."""
 
     video_ids: list[int]
     stages: list[str] = [stage.value for stage in LIGHT]  # noqa: RUF012  (Dagster reads it as a field's default)
@@ -36,16 +36,16 @@ class RemakeLight(dg.Config):
 
 @dg.op(name=OP)
 def remake(context: dg.OpExecutionContext, config: RemakeLight, systems: dg.ResourceParam[Systems]) -> None:
-    """Re-makes what is stale of these videos, each by itself; fails at the end if any of them did."""
+    """Makes what is missing or stale of these videos, each by itself; fails at the end if any of them failed."""
     run = run_info(context.instance, context.run_id)
-    wanted = _asked_for(config)
+    stages = _stages_of(config)
     failed: dict[int, str] = {}
     for number, video_id in enumerate(dict.fromkeys(config.video_ids), start=1):
         try:
             with systems.database.read() as session:
                 if queries.video(session, video_id) is None:
                     raise PermanentError(f"there is no video {video_id}")
-            for stage in wanted:
+            for stage in stages:
                 _remake_one(context, systems, video_id, stage, run)
         except Exception as error:
             failed[video_id] = plain_words(error)
@@ -64,9 +64,9 @@ def remake_light() -> None:
     remake()
 
 
-def _asked_for(config: RemakeLight) -> list[Stage]:
-    """The stages to make, in their order. A Failure where the run asks for something else, or for nothing: that would
-    be taken for done."""
+def _stages_of(config: RemakeLight) -> list[Stage]:
+    """The stages to make, in order. Raises a Failure where the run asks for another stage, or for nothing, which would
+    otherwise look like success."""
     known = [stage.value for stage in LIGHT]
     unknown = [name for name in config.stages if name not in known]
     words = ""
@@ -80,7 +80,7 @@ def _asked_for(config: RemakeLight) -> list[Stage]:
 
 
 def video_ids_of(run_config: Mapping[str, Any]) -> tuple[int, ...]:
-    """The videos that a run of this job was asked to re-make."""
+    """The videos in the configuration of a run of this job."""
     config = run_config.get("ops", {}).get(OP, {}).get("config", {})
     return tuple(video_id for video_id in config.get("video_ids", ()) if isinstance(video_id, int))
 

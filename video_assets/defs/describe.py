@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of each artifact beside its size and cost."""
+"""The metadata that the Dagster UI shows of each artifact, beside its size and cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from video_assets.videos import Stage
 
 
 def describe(making: Making, manifest: Manifest) -> Mapping[str, Any]:
-    """Metadata for people: names in plain words, values as markdown where they are tables or pictures."""
+    """The metadata of an artifact, for people: tables and pictures are markdown."""
     return _DESCRIBED[manifest.artefact](making, manifest)
 
 

@@ -1,6 +1,6 @@
-"""From the project's errors to Dagster's: what is tried again, and the words a user reads.
+"""Turns the project's errors into Dagster's: decides what is retried, and words the message for the user.
 
-A RetryPolicy would apply to every exception alike, bad input included, so there is none.
+A Dagster RetryPolicy would apply to every exception alike, bad input included, so there is none.
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ TRANSIENT_RETRIES = 4
 UNKNOWN_RETRIES = 1
 FIRST_PAUSE_SECONDS = 2.0
 GROWTH = 4.0
-"""Of the pauses. The four come to nearly three minutes: a search server that is started again takes one, and no
-video is to fail for that."""
+"""Factor between two pauses. The four pauses add up to nearly three minutes: a search server needs one to restart, and
+no video should fail because of that."""
 AGAIN_AFTER_FULL = 1_000
-"""Tries of a stage that found no room: it waits for room before each, so they are days."""
+"""Retries of a stage that found a full disk. It waits for room before each, so they last for days."""
 _NEVER_AGAIN = sys.maxsize
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 STORAGE_ERRORS = frozenset({"OperationalError", "InterfaceError", "DagsterPostgresException"})
-"""Names of what Dagster raises where its storage is away; by name, as a failure that was kept has only that."""
+"""Class names of the exceptions that Dagster raises when its storage is away. Names, because a failure in the event log
+has only the name."""
 
 
 Rest = Callable[[float], None]
-"""Waits so many seconds, and gives signs of life meanwhile: Dagster's own pause before a retry is a silence, and
-whoever is silent for long is taken for dead."""
+"""Waits so many seconds and writes heartbeats meanwhile. In Dagster's own pause before a retry there are none, and a
+run without heartbeats counts as dead after a while."""
 
 
 def pause_before_retry(retry_number: int, retry_after: float | None) -> float:
-    """Seconds until the next try: growing, or what the other side asked for (five minutes at most)."""
+    """Seconds until the next try: they grow, or are what the server asked for if that is longer; five minutes at
+    most."""
     pause = growing(retry_number, first=FIRST_PAUSE_SECONDS, growth=GROWTH)
     return min(max(pause, retry_after or 0.0), 300.0)
 
@@ -50,9 +52,9 @@ def reported(
     rest: Rest,
     wait_for_room: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Turns whatever is raised inside into a Failure or a RetryRequested that says kind, stage and message. Before
-    it asks for a retry it rests; where a disk is full, until there is room. `retry_number`: how often the step was
-    tried again already; None where it must not be."""
+    """For the block, turns any exception into a Failure, with kind, stage and message, or into a RetryRequested. Rests
+    before it asks for a retry; where a disk is full, waits until there is room. `retry_number`: how many retries the
+    step has had; None where it must not be retried."""
     tried = _NEVER_AGAIN if retry_number is None else retry_number
     try:
         yield
@@ -84,8 +86,8 @@ def reported(
 
 
 def as_transient(error: Exception) -> TransientError | None:
-    """The error if it is the world's; Dagster's own storage says in words of its own that it is away, and a full disk
-    is met wherever something is written."""
+    """The error as a TransientError; None where it is not one. Covers full disks, which can show up at any write, and
+    the exceptions of Dagster's storage."""
     if isinstance(error, Full):
         return error
     if (isinstance(error, OSError) and error.errno in _NO_ROOM) or "database or disk is full" in str(error):
@@ -98,13 +100,13 @@ def as_transient(error: Exception) -> TransientError | None:
 
 
 def plain_words(error: Exception) -> str:
-    """One line about an error, for whoever has to act on it."""
+    """One line about an error, for the person who has to act on it."""
     if isinstance(error, PermanentError | TransientError):
         return one_line(error)
     return f"unexpected {type(error).__name__}: {one_line(error, 200)}; the run's log has the details"
 
 
 def failure(kind: str, stage: Stage, message: str) -> dg.Failure:
-    """The Failure whose metadata the status sensor reads."""
+    """A Failure with the metadata that the status sensor reads."""
     metadata = {"kind": kind, "stage": stage.value, "message": message}
     return dg.Failure(description=message, metadata=metadata, allow_retries=False)

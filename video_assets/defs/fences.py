@@ -1,9 +1,9 @@
-"""A run's place in the order of runs, also where the clock was set back between two of them.
+"""The fence of a run: its place in the order of runs, which holds even if the clock was set back between two of them.
 
-The order is that of creation. The run storage numbers its runs as they are created, so a run whose clock says that it
-was created before one of a lower number is of a clock that was set back: it counts as created just after that one.
-Without this, two hours of right work were thrown away once: a machine whose clock had been two hours ahead had
-published, and every later run was taken for an earlier one.
+Runs are ordered by creation. The run storage numbers them as they are created. If a run's creation time is before that
+of a run with a lower number, the clock was set back, and the run counts as created just after that one. Without this,
+two hours of good work were once thrown away: a machine whose clock was two hours ahead had published, and every later
+run counted as an earlier one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from video_assets.artifacts.pointer import make_fence
 from video_assets.errors import TransientError
 
 _A_MOMENT = timedelta(microseconds=1)
-"""The least by which two fences can differ."""
+"""The smallest difference between two fences."""
 
 
 def run_record(instance: dg.DagsterInstance, run_id: str) -> dg.RunRecord:
-    """The record of a run that is going; TransientError where the storage does not have it."""
+    """The record of a running run; TransientError where the run storage does not have it."""
     record = instance.get_run_record_by_id(run_id)
     if record is None:
         raise TransientError(f"run {run_id} is not in the run storage")
@@ -29,8 +29,8 @@ def run_record(instance: dg.DagsterInstance, run_id: str) -> dg.RunRecord:
 
 
 def fence_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> str:
-    """The run's fence: when it was created, then its id; never a tag, as backfills carry none and re-executions copy
-    their parent's. Only runs of the same video are looked at: no others are ever compared with it."""
+    """The run's fence: its creation time, then its id. Not from a tag: backfills carry none, and re-executions copy
+    their parent's. Only runs of the same video are considered, since no others are compared with it."""
     created, run = record.create_timestamp, record.dagster_run
     partition = run.tags.get("dagster/partition")
     if partition is not None:
@@ -46,8 +46,8 @@ def fence_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> str:
 
 
 def created_after(instance: dg.DagsterInstance, record: dg.RunRecord) -> Callable[[str], bool | None]:
-    """Whether this run was created after another, by the other's id; None where the run storage does not know the
-    other, so that nobody can tell."""
+    """A function that tells, for the id of another run, whether this run was created after it; None where the run
+    storage does not know the other one."""
 
     def after(run_id: str) -> bool | None:
         other = instance.get_run_record_by_id(run_id)

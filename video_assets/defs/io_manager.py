@@ -1,4 +1,4 @@
-"""Publishing and reading artifacts: the IO manager moves manifests and pointers, never media bytes."""
+"""The IO manager: publishes and loads manifests. Media bytes never pass through it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 
 
 class ManifestIOManager(dg.IOManager):
-    """Output: manifest.json, then the current pointer. Input: the manifest that the pointer names."""
+    """Output: writes manifest.json, then moves the pointer. Input: the manifest that the pointer names."""
 
     def __init__(self, systems: Systems) -> None:
         self.systems = systems
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Makes the artifact current. One that was reused is already."""
+        """Makes the artifact current. A reused one is current already."""
         if not isinstance(obj, Manifest) or obj.run_id != context.run_id:
             return
 
@@ -47,9 +47,9 @@ class ManifestIOManager(dg.IOManager):
         def rest(seconds: float) -> None:
             self.systems.rest(video_id, context.step_context.run_id, stage, seconds)
 
-        # The step is not begun anew for its inputs: they wait in their place.
+        # The step is not retried for an input that cannot be loaded; loading is retried here.
         with reported(stage, None, log, rest):
-            manifest = patiently(lambda: current(self.systems.storage, video_id, stage), rest)
+            manifest = read_with_retries(lambda: current(self.systems.storage, video_id, stage), rest)
         if manifest is None:
             message = f"video {video_id} has no {stage.value} yet; materialize {stage.value} first"
             raise failure("permanent", stage, message)
@@ -57,7 +57,8 @@ class ManifestIOManager(dg.IOManager):
 
 
 def publish_or_withdraw(systems: Systems, manifest: Manifest) -> None:
-    """Makes the artifact current, or removes what this making left where it may not become current."""
+    """Makes the artifact current. If it may not become current (the video was deleted, or a later run has published),
+    removes its files and raises."""
     try:
         publish(systems.storage, manifest)
     except Deleted:
@@ -69,8 +70,9 @@ def publish_or_withdraw(systems: Systems, manifest: Manifest) -> None:
         raise
 
 
-def patiently(read: Callable[[], T], rest: Rest) -> T:
-    """What `read` gives, tried as often and with the same pauses as a stage that finds a server away."""
+def read_with_retries(read: Callable[[], T], rest: Rest) -> T:
+    """Calls `read` and returns its result. After a TransientError it rests and tries again, as often and with the same
+    pauses as a stage does. (`retrying.Policy` adds jitter, and gives up where a server asks for a long pause.)"""
     for number in range(TRANSIENT_RETRIES):
         try:
             return read()

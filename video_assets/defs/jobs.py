@@ -11,8 +11,8 @@ PROCESS_VIDEO = "process_video"
 
 per_video = dg.AssetSelection.assets(*(stage.value for stage in Stage))
 
-# Without the standing checks: they look at the whole library and would run once for every video. Not by
-# `.without_checks()`, which leaves the assets' own checks out too, and those cannot be left out of them.
+# Without the standing checks, which look at the whole library and would run once for every video. `.without_checks()`
+# would not do: it also leaves out the assets' own checks, which Dagster does not allow.
 process_video = dg.define_asset_job(
     PROCESS_VIDEO,
     selection=per_video - dg.AssetSelection.checks(*standing_checks),

@@ -1,4 +1,4 @@
-"""The shape every per-video asset shares: open the artifact, make it unless it is fresh, check, publish."""
+"""What all per-video assets have in common: open the artifact, make it unless it is fresh, check it, yield it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from video_assets.recipes import RECIPES, Making
 from video_assets.systems import Systems
 from video_assets.videos import Stage
 
-# The pinned Dagster calls the data version of an output beta, at every output of every run's log.
+# The pinned Dagster warns at every output that data versions are beta.
 warnings.filterwarnings("ignore", message=".*`data_version`", category=dg.BetaWarning)
 
 FORCE_TAG = "video_assets/force"
@@ -28,12 +28,12 @@ Events = Iterator[dg.AssetCheckResult | dg.Output[Manifest]]
 
 
 def checks_of(stage: Stage) -> list[dg.AssetCheckSpec]:
-    """What Dagster is told of the checks that every making of this stage has to pass."""
+    """The check specs of this stage, for its asset; each check blocks."""
     return [dg.AssetCheckSpec(name, asset=stage.value, blocking=True) for name in RECIPES[stage].checks]
 
 
 def run_info(instance: dg.DagsterInstance, run_id: str) -> RunInfo:
-    """Identity and fence of a run."""
+    """Id, fence and force tag of a run."""
     record = run_record(instance, run_id)
     force = record.dagster_run.tags.get(FORCE_TAG, "").lower() == "true"
     return RunInfo(run_id, fence_of(instance, record), force, created_after(instance, record))
@@ -46,10 +46,10 @@ def materialize(
     *sources: Manifest,
     say: Callable[[Progress], None] | None = None,
 ) -> Events:
-    """The body of a per-video asset. Yields the check results, then the manifest; raises Failure or
-    RetryRequested. A reused artifact yields its recorded check results again, as Dagster wants them.
+    """The body of a per-video asset. Yields the check results, then the manifest; raises Failure or RetryRequested. A
+    reused artifact yields its recorded check results again, because Dagster requires them.
 
-    `sources`: the manifests that it is made from. `say`: told now and then how far an encoder is."""
+    `sources`: the manifests it is made from. `say`: called now and then with an encoder's progress."""
 
     def rest(seconds: float) -> None:
         systems.rest(video_id_of(context.partition_key), context.run.run_id, stage, seconds)
@@ -70,7 +70,7 @@ def materialize(
 
 @contextmanager
 def opened(stage: Stage, making: Making, run: RunInfo) -> Iterator[Artifact]:
-    """The artifact, made and verified or found fresh, until it is published."""
+    """For the block, the artifact of this stage: made and verified, or reused if it is fresh."""
     recipe = RECIPES[stage]
     wanted = recipe.wanted(making, making.systems.settings)
     with making.systems.bench.artifact(
@@ -82,7 +82,7 @@ def opened(stage: Stage, making: Making, run: RunInfo) -> Iterator[Artifact]:
 
 
 def check_result(stage: Stage, outcome: CheckOutcome) -> dg.AssetCheckResult:
-    """A check's outcome in Dagster's words."""
+    """A check's outcome as Dagster's result."""
     return dg.AssetCheckResult(
         asset_key=stage.value,
         check_name=outcome.name,
@@ -93,7 +93,7 @@ def check_result(stage: Stage, outcome: CheckOutcome) -> dg.AssetCheckResult:
 
 
 def materialization_metadata(manifest: Manifest, reused: bool, described: Mapping[str, Any]) -> dict[str, Any]:
-    """What the event says. `manifest` is what the projection follows; the rest is for people."""
+    """The metadata of the materialization. The projection reads `manifest`, the rest is for people."""
     cost = manifest.cost
     return {
         "manifest": dg.MetadataValue.path(manifest.key),

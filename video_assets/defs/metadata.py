@@ -1,6 +1,6 @@
-"""What the Dagster UI shows of an artifact: small tables, a poster, a line of transcript, in markdown.
+"""Builds metadata for the Dagster UI: small tables, pictures and text, in markdown.
 
-Everything shown came out of a video, so it is text to escape, never markup.
+The text comes from videos, so it is always escaped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>&~])")
 
 
 def plain(text: object, limit: int = 300) -> str:
-    """Text as markdown that shows just that text, on one line."""
+    """Text, escaped for markdown, on one line of at most `limit` characters."""
     line = " ".join(str(text).split())
     clipped = line if len(line) <= limit else line[: limit - 1] + "…"
     return _MARKUP.sub(r"\\\1", clipped)
@@ -37,7 +37,7 @@ def clock(seconds: float) -> str:
 
 
 def megabytes(count: float) -> str:
-    """Bytes for people."""
+    """A number of bytes as `1.4 MB`."""
     return f"{count / 1e6:.1f} MB"
 
 
@@ -47,7 +47,7 @@ def markdown(text: str) -> dg.MarkdownMetadataValue:
 
 
 def image(picture: bytes, content_type: str = "image/jpeg", limit: int = 24_000) -> dg.MarkdownMetadataValue | None:
-    """A picture inside the metadata itself; None where it is too large to keep in every event."""
+    """A picture embedded in the metadata; None where it is too large to be stored in every event."""
     if len(picture) > limit:
         return None
     return markdown(f"![picture](data:{content_type};base64,{base64.b64encode(picture).decode()})")

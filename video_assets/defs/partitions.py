@@ -1,4 +1,4 @@
-"""One partition a video: the key is the video's id as a string."""
+"""The partitions: one for each video, with the video's id as its key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ videos = dg.DynamicPartitionsDefinition(name=VIDEOS)
 
 
 def video_id_of(partition_key: str) -> int:
-    """The video's id; a PermanentError for a key that is none (Dagster accepts any text as one)."""
+    """The video id in a partition key; PermanentError where it is not one, since Dagster accepts any text as a key."""
     if not (partition_key.isascii() and partition_key.isdigit()) or len(partition_key) > 18:
         raise PermanentError(f"partition {partition_key[:40]!r} is no video id")
     return int(partition_key)

@@ -1,4 +1,4 @@
-"""Runs the graph for one video in this very process: how `video-assets process` works on embedded defaults."""
+"""Runs the graph for one video in this process, as `video-assets process` does in the embedded profile."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from video_assets.defs.materialize import FORCE_TAG
 from video_assets.defs.partitions import VIDEOS
 
 LAUNCH_TAG = "video_assets/launch"
-"""Carries the key of the launch that a run answers, as the uploads sensor writes it too."""
+"""The tag with the run key of the launch; the uploads sensor sets it too."""
 
 
 Graph = dg.Definitions
-"""The type, for those who hold the definitions without knowing Dagster."""
+"""The type, for code that holds the definitions without importing Dagster."""
 
 
 def run_video(
@@ -29,8 +29,8 @@ def run_video(
 ) -> str:
     """Runs `process_video` for a video to its end, in the calling thread; returns the run's id.
 
-    How it went is told by the event log, as for any other run. A KeyboardInterrupt ends the run, and
-    does not come out of here: the caller sees from the run's state that it did not get to its end.
+    The outcome is in the event log, as for any other run. A KeyboardInterrupt ends the run and is not raised here: the
+    caller sees from the run's state that it did not finish.
     """
     instance.add_dynamic_partitions(VIDEOS, [str(video_id)])
     job = definitions.resolve_job_def(PROCESS_VIDEO)
@@ -44,6 +44,6 @@ def run_video(
 
 
 def run_of_launch(instance: dg.DagsterInstance, run_key: str) -> dg.DagsterRun | None:
-    """The newest run that carries this launch's key, as it stands now."""
+    """The newest run with this launch's run key, in its present state; None where there is none."""
     found = instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: run_key}), limit=1)
     return found[0] if found else None

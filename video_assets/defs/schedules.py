@@ -1,4 +1,4 @@
-"""The schedules: what happens by the clock, and not because something came."""
+"""The schedules: runs that start at set times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ AUDIT_SCHEDULE = "audit_schedule"
 
 
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """All schedules, running by default. Bytes that nobody reads rot unnoticed, so somebody reads a sample of them."""
+    """All schedules, running by default. There is one, the audit of a sample of the library, so that damaged files are
+    noticed even if nobody reads them. PermanentError where the cron line is not valid."""
     if not settings.audit_cron:
         return []
     try:

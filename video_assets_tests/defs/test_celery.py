@@ -197,7 +197,7 @@ def test_a_child_that_dies_has_its_run_failed_at_once_and_by_whose_doing_is_told
     """A child that is interrupted before its run is under way dies of it, and cannot say so itself."""
     monkeypatch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(instance))
     run, interrupted = starting(instance), threading.Event()
-    with worker._telling_of_dead_children(interrupted):
+    with worker._failing_runs_of_dead_children(interrupted):
         if stopping:
             interrupted.set()
         task_failure.send(sender=None, exception=WorkerLostError("signal 15"), args=[run.run_id])

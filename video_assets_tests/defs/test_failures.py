@@ -218,12 +218,12 @@ def test_an_input_that_cannot_be_read_just_now_is_waited_for() -> None:
             raise answer
         return answer
 
-    assert io_manager.patiently(read, pauses.append) == "the manifest"
+    assert io_manager.read_with_retries(read, pauses.append) == "the manifest"
     assert pauses == [2, 9]
 
     def never() -> str:
         raise TransientError("away for good")
 
     with pytest.raises(TransientError, match="for good"):
-        io_manager.patiently(never, pauses.append)
+        io_manager.read_with_retries(never, pauses.append)
     assert len(pauses) == 2 + TRANSIENT_RETRIES

@@ -1,1 +1,1 @@
-"""The assets: one module each. How an artifact is made stands in `recipes`."""
+"""The assets, one module each: name, group, inputs. How an artifact is made is not here but in `recipes`."""

@@ -1,4 +1,5 @@
-"""Standing checks: they look at what exists, in the job `audit`, and block nothing."""
+"""Standing checks: they examine existing artifacts, in the job `audit`, and block nothing. The checks that an artifact
+must pass before it is published are not here but in `recipes`."""
 
 from __future__ import annotations
 

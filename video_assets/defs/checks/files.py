@@ -1,4 +1,4 @@
-"""Files there and unaltered: of a sample of videos, every byte of every artifact."""
+"""The check `files_whole`: reads every byte of every artifact of a sample of videos, and compares the hashes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 SAMPLE = 100
-"""Videos looked at each time, chosen at random: over many audits every one gets its turn."""
+"""The number of videos per audit, chosen at random, so that over many audits every video is examined."""
 
 
 def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
@@ -34,7 +34,7 @@ def _files_check(stage: Stage) -> dg.AssetChecksDefinition:
 
 
 def _damage(systems: Systems, video_id: int, stage: Stage) -> Iterator[tuple[str, str]]:
-    """What is wrong with a video's artifact, and what puts it right; nothing where it is whole."""
+    """Pairs of (what is wrong with the artifact, which command repairs it); none where it is whole."""
     again, look = f"video-assets process --video {video_id}", "video-assets reconcile"
     try:
         manifest = current(systems.storage, video_id, stage)

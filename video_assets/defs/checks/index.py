@@ -1,4 +1,4 @@
-"""The search index in step with what the manifests say was written to it."""
+"""The check `index_in_step`: compares the search index with the manifests."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def index_in_step(systems: Systems) -> dg.AssetCheckResult:
     for video_id in chosen:
         try:
             manifest = current(systems.storage, video_id, Stage.SEARCH_DOCUMENTS)
-        except PermanentError:  # the check of the files says so
+        except PermanentError:  # `files_whole` reports it
             continue
         held = systems.search.read(video_id)
         if manifest is None:

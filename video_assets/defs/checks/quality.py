@@ -1,4 +1,4 @@
-"""Rungs that look like their sources: VMAF of moments of a few videos."""
+"""The check `looks_like_its_source`: VMAF of some moments of a few videos."""
 
 import random
 import tempfile
@@ -20,9 +20,9 @@ from video_assets.systems import Systems
 from video_assets.videos import Stage
 
 SAMPLE = 3
-"""Videos looked at each time, one rung of each: some seconds of decoding a video."""
+"""The number of videos per audit, one rung of each. A video takes some seconds of decoding."""
 LEAST = 60.0
-"""Below this something went wrong; what is merely sparing of bits stays above it."""
+"""A VMAF below this means that the encoding went wrong; a merely low bit rate stays above it."""
 
 
 @standing_check(Stage.VARIANTS, "looks_like_its_source", "Encoded rungs look like their sources, by VMAF of a sample.")
@@ -35,7 +35,7 @@ def looks_like_its_source(systems: Systems) -> dg.AssetCheckResult:
     for video_id in chosen:
         try:
             uploaded, made = (current(systems.storage, video_id, stage) for stage in (Stage.UPLOADS, Stage.VARIANTS))
-        except PermanentError:  # the check of the files says so
+        except PermanentError:  # `files_whole` reports it
             continue
         if uploaded is None or made is None:
             continue
@@ -53,7 +53,7 @@ def looks_like_its_source(systems: Systems) -> dg.AssetCheckResult:
 
 
 def score(systems: Systems, uploaded: Manifest, made: Manifest) -> tuple[str, float] | None:
-    """Name of a rung chosen at random and the lower of its VMAFs; None where no rung can be compared."""
+    """The name of a rung chosen at random, and the lowest VMAF of its moments; None where no rung can be compared."""
     probe = Probe.from_facts(uploaded.facts)
     plan = ladder.plan(probe, systems.settings.heights)
     names = {file.name for file in made.files}

@@ -1,7 +1,7 @@
-"""The shape of a standing check: one that looks at the whole library, in the job `audit` or when somebody asks for it.
+"""What all standing checks have in common: they look at the whole library, in the job `audit` or on request.
 
-Dagster adds every check of an asset to each run that a backfill makes of it, so each of a thousand runs would audit a
-sample of the whole library. In a run over one partition a standing check therefore says nothing.
+Dagster adds every check of an asset to each run of a backfill, so each of a thousand runs would audit a sample of the
+whole library. Therefore a standing check gives no result in a run over a partition.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Look = Callable[[Systems], dg.AssetCheckResult]
 
 
 def standing_check(stage: Stage, name: str, description: str) -> Callable[[Look], dg.AssetChecksDefinition]:
-    """Makes a check of this asset out of a function that looks."""
+    """A decorator that makes a standing check of this asset from a function that examines the library."""
     spec = dg.AssetCheckSpec(name, asset=stage.value, description=description)
 
     def make(look: Look) -> dg.AssetChecksDefinition:
@@ -33,7 +33,7 @@ def standing_check(stage: Stage, name: str, description: str) -> Callable[[Look]
 
 
 def is_of_one_video(run: dg.DagsterRun) -> bool:
-    """Whether the run was made for a partition, or for a range of them."""
+    """Whether the run is over a partition or a range of partitions."""
     return any(
         tag.startswith("dagster/partition") or tag.startswith("dagster/asset_partition_range") for tag in run.tags
     )

@@ -1,4 +1,4 @@
-"""Dagster's event log, read: its records in order, translated into the projection's events, and applied.
+"""Reads Dagster's event log in order, translates its records into the projection's events, and has them applied.
 
-What follows from an event is decided in `projection`, which does not know Dagster.
+What follows from an event is not here: `projection` decides it, without Dagster.
 """

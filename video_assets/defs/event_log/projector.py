@@ -1,4 +1,4 @@
-"""The shell around the projection: reads the event log on, and has what it finds applied."""
+"""The projector: reads new records from the event log and applies them to the tables."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ RUNS_REMEMBERED = 5_000
 
 
 class Projector:
-    """Applies the event log to the tables. Everything it does may be done again without harm; what it
-    remembers between calls only saves work."""
+    """Applies the event log to the tables. Applying records again changes nothing; what it remembers between calls only
+    saves work."""
 
     def __init__(self, systems: Systems, *, announce: bool = True) -> None:
         self.systems = systems
         self.announce = announce
-        """Whether the outbox is told too; not when tables are rebuilt, as all of it was told before."""
+        """Whether messages are added to the outbox to be sent; not in a rebuild, since they were sent before."""
         self._applied: OrderedDict[int, None] = OrderedDict()
         self._fences: OrderedDict[str, str] = OrderedDict()
-        """By run. A run has several events, and its fence never changes."""
+        """Run id → fence. A run has several events, and its fence never changes."""
 
     def advance(self, instance: dg.DagsterInstance, cursor: int, *, pages: int = 50) -> tuple[int, int]:
-        """Reads on from `cursor` (a storage id) and a little before it; returns the new cursor and how many
-        events were applied. At most `pages` pages, so that a sensor's tick ends."""
+        """Reads from a little before `cursor` (a storage id) on, at most `pages` pages, so that a sensor's tick ends;
+        returns the new cursor and how many records were applied."""
         applied = 0
-        # What is behind the cursor is read once more each time: see OVERLAP.
+        # The records just before the cursor are read again each time: see OVERLAP.
         after = max(cursor - OVERLAP, 0)
         for _ in range(pages):
             page = read_page(instance, after, PAGE)
@@ -57,7 +57,7 @@ class Projector:
         return max(cursor, after), applied
 
     def replay(self, instance: dg.DagsterInstance) -> int:
-        """Applies the whole log once more; returns how many events that were."""
+        """Applies the whole log again from the start; returns how many records it has."""
         self._applied.clear()
         cursor, total, newest = 0, 0, newest_storage_id(instance)
         while cursor < newest:
@@ -73,7 +73,7 @@ class Projector:
             touched = self._applied_to_tables(events)
         except (TransientError, NoSchema):
             raise
-        except Exception as error:  # one of them: it must not hold the others up for ever
+        except Exception as error:  # caused by one event, which must not hold up the others for ever
             log.warning("applying one by one: %s", one_line(error, 300))
             touched = tuple(video_id for event in events for video_id in self._applied_alone(event))
         mirror_failures(self.systems.storage, self.systems.database, touched)
@@ -87,7 +87,7 @@ class Projector:
         return apply.apply(systems.database, events, systems.settings, announce=self.announce)
 
     def _applied_alone(self, numbered: tuple[int, Event]) -> tuple[int, ...]:
-        """One event; set aside with the reason where the tables do not take it."""
+        """Applies one event. If the tables refuse it, puts it into `unapplied_events` with the reason."""
         storage_id, event = numbered
         try:
             return self._applied_to_tables([numbered])
@@ -130,7 +130,7 @@ class Projector:
 
 
 def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[Mapping[str, Any]]:
-    """What the failed steps of a run said of themselves. The asset events keep no failures, the run does."""
+    """The metadata of the run's step failures. They are among the run's events, not among the asset events."""
     found = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records
     said: list[Mapping[str, Any]] = []
     for record in found:
@@ -147,7 +147,7 @@ def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[Mapping[str
 
 
 def _storage_was_away(error: SerializableErrorInfo | None) -> bool:
-    """Whether a step failed on the way to Dagster's storage, which is no fault of the step or its video."""
+    """Whether a step failed because Dagster's storage was away, which is not the fault of its video."""
     while error is not None:
         if error.cls_name in STORAGE_ERRORS:
             return True

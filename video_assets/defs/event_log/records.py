@@ -1,7 +1,7 @@
-"""Reads Dagster's event log in ascending pages, as what happened to videos.
+"""Reads every materialization and every change of a run's state from Dagster's event log, in pages by storage id.
 
-Not through `@asset_sensor` (it sees only the newest event of a tick) and not through run status sensors
-(five events a tick): every materialization and every change of a run's state is read, by storage id.
+Dagster's own sensors do not suffice: `@asset_sensor` sees only the newest event of a tick, and run status sensors take
+five events a tick.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dagster import AssetRecordsFilter, DagsterEventType, EventLogRecord, RunSta
 from video_assets.videos import Stage
 
 PAGE = 2_000
-"""Records of one kind read at a time. Larger than OVERLAP, so that a page always gets past the re-read part."""
+"""The records of one kind that are read at a time. More than OVERLAP, so that a page always reaches beyond the part
+that is read again."""
 
 OVERLAP = 1_000
-"""Storage ids read again each time. On Postgres an id is drawn before its row is committed, so a row can
-appear behind a cursor that has already passed it."""
+"""How many storage ids before the cursor are read again each time. On Postgres an id is assigned before its row is
+committed, so a row can appear below a cursor that has already passed it."""
 
 RUN_EVENTS = (
     DagsterEventType.RUN_ENQUEUED,
@@ -32,7 +33,7 @@ RUN_EVENTS = (
 
 @dataclass(frozen=True)
 class Page:
-    """Some records in ascending order of storage id, and the id up to which none is missing."""
+    """Records in ascending order of storage id, the id up to which all were read, and whether there are more."""
 
     records: Sequence[EventLogRecord]
     cursor: int
@@ -44,13 +45,13 @@ Stream = Callable[[int, int], Sequence[EventLogRecord]]
 
 
 def read_page(instance: dg.DagsterInstance, after: int, limit: int = PAGE) -> Page:
-    """The records whose storage id is above `after`, of all kinds, as far as every kind was read."""
+    """The next records of all kinds with a storage id above `after`."""
     return merged([stream(after, limit) for stream in streams(instance)], after, limit)
 
 
 def merged(kinds: Sequence[Sequence[EventLogRecord]], after: int, limit: int) -> Page:
-    """One page of several kinds' pages. A kind whose page is full may hold more behind its last record, so
-    nothing past the nearest such record is taken: the order across kinds must not break."""
+    """Merges the pages of several kinds into one. A full page may be followed by more records of its kind, so only
+    records up to the lowest last id of a full page are taken: this keeps the order across kinds."""
     full = [records[-1].storage_id for records in kinds if len(records) >= limit]
     horizon = min(full) if full else None
     taken = sorted(
@@ -62,7 +63,7 @@ def merged(kinds: Sequence[Sequence[EventLogRecord]], after: int, limit: int) ->
 
 
 def streams(instance: dg.DagsterInstance) -> Iterator[Stream]:
-    """One reader a kind of record: the materializations of each asset, each change of a run's state."""
+    """One reader for each kind of record: the materializations of each asset, and each change of a run's state."""
     for stage in Stage:
         yield _materializations(instance, dg.AssetKey(stage.value))
     for kind in RUN_EVENTS:
@@ -70,7 +71,7 @@ def streams(instance: dg.DagsterInstance) -> Iterator[Stream]:
 
 
 def newest_storage_id(instance: dg.DagsterInstance) -> int:
-    """The newest id among the kinds read here; 0 for an empty log."""
+    """The highest storage id among the kinds that are read here; 0 for an empty log."""
     newest = 0
     for stage in Stage:
         found = instance.fetch_materializations(dg.AssetKey(stage.value), limit=1).records
@@ -82,7 +83,7 @@ def newest_storage_id(instance: dg.DagsterInstance) -> int:
 
 
 def run_records(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, dg.RunRecord]:
-    """The run records of these ids, as far as they still exist."""
+    """Run id → run record, for those of these runs that still exist."""
     found = instance.get_run_records(dg.RunsFilter(run_ids=list(run_ids))) if run_ids else []
     return {record.dagster_run.run_id: record for record in found}
 

@@ -1,4 +1,4 @@
-"""From Dagster's event records to the events of the projection: the only place that knows both."""
+"""Translates Dagster's event records into the projection's events; the only module that knows both."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ STATES = {
 }
 
 
-# Sentences of Dagster. A test has the real Dagster say each, so that a reworded release is noticed.
-# What the code server writes when a run's process died under it; nothing else marks a run failed so.
+# Sentences of Dagster's. A test makes the real Dagster produce each, so that a release with other words is noticed.
+# Written by the code server when a run's process died, and by nothing else.
 DIED = "marked as failed from outside the execution context"
-# What a run says that was stopped by a signal nobody asked Dagster for (a worker told to go, a machine going down).
-# It had the time to say so, so nothing went wrong with it.
+# Written by a run that got a signal which did not come through Dagster: its worker was told to stop, or the machine
+# shuts down. The run itself had no error.
 INTERRUPTED = "Execution was interrupted unexpectedly"
-# What a run says that broke off between its steps: its storage, or its machine, gave way under it.
+# Written by a run that failed between its steps, because its storage or its machine failed.
 BROKE_OFF = "An exception was thrown during execution"
 
 StepFailures = Callable[[str], Sequence[Mapping[str, Any]]]
-"""Run id → the metadata of its step failures, each with `kind`, `stage`, `message` where we raised it."""
+"""Run id → the metadata of its step failures; those that we raised have `kind`, `stage` and `message`."""
 
 
 def made(record: EventLogRecord, storage: Storage) -> Event:
-    """A materialization as the projection's event; Unusable where it is none of ours, with the reason."""
+    """Translates a materialization. Unusable, with the reason, where it names no manifest of its video and asset."""
     materialization = record.asset_materialization
     asset = record.asset_key.to_user_string() if record.asset_key else "?"
     partition = record.partition_key
@@ -73,25 +73,25 @@ def made(record: EventLogRecord, storage: Storage) -> Event:
         return made_from_manifest(manifest, storage)
     except NotFound as error:
         return Gone(kind=f"{asset} materialized", partition=partition, reason=f"{error} is not in storage")
-    except (PermanentError, LookupError, TypeError, ValueError) as error:  # damaged since: no event may wait for it
+    except (PermanentError, LookupError, TypeError, ValueError) as error:  # damaged since; the other events must go on
         return unusable(one_line(f"{named.value}: {error}"))
 
 
 class Gone(Unusable):
-    """A making whose manifest is no longer in storage: the video was deleted, or the files were collected."""
+    """A materialization whose manifest or files are no longer in storage, because the video was deleted, say."""
 
 
 def run_changed(
     record: EventLogRecord, run: dg.RunRecord | None, fence: Callable[[dg.RunRecord], str], step_failures: StepFailures
 ) -> list[RunChanged]:
-    """A change of a run's state, for the videos it is about; none where the run is no longer known. `fence` tells the
-    run's place among the others."""
+    """Translates a change of a run's state, for each of its videos. Empty where the run no longer exists or is about no
+    video. `fence`: run record → fence."""
     event = record.event_log_entry.dagster_event
     if run is None or event is None:
         return []
     dagster_run, state = run.dagster_run, STATES[event.event_type]
     failures = step_failures(dagster_run.run_id) if state is RunState.FAILED else ()
-    bad = next((failure["videos"] for failure in failures if "videos" in failure), None)
+    failed_videos = next((failure["videos"] for failure in failures if "videos" in failure), None)
 
     def change(video_ids: tuple[int, ...], state: RunState, kind: str, stage: Stage | None, error: str) -> RunChanged:
         return RunChanged(
@@ -112,12 +112,15 @@ def run_changed(
         return []
     if state is not RunState.FAILED:
         return [change(video_ids, state, "", None, "")]
-    if bad is None:
+    if failed_videos is None:
         return [change(video_ids, state, *explain(event.message or "", failures, given_up(dagster_run)))]
-    # A run over many videos: each bad one failed alone, for the others the run went well.
-    fine = tuple(video_id for video_id in video_ids if str(video_id) not in bad)
+    # A run over many videos: it failed for those that it names, and succeeded for the others.
+    fine = tuple(video_id for video_id in video_ids if str(video_id) not in failed_videos)
     return [
-        *(change((int(video_id),), state, "permanent", None, one_line(words)) for video_id, words in bad.items()),
+        *(
+            change((int(video_id),), state, "permanent", None, one_line(words))
+            for video_id, words in failed_videos.items()
+        ),
         *([change(fine, RunState.SUCCEEDED, "", None, "")] if fine else []),
     ]
 
@@ -125,9 +128,9 @@ def run_changed(
 def explain(
     message: str, failures: Sequence[Mapping[str, Any]], cause: tuple[str, str] | None = None
 ) -> tuple[str, Stage | None, str]:
-    """Kind, stage and one line for a failed run, out of the cause that its tags name, its step failures' metadata
-    and its own message."""
-    # Whoever gave the run up has the word: its step fails after that, of being stopped for it.
+    """Kind, stage and one line of text for a failed run, from the cause in its tags, the metadata of its step failures
+    and its message."""
+    # The cause comes first: when we end a run its step fails too, but only because it is stopped.
     if cause := cause or _given_up_before_tags(message):
         return cause[0], None, one_line(cause[1])
     if INTERRUPTED in message:
@@ -145,7 +148,7 @@ def explain(
 
 
 def _given_up_before_tags(message: str) -> tuple[str, str] | None:
-    """The cause that releases before the tags wrote into the message: their event logs are still read."""
+    """The cause in a message of an earlier release, which wrote no tags; its event logs are still read."""
     cause, colon, words = message.partition(": ")
     return (cause, words) if colon and cause in (WORKER_LOST, LAUNCH_LOST, HANDED_BACK) else None
 

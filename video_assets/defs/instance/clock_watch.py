@@ -1,8 +1,8 @@
-"""A daemon whose clock is set back begins anew.
+"""Restarts Dagster's daemon when the clock is set back.
 
-Dagster's daemon waits by the clock: set back by two hours, it takes no run from the queue and may evaluate no sensor
-for that long. Nothing is lost by starting it again, which takes some seconds, and what it left half-done it finds as
-after any other end.
+The daemon waits by the wall clock: after the clock is set back by two hours, it takes no run from the queue, and
+perhaps evaluates no sensor, for two hours. A restart takes some seconds and loses nothing: interrupted work is resumed
+as after any other end of the daemon.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 STEP_SECONDS = 2.0
-"""The clock is corrected by less all the time, and a wait that is so much longer does no harm."""
+"""Smaller steps are ignored: time synchronisation makes them all the time, and waiting that much longer does no
+harm."""
 
 
 def set_back(ahead_before: float, ahead_now: float) -> bool:
-    """Whether the clock was set back between two looks at how far it is ahead of the steady one, seconds."""
+    """Whether the wall clock was set back between two looks. Each argument is the wall clock minus the monotonic clock,
+    in seconds."""
     return ahead_now < ahead_before - STEP_SECONDS
 
 
 def begin_anew_when_the_clock_is_set_back(
     begin_anew: Callable[[], object] | None = None, *, look_seconds: float = LOOK_SECONDS
 ) -> threading.Thread:
-    """Watches from now on, in a thread of its own; where the clock is set back, replaces this process by itself."""
+    """Starts a thread that watches the clock. When it is set back, the thread calls `begin_anew`; by default this
+    process is replaced by a new start of the same program."""
 
     def watch() -> None:
         before = time.time() - time.monotonic()
@@ -47,5 +50,6 @@ def begin_anew_when_the_clock_is_set_back(
 
 
 def _begin_anew() -> None:
-    """The same program with the same arguments, as the same process: whoever started it notices nothing."""
+    """Replaces this process by the same program with the same arguments. The pid stays, so its parent notices
+    nothing."""
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -1,4 +1,4 @@
-"""Dagster's daemon, which begins anew when the clock is set back: `dagster-daemon run`, with the same arguments.
+"""Dagster's daemon, restarted when the clock is set back: `dagster-daemon run`, with the same arguments.
 
 python -m video_assets.defs.instance.daemon --workspace workspace.yaml
 """
@@ -12,7 +12,7 @@ from video_assets.defs.instance.clock_watch import begin_anew_when_the_clock_is_
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Runs until told to stop."""
+    """Runs the daemon until it is told to stop."""
     from dagster._daemon.cli import run_command
 
     begin_anew_when_the_clock_is_set_back()

@@ -1,10 +1,9 @@
-"""Which requests the Dagster UI takes. Its own webserver takes all of them, and an operator's browser, with whatever
-pages are open in it, is always beside it.
+"""The gate in front of the Dagster UI: refuses requests that come from pages of other sites.
 
-A page anywhere can have its reader's browser post to 127.0.0.1, open WebSockets there, or name it by a domain of its
-own (DNS rebinding); Dagster's GraphQL asks nobody who they are. Browsers say from where a request comes, in `Origin`
-and `Sec-Fetch-Site`, and no script can change that; programs that are not browsers say nothing. So what comes from
-elsewhere is refused, and what says nothing is taken.
+Dagster's webserver takes every request and its GraphQL has no login. Any page that an operator opens can make his
+browser post to 127.0.0.1, open WebSockets there, or reach it under a domain of its own (DNS rebinding). Browsers send
+the origin of a request in `Origin` and `Sec-Fetch-Site`, which scripts cannot change; other programs send neither. So
+requests with a foreign origin are refused, and requests without any are accepted.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HERE = ("same-origin", "none")
-"""`Sec-Fetch-Site` of the UI's own requests, and of an address that somebody typed."""
+"""Values of `Sec-Fetch-Site` for the UI's own requests and for an address that the user typed."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the decision is made from."""
+    """The parts of a request that the decision depends on."""
 
     kind: str
     """`http` or `websocket`."""
@@ -37,7 +36,7 @@ class Asked:
     path: str
     query: str
     headers: dict[str, list[str]]
-    """By lower-case name; a list, since nothing keeps anybody from saying a thing twice."""
+    """Lower-case name → values; a list, because a header may be sent twice."""
 
     @classmethod
     def of(cls, scope: Scope) -> Asked:
@@ -56,19 +55,19 @@ class Asked:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is answered instead."""
+    """The answer to a refused request."""
 
     status: int
     line: str
 
 
 def loopback_hosts(port: int) -> frozenset[str]:
-    """The `Host` headers by which this machine itself is meant."""
+    """The `Host` headers that mean this machine."""
     return frozenset(f"{name}:{port}" for name in LOOPBACK) | (frozenset(LOOPBACK) if port == 80 else frozenset())
 
 
 def refusal(asked: Asked, hosts: Collection[str]) -> Refusal | None:
-    """Why the request is not taken; None where it is. `hosts`: by which names one may ask."""
+    """Why the request is refused; None where it is accepted. `hosts`: the accepted `Host` headers."""
     host = asked.said("host")
     if len(host) != 1 or host[0] not in hosts:
         return Refusal(421, f"this is the Dagster UI of {min(hosts)}; ask for it by that name")
@@ -81,7 +80,8 @@ def refusal(asked: Asked, hosts: Collection[str]) -> Refusal | None:
 
 
 def _from_here(asked: Asked, host: str) -> bool:
-    """Whether no other site is behind it; or somebody followed a link to here, which changes nothing."""
+    """Whether the request does not come from another site, or is a link that the user followed, which changes
+    nothing."""
     sites, origins = asked.said("sec-fetch-site"), asked.said("origin")
     if all(site in _HERE for site in sites) and all(origin == f"http://{host}" for origin in origins):
         return True
@@ -89,7 +89,7 @@ def _from_here(asked: Asked, host: str) -> bool:
         asked.kind == "http"
         and asked.method == "GET"
         and asked.said("sec-fetch-mode") == ["navigate"]
-        # Not a frame of theirs, in which one could be led to click.
+        # Not a frame of another site, which could trick the user into clicking.
         and asked.said("sec-fetch-dest") == ["document"]
     )
 
@@ -100,8 +100,8 @@ def _refused_by_graphql(asked: Asked) -> Refusal | None:
         if any(_changes_something(document) for document in documents):
             return Refusal(405, "a GET changes nothing: send the mutation by POST, as application/json")
     elif asked.method == "POST":
-        # The type itself: Dagster looks for `application/json` anywhere, and any page may send `text/plain` with that
-        # behind it.
+        # The media type without parameters: Dagster accepts `application/json` anywhere in the header, and any page may
+        # send `text/plain` with that as a parameter.
         kinds = [value.partition(";")[0].strip() for value in asked.said("content-type")]
         by_the_ui = bool(asked.said("origin")) or "same-origin" in asked.said("sec-fetch-site")
         if kinds != ["application/json"] and not (kinds == ["multipart/form-data"] and by_the_ui):
@@ -113,13 +113,13 @@ def _changes_something(document: str) -> bool:
     try:
         found = parse(document, no_location=True)
     except GraphQLError:
-        return False  # Dagster says what is wrong with it, and runs nothing
+        return False  # Dagster reports the syntax error and executes nothing
     operations = (each for each in found.definitions if isinstance(each, OperationDefinitionNode))
     return any(each.operation is not OperationType.QUERY for each in operations)
 
 
 class Gate:
-    """The app, with what it is not to see kept from it. Bodies and WebSockets pass as they come."""
+    """An ASGI app that answers refused requests itself and passes all others on unchanged."""
 
     def __init__(self, app: App, hosts: Iterable[str]) -> None:
         self._app = app
@@ -140,7 +140,7 @@ class Gate:
 
 
 def _never_in_a_frame(send: Send) -> Send:
-    """For browsers that do not say from where they ask."""
+    """Adds a header that keeps other sites from showing the UI in a frame, for browsers that send no `Sec-Fetch-*`."""
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""The run launcher of the production instance: runs start in warm workers, by way of a queue."""
+"""The run launcher of the production instance: puts runs into a queue, from which warm workers take them."""
 
 import time
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ WAITING_TAG = "video_assets/waiting_for_queue"
 
 
 class WarmRunLauncher(CeleryRunLauncher):
-    """CeleryRunLauncher, but for three things that cost runs their lives.
+    """CeleryRunLauncher, with three differences.
 
-    Its `terminate` signals the worker without a word to the instance, so that the run takes the signal for an
-    accident and ends in FAILURE; and what still lay in the queue stayed STARTING for ever. Here a run is marked
-    as being canceled, and its worker, who looks, stops it; one that nobody has begun ends at once. No broker is
-    needed for that. And while the broker is away a launch waits, where the parent's fails the run.
+    The parent's `terminate` signals the worker without telling the instance, so the run takes the signal for an
+    accident and ends in FAILURE. Here the run is marked as CANCELING, and its worker, which watches the state, stops
+    it; this needs no broker. With the parent a run that is still in the queue stays STARTING for ever; here it ends at
+    once. While the broker is away the parent fails the run; here the launch waits.
     """
 
     def __init__(self, broker: str, inst_data: ConfigurableClassData | None = None) -> None:
@@ -33,36 +33,37 @@ class WarmRunLauncher(CeleryRunLauncher):
 
     @classmethod
     def config_type(cls) -> Any:
-        """Takes the broker's URL alone; the rest is the same for launcher and workers, so it is code."""
+        """Only the broker's URL. Everything else must be equal in launcher and workers, so it is code."""
         return {"broker": dg.Field(dg.StringSource, description="URL of the Redis that holds the queues.")}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> "WarmRunLauncher":
-        """As Dagster makes it out of dagster.yaml."""
+        """How Dagster makes the launcher from dagster.yaml."""
         return cls(inst_data=inst_data, **config_value)
 
     @property
     def supports_resume_run(self) -> bool:
-        """A run whose worker died is launched anew: what was finished is not made again."""
+        """No: a video whose worker died gets a new run, which reuses the finished artifacts."""
         return False
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Heartbeats tell."""
+        """No: heartbeats show whether a worker is alive."""
         return False
 
     def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> None:
-        """Nothing but what the event log says."""
+        """Nothing; the event log says everything."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Puts the run into its queue; returns once it is there, or is not wanted any more."""
+        """Puts the run into its queue, and waits while the broker is away. Returns once the run is queued or has
+        ended."""
         run = context.dagster_run
         queue = queue_of(run.job_name, run.tags)
         while True:
             try:
                 self.celery.send_task(EXECUTE_RUN, (run.run_id,), queue=queue, retry=False)
             except OperationalError as error:
-                if not self._still_wanted(run.run_id, one_line(error, 200)):
+                if not self._note_waiting(run.run_id, one_line(error, 200)):
                     return
                 time.sleep(WAIT_SECONDS)
             else:
@@ -70,19 +71,19 @@ class WarmRunLauncher(CeleryRunLauncher):
                 return
 
     def terminate(self, run_id: str) -> bool:
-        """Marks the run as being canceled; whoever works on it stops. False where it has ended."""
+        """Marks the run as CANCELING, so that its worker stops; False where it has ended."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
         if run.status is not dg.DagsterRunStatus.STARTED:
-            # Nobody has begun it. Should somebody in this moment: a run that is canceled is not begun, and one
-            # that is canceled in the act is stopped.
+            # No worker has begun it. If one does right now: a worker does not begin a canceled run, and stops one that
+            # is canceled while it begins.
             self._instance.report_run_canceled(run, message="canceled before a worker began it")
         return True
 
-    def _still_wanted(self, run_id: str, why: str) -> bool:
-        """Notes that the launch waits, which also keeps START_TIMEOUT from counting; False where the run has
+    def _note_waiting(self, run_id: str, why: str) -> bool:
+        """Records that the launch waits for the broker, which also restarts START_TIMEOUT; False where the run has
         ended meanwhile."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:

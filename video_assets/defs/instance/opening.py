@@ -1,4 +1,4 @@
-"""The Dagster instance of these settings, for code that is not started by Dagster itself."""
+"""Opens the Dagster instance of these settings, for code that is not started by Dagster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from video_assets.settings import Settings
 
 Instance = dg.DagsterInstance
 Run = dg.DagsterRun
-"""The types, for those who hold one without knowing Dagster."""
+"""The types, for code that holds one without importing Dagster."""
 
 DAGSTER_VERSION = dg.__version__
 
@@ -24,17 +24,18 @@ CONFIGURATION = next(
     (path for path in (_PACKAGE / "dagster.yaml", _PACKAGE.parent / "dagster.yaml") if path.exists()),
     _PACKAGE / "dagster.yaml",
 )
-"""The embedded instance: within the package where it was installed, beside it in a checkout."""
+"""dagster.yaml of the embedded instance: in the package where it is installed, beside the package in a checkout."""
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME with a dagster.yaml in it: the embedded one, unless there is one already."""
+    """Makes DAGSTER_HOME, with the embedded dagster.yaml unless somebody wrote another; returns the folder.
+    PermanentError where it cannot be written."""
     home = settings.dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
         target = home / "dagster.yaml"
         if not target.exists() or (home / ".embedded").exists():
-            # Ours, so a new release's is put in its place; one that somebody wrote is left alone.
+            # `.embedded` marks our own file, which a new release replaces; a file that somebody wrote stays.
             shutil.copyfile(CONFIGURATION, target)
             (home / ".embedded").touch()
     except OSError as error:
@@ -44,9 +45,9 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The instance, opened for a while. Its configuration refers to settings by their environment names."""
+    """For the block, the instance. Its dagster.yaml refers to settings by their environment variables."""
     home = prepare_dagster_home(settings)
     with settings.exported(), dg.DagsterInstance.from_config(str(home)) as instance:
-        # Dagster reads its parts when they are first used, by then perhaps without the settings in the environment.
+        # Dagster loads these on first use, when the settings may no longer be in the environment; so use them now.
         _ = instance.run_coordinator, instance.run_launcher, instance.scheduler
         yield instance

@@ -1,7 +1,7 @@
-"""What `video-assets up` consists of, as programs: the code server, the webserver and the daemon.
+"""The parts of `video-assets up`, as programs: the code server, the webserver and the daemon.
 
-`dagster dev` starts the same parts, two more processes, and a webserver that takes requests from every page. A part
-ends with who started it, whatever that one died of.
+`dagster dev` would start the same parts, two more processes, and a webserver that takes requests from every page. A
+part is killed when its parent ends, for whatever reason.
 
     python -m video_assets.defs.instance.parts PARENT_PID code-server SOCKET
     python -m video_assets.defs.instance.parts PARENT_PID webserver SOCKET WORKSPACE_FILE PORT
@@ -19,22 +19,22 @@ from pathlib import Path
 
 from video_assets.media.sandbox.confine import die_with_parent
 
-# Runs, too, import this module, as the one their code server was started by: what is heavy is imported where needed.
+# Runs import this module too, because their code server was started from it; so heavy imports are inside functions.
 GRAPH = "video_assets.definitions"
 LOCATION = "video_assets"
-"""What the code location is called, here as in workspace.yaml and docs/graphql.md."""
+"""The name of the code location, the same as in workspace.yaml and docs/graphql.md."""
 
 CODE_SECONDS = 120.0
 LOG_LEVEL = "warning"
 
 
 def workspace(socket: Path) -> str:
-    """The workspace file of webserver and daemon, which share one code server."""
+    """The content of the workspace file for webserver and daemon, which share one code server."""
     return f'load_from:\n  - grpc_server:\n      socket: "{socket}"\n      location_name: {LOCATION}\n'
 
 
 def code_server(socket: str) -> None:
-    """Holds the graph, evaluates its sensors, and starts runs as children of its own."""
+    """Loads the graph, evaluates its sensors, and starts runs as child processes."""
     from dagster._cli.api import grpc_command
 
     arguments = [
@@ -45,7 +45,7 @@ def code_server(socket: str) -> None:
         "--location-name",
         LOCATION,
         "--empty-working-directory",
-        # What is wrong with the graph is then said by everybody who asks for it, rather than by nobody.
+        # Then an error in the graph is reported to every client, instead of ending the code server.
         "--lazy-load-user-code",
         "--inject-env-vars-from-instance",
         "--use-python-environment-entry-point",
@@ -56,7 +56,7 @@ def code_server(socket: str) -> None:
 
 
 def daemon(socket: str, workspace_file: str) -> None:
-    """Sensors, the queue of runs, backfills."""
+    """Runs Dagster's daemon: sensors, the queue of runs, backfills."""
     from video_assets.defs.instance.daemon import run
 
     wait_for_code(socket)
@@ -65,7 +65,7 @@ def daemon(socket: str, workspace_file: str) -> None:
 
 
 def webserver(socket: str, workspace_file: str, port: str) -> None:
-    """The Dagster UI and GraphQL, on this machine only, and not for pages of other sites."""
+    """Serves the Dagster UI and GraphQL, on this machine only, and not to pages of other sites."""
     from video_assets.defs.instance.webserver import serve
 
     wait_for_code(socket)
@@ -73,15 +73,15 @@ def webserver(socket: str, workspace_file: str, port: str) -> None:
 
 
 def wait_for_code(socket: str, seconds: float = CODE_SECONDS) -> None:
-    """Returns once the code server answers: who asks too early shows an error until it asks again. After `seconds`
-    one goes on without."""
+    """Waits until the code server answers, at most `seconds`: a client that starts earlier shows an error until it asks
+    again."""
     deadline = time.monotonic() + seconds
     while not code_answers(socket, 2.0) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
 def code_answers(socket: str, seconds: float) -> bool:
-    """Whether the code server does."""
+    """Whether the code server answers within so many seconds."""
     from dagster._core.errors import DagsterUserCodeUnreachableError
     from dagster._grpc.client import DagsterGrpcClient
 
@@ -98,7 +98,7 @@ PARTS: dict[str, Callable[..., None]] = {"code-server": code_server, "webserver"
 def main(arguments: list[str]) -> None:
     """The entry point."""
     parent, name, *rest = arguments
-    # In the background of a script it is ignored, and Dagster would ignore SIGTERM as well.
+    # In the background of a script SIGINT is ignored, and then Dagster would ignore SIGTERM too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform == "linux":
         die_with_parent(ctypes.CDLL(None), int(parent))

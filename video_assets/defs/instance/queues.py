@@ -1,7 +1,7 @@
-"""Runs over Celery: the queues, which run goes into which, and the app that launcher and workers share.
+"""The Celery queues of runs: their names, which run goes into which, and the app that launcher and workers share.
 
-A message says which run, and nothing else. Whatever becomes of it (lost with the broker, delivered twice), the
-run's own state decides: a worker begins only what waits to be begun.
+A message holds a run id and nothing else. It may be lost or delivered twice: the run's state decides, since a worker
+begins only a run that has not begun.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from video_assets.defs.jobs import audit
 
 RUNS, BACKFILL = "video-runs", "video-backfill"
 QUEUES = (RUNS, BACKFILL)
-"""In the order in which a worker looks into them: no upload waits behind a backfill."""
+"""In the order in which a worker takes from them, so that no upload waits behind a backfill."""
 
 EXECUTE_RUN = "video_assets.execute_run"
 QUEUE_TAG = "dagster-celery/queue"
-"""On a run, names the queue it is to go into."""
+"""The tag of a run that names its queue."""
 
 _IN_BULK = (REMAKE_LIGHT, audit.name)
 
 
 def queue_of(job_name: str, tags: Mapping[str, str]) -> str:
-    """The queue a run goes into: its tag's, else by whether somebody waits for it."""
+    """The queue of a run: the one that its tag names, else `video-backfill` for backfills and bulk jobs, and
+    `video-runs` for others."""
     named = tags.get(QUEUE_TAG)
     if named in QUEUES:
         return named
@@ -34,14 +35,14 @@ def queue_of(job_name: str, tags: Mapping[str, str]) -> str:
 
 
 def make_app(broker: str) -> Celery:
-    """The app over a Redis at `broker`. It keeps no results: the event log tells how runs went."""
+    """The Celery app with the Redis at `broker`. It stores no results: they are in the event log."""
     app = Celery("video-assets", broker=broker, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
         task_default_queue=RUNS,
         task_create_missing_queues=False,
         task_ignore_result=True,
-        # With both of these a worker takes no run that it has no slot for, where another might have one.
+        # Together these two keep a worker from taking a run for which it has no free slot.
         task_acks_late=True,
         worker_prefetch_multiplier=1,
         worker_max_tasks_per_child=100,
@@ -56,7 +57,7 @@ def make_app(broker: str) -> Celery:
             "socket_timeout": 30,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            # For who sends: it is told at once that nobody answers, and knows better how long to wait.
+            # For the launcher: it gets an error at once when the broker is away, and does the waiting itself.
             "max_retries": 1,
             "interval_start": 0,
             "interval_step": 0.2,

@@ -1,8 +1,8 @@
-"""When a sensor last ticked, as Dagster's daemon is told: never in the future.
+"""Hides tick times in the future from Dagster's daemon.
 
-The daemon lets a sensor's minimum interval pass since its last tick by the clock. After a clock that was two hours
-ahead had been set right, every sensor stood still for two hours, also after a restart. A tick of the future says
-nothing of how long ago it was, so such a sensor is due.
+The daemon waits a sensor's minimum interval since the last tick, by the wall clock. When a clock that was two hours
+ahead had been corrected, every sensor stood still for two hours, even after a restart. A tick time in the future does
+not say how long ago the tick was, so such a sensor counts as due.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dagster._core.scheduler.instigation import InstigatorState, SensorInstigato
 from video_assets.clock import utc_now
 
 TOLERANCE_SECONDS = 1.0
-"""So much the clocks of two machines differ anyway."""
+"""Times ahead by less are kept: the clocks of two machines differ by that much anyway."""
 _TIMES = ("last_tick_timestamp", "last_tick_start_timestamp", "last_tick_success_timestamp")
 
 
 class TicksOfNow:
-    """For a schedule storage of Dagster's: what it reads of sensors has no times of the future."""
+    """A mixin for Dagster's schedule storages, which reads sensor states without tick times in the future."""
 
     def get_instigator_state(self, origin_id: str, selector_id: str) -> InstigatorState | None:
         state: InstigatorState | None = super().get_instigator_state(origin_id, selector_id)  # type: ignore[misc]
@@ -32,7 +32,7 @@ class TicksOfNow:
 
 
 def without_the_future(state: InstigatorState, now: float) -> InstigatorState:
-    """The state, with times after `now` (seconds since 1970) as if they had not been noted."""
+    """The state, with tick times after `now` (seconds since 1970) removed."""
     data = state.instigator_data
     if not isinstance(data, SensorInstigatorData):
         return state

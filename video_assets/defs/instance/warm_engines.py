@@ -1,9 +1,8 @@
-"""SQLAlchemy engines that the storages of one process share, however often Dagster opens an instance.
+"""SQLAlchemy engines that all Dagster storages of one process share.
 
-Dagster opens one for nearly every tick of a sensor, and not every place that opens one disposes of it. With engines
-of its own each opening left four file handles behind: at the usual limit of 1,024 `video-assets up` stood still after
-19 minutes. So an engine belongs to the process, not to an instance: whoever connects asks here, the same file or
-server gives the same engine, and only so many are kept.
+Dagster opens an instance for nearly every sensor tick and does not always dispose of it. When each instance had its own
+engines, each left four file handles behind: at the usual limit of 1,024 `video-assets up` stood still after 19 minutes.
+So engines belong to the process: the same file or server has one engine, and only a limited number is kept.
 """
 
 import os
@@ -16,8 +15,8 @@ from sqlalchemy import Engine
 
 
 class SharedEngines:
-    """At most `most` engines by what they connect to; beyond that the one not used for longest is closed. Ask for the
-    engine at each connection and do not keep it: one that was closed meanwhile is made anew."""
+    """At most `most` engines, by what they connect to; beyond that the least recently used one is closed. Get the
+    engine for each connection and do not keep it, because it may be closed and made again in between."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -26,8 +25,8 @@ class SharedEngines:
         _registries.add(self)
 
     def get(self, key: str, make: Callable[[], Engine], version: Hashable = None) -> Engine:
-        """The engine of this key, made by `make` where there is none. Another `version` than the one it was made for
-        (of a file its inode: somebody removed it and another took its name) closes the old one and makes another."""
+        """The engine of this key; made by `make` if there is none, or if it was made for another `version`. The version
+        of a file is its inode, which changes when the file is removed and another takes its name."""
         with self._lock:
             found = self._open.pop(key, None)
             if found is not None and found[0] != version:
@@ -46,7 +45,7 @@ class SharedEngines:
             return found is not None and found[0] == version
 
     def close(self, key: str) -> None:
-        """Closes the engine of this key, if there is one; the next who asks gets a new one."""
+        """Closes the engine of this key, if there is one; the next `get` makes a new one."""
         with self._lock:
             found = self._open.pop(key, None)
         if found is not None:
@@ -56,8 +55,8 @@ class SharedEngines:
         return len(self._open)
 
     def _leave_to_the_parent(self) -> None:
-        """In a child after a fork: a connection must not be used on both sides. The lock too may be held by a thread
-        that only the parent has."""
+        """In a forked child: drops the connections, which parent and child must not both use, and the lock, which may
+        be held by a thread that exists only in the parent."""
         self._lock = threading.Lock()
         for _, engine in self._open.values():
             engine.dispose(close=False)
@@ -71,5 +70,5 @@ def _after_fork() -> None:
         registry._leave_to_the_parent()
 
 
-# Once, and over weak references: what is registered here is called at every fork and never forgotten.
+# Registered once, with weak references, because a registered function cannot be removed again.
 os.register_at_fork(after_in_child=_after_fork)

@@ -1,9 +1,9 @@
 """Dagster's Postgres storage with warm connections: the same tables, without a new connection for each statement.
 
-Dagster's own opens one for every statement, "to prevent accumulating connections per DagsterInstance". Each costs the
-server a fork and both sides a password's proof; a run has hundreds of statements, and every daemon asks all the time.
-Here a process keeps a few and gives back what it took beyond them: a run of one step took 0.15 s instead of 0.47, and
-a third of the processor time of both sides.
+Dagster's own opens a connection for every statement, "to prevent accumulating connections per DagsterInstance". Each
+costs the server a fork and both sides a password check; a run has hundreds of statements, and daemons query all the
+time. Here a process keeps a few connections and closes those it needs beyond them. A run of one step took 0.15 s
+instead of 0.47, and a third of the processor time of both sides.
 """
 
 from typing import Any
@@ -17,11 +17,11 @@ from video_assets.defs.instance.ticks_of_now import TicksOfNow
 from video_assets.defs.instance.warm_engines import SharedEngines
 
 KEPT_CONNECTIONS = 2
-"""A process keeps so many open; what its threads need beyond them is closed after use, as Dagster's own does it."""
+"""The connections that a process keeps open; those that its threads need beyond them are closed after use."""
 KEPT_SECONDS = 600
-"""A connection is not kept longer: proxies and firewalls forget quiet ones."""
+"""How long a connection is kept: proxies and firewalls drop idle ones."""
 DATABASES = 4
-"""Databases of Dagster's that one process keeps connections to; only a test has more than one."""
+"""The most Dagster databases that a process keeps connections to; only tests use more than one."""
 _ENGINES = SharedEngines(DATABASES)
 
 
@@ -39,9 +39,9 @@ class WarmPostgresStorage(DagsterPostgresStorage):
         inst_data: Any = None,
         token_provider: Any = None,
     ) -> None:
-        # Another way of proving who we are is another engine.
+        # Another way to log in needs another engine.
         key = f"{type(token_provider).__name__} {postgres_url}"
-        # What this process uses already has its tables: looking for them costs three connections an instance.
+        # If this process uses the database already, its tables exist; checking costs three connections per instance.
         super().__init__(postgres_url, should_autocreate_tables and not _ENGINES.has(key), inst_data, token_provider)
         self.should_autocreate_tables = should_autocreate_tables
         self._schedule_storage = WarmSchedules(postgres_url, False, token_provider=token_provider)
@@ -69,6 +69,6 @@ def _warm_engine(postgres_url: str, token_provider: Any) -> Engine:
         max_overflow=-1,
         pool_recycle=KEPT_SECONDS,
         pool_use_lifo=True,
-        # A server that was started again has closed what was kept: noticed before a statement is lost to it.
+        # A server that was restarted has closed the kept connections: the ping notices before a statement fails.
         pool_pre_ping=True,
     )

@@ -1,11 +1,11 @@
 """Dagster's SQLite storage with warm engines: the same files, for half the processor time and less waiting.
 
-Dagster's own makes a new SQLAlchemy engine for every statement. Compiled statements are kept by engine, and closing
-the last connection to a file writes its log back into it. Of the 1.6 CPU seconds that a warm run took beyond its work,
-most went into that and into migrating one more empty file. Here engines live on, shared by the process.
+Dagster's own makes a new SQLAlchemy engine for every statement. But compiled statements are cached per engine, and
+closing the last connection to a file writes its write-ahead log back. Most of the 1.6 CPU seconds that a warm run took
+beyond its work went into that and into migrating a new empty file. Here the process keeps and shares engines.
 
-Internals of the pinned Dagster are overridden; `video_assets_tests/defs/test_warm_sqlite.py` holds what this writes
-against what Dagster's own classes read, and the other way round.
+Internals of the pinned Dagster are overridden. `video_assets_tests/defs/test_warm_sqlite.py` checks that Dagster's own
+classes read what this writes, and the other way round.
 """
 
 import os
@@ -33,17 +33,17 @@ from video_assets.defs.instance.ticks_of_now import TicksOfNow
 from video_assets.defs.instance.warm_engines import SharedEngines
 
 OPEN_FILES = 12
-"""Files that a process holds open at most: runs, ticks and the index of its instance, and the logs of the runs that
-it executes. Others are a test's."""
+"""The most files that a process holds open: runs, ticks and event index of its instance, and the event logs of the runs
+that it executes. Only tests have others."""
 _ENGINES = SharedEngines(OPEN_FILES)
 _ENDS = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
 SHARDS_REMEMBERED = 1_000
 ENDED_REMEMBERED = 64
-"""Runs that ended in this process: what is still said of them does not hold their files open again."""
+"""How many ended runs of this process are remembered, so that late events of theirs do not keep their files open."""
 
 
 def _shared(path: str) -> Engine:
-    """The process's engine for this file, as the file is now: one that was removed and made anew is another."""
+    """The process's engine for this file. A file that was removed and made again gets another engine."""
     return _ENGINES.get(path, lambda: _warm_engine(path), _inode(path))
 
 
@@ -64,7 +64,7 @@ def _warm_engine(path: str) -> Engine:
         max_overflow=-1,
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
-    event.listen(engine, "connect", _trust_the_log)
+    event.listen(engine, "connect", _relax_sync)
     return engine
 
 
@@ -72,9 +72,9 @@ def _url(path: str | Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
-def _trust_the_log(connection: sqlite3.Connection, record: object) -> None:
-    # What was written survives a killed process. A power cut may take the last moments' events with it, which
-    # reconcile makes up for from the manifests; waiting for the disk at each of a hundred events costs a second a run.
+def _relax_sync(connection: sqlite3.Connection, record: object) -> None:
+    # Written events survive a killed process. A power cut may lose the last ones, which reconcile restores from the
+    # manifests. Waiting for the disk at each of a hundred events would cost a second per run.
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
@@ -83,25 +83,26 @@ _which = threading.local()
 
 def _connect_for_a_moment() -> sqlite3.Connection:
     connection = sqlite3.connect(_which.path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS)
-    _trust_the_log(connection, None)
+    _relax_sync(connection, None)
     return connection
 
 
-# For any file, closed after use: one engine for all of them, so that statements are compiled once. The last to close
-# a file writes its log back into it, so of a run that is over a small file is left (0.35 MB, with the log 3.1).
+# One engine for files that are closed after use, so that statements are compiled once. Closing a file writes its log
+# back, so an ended run leaves a small file (0.35 MB; with the log 3.1).
 _FOR_A_MOMENT = create_engine("sqlite://", poolclass=NullPool, creator=_connect_for_a_moment)
 
 
 class WarmEventLog(SqliteEventLogStorage):
-    """The event log: one file a run (a shard), and one, the index, for what is asked across runs.
+    """The event log: one file for each run (a shard), and one, the index, for queries across runs.
 
-    Who executes a run holds its shard open until the run's last event; all others open it for a moment.
+    The process that executes a run keeps its shard open until the run's last event; other processes open it for each
+    query.
     """
 
     def __init__(self, base_dir: str) -> None:
         self._executed: set[str] = set()
         self._ended: OrderedDict[str, None] = OrderedDict()
-        super().__init__(base_dir)  # already writes, the first time
+        super().__init__(base_dir)  # may already write, so after the two lines above
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -128,11 +129,11 @@ class WarmEventLog(SqliteEventLogStorage):
     def delete_events(self, run_id: str) -> None:
         super().delete_events(run_id)
         self._close(run_id)
-        for ending in ("", "-wal", "-shm"):  # nothing else is in its file; Dagster's own leaves it, emptied
+        for ending in ("", "-wal", "-shm"):  # the file has only this run; Dagster's own leaves it, empty
             Path(self.path_for_shard(run_id) + ending).unlink(missing_ok=True)
 
     def _remember(self, shard: str) -> None:
-        """Notes that the shard is whole. There is no end to the runs that a process looks at, so not for ever."""
+        """Remembers that the shard has its tables. Limited, because a process may look at any number of runs."""
         if len(self._initialized_dbs) >= SHARDS_REMEMBERED:
             self._initialized_dbs.clear()
         self._initialized_dbs.add(shard)
@@ -147,12 +148,12 @@ class WarmEventLog(SqliteEventLogStorage):
         _ENGINES.close(self.path_for_shard(run_id))
 
     def _make(self, shard: Path) -> None:
-        """Has the file made: whole at once, as a copy of an empty one."""
-        if shard.exists():  # perhaps half-made, by Dagster's own storage
+        """Makes the shard's file in one step, as a copy of an empty one."""
+        if shard.exists():  # perhaps half-made by Dagster's own storage
             if not _ENGINES.has(str(shard), _inode(str(shard))):
                 self._migrate(shard)
             return
-        # No `.db`: Dagster takes every file of that name for a run's.
+        # Not named `.db`: Dagster takes every such file for a run's.
         empty = Path(self._base_dir) / f"empty-{dg.__version__}.shard"
         if not empty.exists():
             fresh = self._beside(empty)
@@ -162,7 +163,7 @@ class WarmEventLog(SqliteEventLogStorage):
         shutil.copyfile(empty, copy)
         try:
             os.link(copy, shard)
-        except FileExistsError:  # another process was quicker, and may have written to it
+        except FileExistsError:  # another process was faster, and may have written to it
             pass
         finally:
             copy.unlink()
@@ -170,14 +171,14 @@ class WarmEventLog(SqliteEventLogStorage):
     def _migrate(self, path: Path) -> None:
         engine = create_engine(_url(path), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
         self._initdb(engine)
-        engine.dispose()  # the last connection: the file is whole without a log beside it
+        engine.dispose()  # closes the last connection, so the file is complete without its log
 
     def _beside(self, path: Path) -> Path:
         return path.with_name(f"{uuid4().hex}.making")
 
 
 class _WarmConnect:
-    """One file, one engine in the process."""
+    """A mixin for a storage with a single file, whose engine the process shares."""
 
     _conn_string: str
     _name: str
@@ -185,10 +186,11 @@ class _WarmConnect:
     @classmethod
     def from_local(cls, base_dir: str, inst_data: Any = None) -> Any:
         path = os.path.join(os.path.abspath(base_dir), f"{cls._name}.db")
-        if _ENGINES.has(path, _inode(path)):  # in use in this process, so its tables need no second look
+        if _ENGINES.has(path, _inode(path)):  # in use in this process, so its tables are up to date
             return cls(create_db_conn_string(base_dir, cls._name), inst_data)  # type: ignore[call-arg]
         opened = super().from_local(base_dir, inst_data)  # type: ignore[misc]
-        # Noted also where nothing is ever read from it: each look by Alembic leaves a kilobyte behind, for ever.
+        # Make the engine even if nothing reads from it, so that the next opening skips Alembic: each check of the
+        # tables leaks a kilobyte.
         _shared(path)
         return opened
 
@@ -199,7 +201,7 @@ class _WarmConnect:
 
 
 class WarmRuns(_WarmConnect, SqliteRunStorage):
-    """The runs."""
+    """Runs and their tags."""
 
     _name = "runs"
 
@@ -211,10 +213,10 @@ class WarmSchedules(TicksOfNow, _WarmConnect, SqliteScheduleStorage):
 
 
 class WarmSqliteStorage(DagsterSqliteStorage):
-    """All three, in the folders where Dagster's own has them: either opens what the other wrote."""
+    """Runs, event log and schedules, in the same folders as Dagster's own; each can open what the other wrote."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        # Not Dagster's own beginning, which opens its own three.
+        # Skip the parent's __init__, which would open Dagster's own three storages.
         super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
         self.base_dir = base_dir
         self._inst_data = inst_data

@@ -1,4 +1,4 @@
-"""Dagster's webserver behind the gate, in one process: nothing else listens that a browser could reach instead."""
+"""Dagster's webserver behind the gate, in one process, so that no port without the gate is open."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from dagster_webserver.version import __version__
 from video_assets.defs.instance.gate import Gate, loopback_hosts
 
 HOST = "127.0.0.1"
-"""Never another: whoever reaches Dagster's GraphQL can start and delete runs without logging in."""
+"""Only this machine: everyone who reaches Dagster's GraphQL can start and delete runs without a login."""
 
 POLL_MILLISECONDS = 2000
 CLOSE_SECONDS = 2
-"""What open pages get to close their WebSockets once we are told to end."""
+"""How long open pages have to close their WebSockets when the webserver is told to stop."""
 
 
 def serve(workspace_file: Path, port: int) -> None:
-    """Serves the UI of this workspace until it is told to end."""
+    """Serves the UI of this workspace until it is told to stop."""
     configure_loggers(log_level="WARNING")
     setup_interrupt_handlers()
     with dg.DagsterInstance.get() as instance:

@@ -1,7 +1,7 @@
 """The worker: takes runs from the queues and executes them in processes that have everything loaded.
 
-Its parent loads the graph and forks; a run then begins within a tenth of a second instead of several. Each
-child executes one run at a time, and looks at the run's state meanwhile, for somebody may want it stopped.
+The parent loads the graph and forks, so a run begins within a tenth of a second instead of several seconds. Each child
+executes one run at a time, and watches its state, because the run may be canceled.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 STORAGE_SECONDS = 60.0
-"""How long a run that was taken from the queue waits for Dagster's storage to answer."""
+"""How long a run that was taken from the queue waits for a database that does not answer."""
 _TO_BEGIN = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
 _TO_STOP = (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE)
 
 
 GRAPH = "video_assets.definitions"
-"""The module that is loaded beforehand."""
+"""The module that is loaded before forking."""
 
 
 def work(
     settings: Settings, *, slots: int, grace_seconds: float, queues: Sequence[str] = QUEUES, graph: str = GRAPH
 ) -> int:
-    """Works until told to stop (SIGTERM or Ctrl-C); returns the exit status. Then it takes no more runs, and
-    those under way have `grace_seconds` to end; after that they are interrupted, which hands them back: their
-    videos are launched again, and what was finished is not made again."""
+    """Executes runs until told to stop (SIGTERM or Ctrl-C); returns the exit status. When told to stop it takes no more
+    runs, and running ones have `grace_seconds` to end. Then they are interrupted, which hands them back: their videos
+    are launched again, and finished artifacts are reused."""
     app = make_app(settings.celery_broker_url)
     app.task(name=EXECUTE_RUN)(execute_run)
-    worker_process_init.connect(_let_go_of_the_parents_connections)
+    worker_process_init.connect(_drop_inherited_connections)
     preload(graph)
     with settings.exported():
         worker = app.Worker(
@@ -66,35 +66,37 @@ def work(
             loglevel="WARNING",
             quiet=True,
         )
-        with _handing_back(grace_seconds) as stopping, _telling_of_dead_children(stopping):
+        with _handing_back(grace_seconds) as interrupted, _failing_runs_of_dead_children(interrupted):
             worker.start()
     return int(worker.exitcode or 0)
 
 
 def preload(graph: str) -> None:
-    """Loads the graph with all its jobs, once, for every child to come."""
+    """Loads the graph with all its jobs, once for all children."""
     definitions: dg.Definitions = importlib.import_module(graph).defs
-    definitions.get_repository_def().get_all_jobs()  # resolved by being asked for
+    definitions.get_repository_def().get_all_jobs()  # resolves the jobs
     gc.collect()
-    gc.freeze()  # what is never collected is never written to either, and stays shared between the children
+    gc.freeze()  # objects that are never collected are never written to, so their memory stays shared with the children
 
 
-def _let_go_of_the_parents_connections(**_: object) -> None:
-    """In a child before all else. One that replaces another is a fork of a parent that talks with the broker: it
-    would hold that connection open after its parent's death, and a word into it would be a word in between."""
+def _drop_inherited_connections(**_: object) -> None:
+    """First thing in a child: drops network connections inherited from the parent. A child that replaces another is
+    forked while the parent has a connection to the broker. The child would keep it open after the parent's death, and
+    anything it sent would corrupt the parent's traffic."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for each in psutil.Process().net_connections("inet"):
-        # Not closed: whatever object has the number would close somebody else's connection later.
+        # Replaced, not closed: an inherited object would later close its descriptor number, which might be another
+        # connection by then.
         os.dup2(nowhere, each.fd)
     os.close(nowhere)
 
 
 def execute_run(run_id: str) -> None:
-    """Executes a run that waits to be begun. Any other is passed over: its message came twice, it was canceled
-    on the way here, or it was given up."""
+    """Executes a run that has not begun. Any other run is skipped: its message came twice, or it was canceled or given
+    up in the meantime."""
     instance = _instance()
     with _alone(run_id) as alone:
-        run = _patiently(lambda: instance.get_run_by_id(run_id)) if alone else None
+        run = _until_it_answers(lambda: instance.get_run_by_id(run_id)) if alone else None
         if run is None or run.status not in _TO_BEGIN:
             log.warning("run %s is not begun: %s", run_id, run.status.value.lower() if run else "gone, or another's")
             return
@@ -106,10 +108,10 @@ def execute_run(run_id: str) -> None:
 
 @contextmanager
 def _alone(run_id: str) -> Iterator[bool]:
-    """Whether we are the only one at this run, for the block. Two daemons may both have put it into the queue."""
+    """For the block, whether this process alone has the lock of the run. Two daemons may both have queued it."""
     with ExitStack() as held:
-        yield bool(_patiently(lambda: held.enter_context(_database().only_one(f"run {run_id}"))))
-        with suppress(TransientError):  # a lock that went with its connection needs no giving back
+        yield bool(_until_it_answers(lambda: held.enter_context(_database().only_one(f"run {run_id}"))))
+        with suppress(TransientError):  # if its connection was lost, the lock is gone already
             held.close()
 
 
@@ -120,16 +122,18 @@ def _database() -> Database:
 
 @cache
 def _instance() -> dg.DagsterInstance:
-    """This child's own instance, for all its runs: opening one takes as long as a small run."""
-    return _patiently(dg.DagsterInstance.get)
+    """This child's instance, for all its runs: opening one takes as long as a small run."""
+    return _until_it_answers(dg.DagsterInstance.get)
 
 
-def _patiently(ask: Callable[[], T]) -> T:
+def _until_it_answers(ask: Callable[[], T]) -> T:
+    """Calls `ask` once a second until it succeeds; raises its error after `STORAGE_SECONDS`. (`retrying.Policy` limits
+    the number of tries; here the time counts, and each try may itself take long.)"""
     deadline = time.monotonic() + STORAGE_SECONDS
     while True:
         try:
             return ask()
-        except Exception as error:  # the drivers of several databases, each with errors of its own
+        except Exception as error:  # several database drivers, each with its own exceptions
             if time.monotonic() > deadline:
                 raise
             log.warning("Dagster's storage does not answer: %s", error)
@@ -138,12 +142,13 @@ def _patiently(ask: Callable[[], T]) -> T:
 
 @contextmanager
 def _stopped_on_demand(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """For the block, interrupts this process once the run is to be stopped, or was given up."""
+    """For the block, watches the run's state from a thread, and interrupts this process if the run is canceled or given
+    up."""
     ended = threading.Event()
 
     def look() -> None:
         while not ended.wait(LOOK_SECONDS):
-            with suppress(Exception):  # a storage that does not answer now does later
+            with suppress(Exception):  # if the storage is away, the next look tries again
                 run = instance.get_run_by_id(run_id)
                 if (run is None or run.status in _TO_STOP) and not ended.is_set():
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -159,8 +164,8 @@ def _stopped_on_demand(instance: dg.DagsterInstance, run_id: str) -> Iterator[No
 
 @contextmanager
 def _handing_back(grace_seconds: float) -> Iterator[threading.Event]:
-    """For the block, has a worker that is told to stop interrupt its runs once their time is over; gives what is
-    set from then on."""
+    """For the block, makes a worker that is told to stop interrupt its runs after `grace_seconds`. Yields an event that
+    is set once they are interrupted."""
     over, interrupted = threading.Event(), threading.Event()
 
     def interrupt() -> None:
@@ -183,23 +188,23 @@ def _handing_back(grace_seconds: float) -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _telling_of_dead_children(interrupted: threading.Event) -> Iterator[None]:
-    """For the block, fails the run of a child that was killed: sooner than its silence would. One that we have
-    interrupted ourselves says so itself, unless its run had hardly begun."""
+def _failing_runs_of_dead_children(interrupted: threading.Event) -> Iterator[None]:
+    """For the block, fails the run of a child that was killed, sooner than its missing heartbeat would. A child that we
+    interrupted reports its end itself, unless its run had hardly begun."""
 
-    def tell(sender: Any = None, exception: Any = None, args: Sequence[str] = (), **_: object) -> None:
+    def fail_run(sender: Any = None, exception: Any = None, args: Sequence[str] = (), **_: object) -> None:
         if isinstance(exception, WorkerLostError) and args:
-            with suppress(Exception):  # the heartbeat tells it in the end
-                _lost(args[0], HANDED_BACK if interrupted.is_set() else WORKER_LOST)
+            with suppress(Exception):  # then the missing heartbeat fails the run later
+                _end_lost_run(args[0], HANDED_BACK if interrupted.is_set() else WORKER_LOST)
 
-    task_failure.connect(tell)
+    task_failure.connect(fail_run)
     try:
         yield
     finally:
-        task_failure.disconnect(tell)
+        task_failure.disconnect(fail_run)
 
 
-def _lost(run_id: str, cause: EndCause) -> None:
+def _end_lost_run(run_id: str, cause: EndCause) -> None:
     with dg.DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:

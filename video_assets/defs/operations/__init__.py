@@ -1,4 +1,4 @@
-"""What operators do to runs and videos, by command or by sensor, where it takes the Dagster instance.
+"""Operations that need the Dagster instance, for commands and sensors: cancel, delete, reconcile, compare, rebuild.
 
-What needs none of it stands in `library`.
+Those that need no Dagster belong into `library`.
 """

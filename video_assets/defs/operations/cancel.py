@@ -1,4 +1,4 @@
-"""Telling the runs of a video to stop."""
+"""Cancels the runs of a video."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LAUNCH_SECONDS = 10.0
 
 
 def cancel_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) -> int:
-    """Tells every unfinished run of the video to stop; returns how many there were. A run whose worker
-    does not answer is reported canceled by `reconcile`. Of a video that waits for its run one is noted that was
-    canceled before it began: it stands as canceled from then on, and nothing launches it by itself."""
+    """Tells every unfinished run of the video to stop; returns how many there were. If a worker does not answer,
+    `reconcile` reports its run as canceled. For a video that still waits for its run, a run is recorded that was
+    canceled before it began: the video counts as canceled from then on, and is not launched by itself."""
     waits = _withhold(systems, video_id)
     runs = unfinished_runs(instance, video_id)
     deadline = time.monotonic() + LAUNCH_SECONDS
     while waits and not runs and _is_being_launched(systems, video_id) and time.monotonic() < deadline:
-        time.sleep(0.2)  # the daemon was asked for it a moment ago
+        time.sleep(0.2)  # the sensor has requested a run that the daemon has not created yet
         runs = unfinished_runs(instance, video_id)
     if waits and not runs:
         _note_canceled(systems, instance, video_id)
@@ -40,7 +40,7 @@ def cancel_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) 
             continue
         try:
             stopping = instance.run_launcher.terminate(run.run_id)
-        except Exception as error:  # launchers raise what they like; the run must end all the same
+        except Exception as error:  # whatever the launcher raises, the run must end
             stopping = False
             instance.report_engine_event(f"could not be stopped: {one_line(error, 200)}", run)
         if not stopping and not is_finished(instance, run.run_id):
@@ -49,7 +49,7 @@ def cancel_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) 
 
 
 def _withhold(systems: Systems, video_id: int) -> bool:
-    """Keeps the uploads sensor from launching the video; False where it does not wait for that."""
+    """Keeps the uploads sensor from launching the video; False where the video is not pending."""
     with systems.database.write() as session:
         row = queries.video(session, video_id)
         if row is None or row.status != VideoStatus.PENDING.value:
@@ -64,7 +64,7 @@ def _is_being_launched(systems: Systems, video_id: int) -> bool:
 
 
 def _note_canceled(systems: Systems, instance: dg.DagsterInstance, video_id: int) -> None:
-    # In the event log, as whatever happens to a video: the projection and a rebuild read it from there.
+    # It is written to the event log, from which the projection and a rebuild read everything about a video's runs.
     run = dg.DagsterRun(
         job_name=PROCESS_VIDEO,
         run_id=str(uuid4()),

@@ -1,4 +1,4 @@
-"""Rows and files against manifests and the event log, and the tables again from them."""
+"""Compares rows and files with manifests and the event log; rebuilds the tables from them."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from video_assets.videos import Stage
 
 @dataclass(frozen=True)
 class Compared:
-    """What a look at everything found."""
+    """The result of a comparison."""
 
     repaired: list[str]
-    """What was put right, a line each."""
+    """A line about each repair."""
     trouble: list[str]
-    """What somebody has to put right, a line each with what to do."""
+    """A line about each problem that somebody has to solve, with what to do."""
 
 
 def compare(systems: Systems, instance: dg.DagsterInstance, projector: Projector, *, hashes: bool = False) -> Compared:
-    """Ledger and rows against manifests and the event log: what was missed is applied now, and what can be told from
-    other objects is put right."""
+    """Compares all rows and files with the manifests and the event log. Applies events that were missed, and repairs
+    what can be derived from other objects. `hashes`: also reads every byte of every file."""
     with systems.database.read() as session:
         before = queries.ledger_versions(session)
     ledger: dict[int, list[Stage]] = {}
-    for video_id, artefact in before:
-        ledger.setdefault(video_id, []).append(Stage(artefact))
+    for video_id, stage in before:
+        ledger.setdefault(video_id, []).append(Stage(stage))
     projector.replay(instance)
     repaired: list[str] = []
     trouble = list(rebuild.strange_folders(systems.storage))
@@ -60,12 +60,12 @@ def compare(systems: Systems, instance: dg.DagsterInstance, projector: Projector
     with systems.database.read() as session:
         after = queries.ledger_versions(session)
     changed = sorted(key for key in after if after[key] != before.get(key))
-    behind = [f"video {video_id}: {artefact} was behind" for video_id, artefact in changed]
+    behind = [f"video {video_id}: {stage} was behind" for video_id, stage in changed]
     return Compared(repaired + behind, trouble)
 
 
 def _vanished(seen: Seen, ledger: Sequence[Stage]) -> Iterator[str]:
-    """A line about each artifact that the tables have and storage does not, unless something was said of it."""
+    """A line about each artifact that is in the ledger and not in storage, unless there is a line about it already."""
     if seen.record is None or seen.deleted_at is not None:
         return
     for stage in ledger:
@@ -80,8 +80,8 @@ def _is_known(systems: Systems, video_id: int) -> bool:
 
 
 def rebuild_database(systems: Systems, instance: dg.DagsterInstance) -> Rebuilt:
-    """The tables again from storage, each video by itself, then the runs' stories from the event log. Publishes
-    nothing: what was made was told when it was made."""
+    """Rebuilds the tables: each video by itself from storage, then the attempts from the event log. Publishes nothing,
+    because the messages were sent when the artifacts were made."""
     found = Rebuilt(trouble=list(rebuild.strange_folders(systems.storage)))
     for video_id in rebuild.stored_ids(systems.storage):
         seen = rebuild.restore(

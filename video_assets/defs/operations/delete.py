@@ -1,4 +1,4 @@
-"""Deleting a video for good: rows, objects, runs and its partition key."""
+"""Deletes a video for good: rows, objects, runs and its partition key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from video_assets.systems import Systems
 
 
 def delete_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) -> bool:
-    """Deletes a video for good; False where there is none. Its runs are told to stop, but nothing waits for
-    them: the tombstones keep them from publishing."""
+    """Deletes a video for good; False where there is none. Its runs are told to stop and not waited for: tombstones
+    keep them from publishing."""
     found = deletion.delete_video(
         video_id,
         database=systems.database,
@@ -34,8 +34,8 @@ def delete_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) 
 
 
 def drop_partition(instance: dg.DagsterInstance, video_id: int) -> bool:
-    """Takes the video's key out, unless a backfill is going: one of its keys gone ends a backfill for all the others.
-    `reconcile` does it later. Whether it is gone now."""
+    """Removes the video's partition key; returns whether it did. Not while a backfill runs, which would fail as a whole
+    if one of its keys were gone; `reconcile` removes the key later."""
     if instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
         return False
     instance.delete_dynamic_partition(VIDEOS, str(video_id))
@@ -43,7 +43,8 @@ def drop_partition(instance: dg.DagsterInstance, video_id: int) -> bool:
 
 
 def sweep_deleted(systems: Systems, instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
-    """What a run killed in the act left of a video deleted not long ago, once no run of it is going."""
+    """Removes what killed runs left behind of videos that were deleted in the last day and have no unfinished run;
+    yields a line about each removal."""
     with systems.database.read() as session:
         recent = deletion_rows.deleted_since(session, now - timedelta(days=1))
     for video_id in recent:

@@ -1,4 +1,4 @@
-"""Putting right what no event tells of."""
+"""Repairs what no event reports: dead runs, leftovers of deletions and uploads, old runs, missing records."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ _PURGED_AT_ONCE = 50
 
 
 def reconcile(systems: Systems, instance: dg.DagsterInstance, *, silences: Silences | None = None) -> list[str]:
-    """Puts right what no event tells of; returns a line for each repair. `silences`: of one who calls this again and
-    again."""
+    """The quick repairs; returns a line for each. `silences`: kept by a caller that calls this repeatedly."""
     now = utc_now()
     repaired = [*end_dead_runs(systems, instance, silences or Silences())]
-    if wrong := what_is_wrong(systems.database, systems.storage):  # nothing of another library may be removed
+    if wrong := what_is_wrong(
+        systems.database, systems.storage
+    ):  # nothing may be removed from another library's storage
         return [*repaired, f"nothing else was looked at: {wrong}"]
     repaired += sweep_deleted(systems, instance, now)
     repaired += record_adopted(systems.database, systems.storage)
@@ -46,10 +47,10 @@ def reconcile(systems: Systems, instance: dg.DagsterInstance, *, silences: Silen
 
 
 def reconcile_thoroughly(systems: Systems, instance: dg.DagsterInstance, *, hashes: bool = False) -> Compared:
-    """The same, and the whole event log read again and every video's rows and files compared with its manifests; with
-    `hashes` every byte of them."""
+    """The quick repairs, then the event log is read again from the start, and every video's rows and files are compared
+    with its manifests; with `hashes` every byte is read."""
     repaired = reconcile(systems, instance)
-    if what_is_wrong(systems.database, systems.storage):  # as said in there
+    if what_is_wrong(systems.database, systems.storage):  # `reconcile` has a line about it
         return Compared(repaired, [])
     repaired += sweep_unfinished(systems.storage, systems.settings, utc_now())
     found = compare(systems, instance, Projector(systems), hashes=hashes)
@@ -57,8 +58,8 @@ def reconcile_thoroughly(systems: Systems, instance: dg.DagsterInstance, *, hash
 
 
 def _purge(systems: Systems, instance: dg.DagsterInstance, now: datetime) -> list[str]:
-    """Runs past their retention, a few at a time, unless they made what is current: deleting a run deletes
-    its materializations, and the UI would show the newest of a key as missing."""
+    """Deletes runs past their retention, a few at a time, unless they made a current artifact: deleting a run deletes
+    its materializations, and the UI would show the asset as missing."""
     before = now - timedelta(days=systems.settings.run_retention_days)
     ended = [status for status in DagsterRunStatus if status not in UNFINISHED]
     records = instance.get_run_records(
@@ -73,13 +74,13 @@ def _purge(systems: Systems, instance: dg.DagsterInstance, now: datetime) -> lis
 
 
 def _retire_partitions(systems: Systems, instance: dg.DagsterInstance) -> list[str]:
-    """Takes the oldest ready videos' keys out where there are more than PARTITIONS_MAX, as Dagster grows slow
-    with them. Never while a backfill is going, which would fail, nor under a run. Whoever launches a run for
-    a retired key adds it again."""
+    """Removes the partition keys of the oldest ready videos where there are more than PARTITIONS_MAX, because Dagster
+    becomes slow with many. Not while a backfill runs, which would fail, and not for a video with an unfinished run. A
+    launch adds a removed key again."""
     most = systems.settings.partitions_max
     with systems.database.read() as session:
         if sum(queries.counts(session).values()) <= most:
-            return []  # the usual case, told without asking Dagster for every key
+            return []  # the usual case, decided without reading all keys from Dagster
         ready = queries.oldest_ready(session)
     keys = set(instance.get_dynamic_partitions(VIDEOS))
     surplus = len(keys) - most
@@ -93,7 +94,7 @@ def _retire_partitions(systems: Systems, instance: dg.DagsterInstance) -> list[s
 
 
 def _clear_work(systems: Systems, instance: dg.DagsterInstance) -> Iterator[str]:
-    """Work folders of runs that ended without clearing up after themselves (a killed worker)."""
+    """Removes the work folders of ended runs that did not do it themselves, because their worker was killed."""
     folder = systems.settings.work_folder
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_dir() and not path.name.startswith(WORK_PREFIX) and is_finished(instance, path.name):

@@ -1,4 +1,4 @@
-"""Runs that have not ended, and ending those that nobody works on."""
+"""Finds runs that have not ended, and ends the dead ones."""
 
 from __future__ import annotations
 
@@ -38,15 +38,16 @@ def unfinished_runs(instance: dg.DagsterInstance, video_id: int) -> list[dg.Dags
 
 
 def is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether the run has ended or does not exist."""
     run = instance.get_run_by_id(run_id)
     return run is None or run.is_finished
 
 
 def end_dead_runs(systems: Systems, instance: dg.DagsterInstance, silences: Silences) -> list[str]:
-    """Fails runs whose worker is gone, as no launcher notices. The projection makes the video pending
-    again, and the uploads sensor launches it: there is one way to launch."""
+    """Ends runs whose worker is gone, which no launcher notices; returns a line about each. Then the projection makes
+    the video pending again, and the uploads sensor launches it."""
     records = instance.get_run_records(dg.RunsFilter(statuses=list(_WATCHED)))
-    # Only runs over videos have a heartbeat: an audit may be silent for as long as it takes.
+    # Only runs over videos have heartbeats; an audit has none, however long it takes.
     seen = [_seen(record) for record in records if _has_heartbeat(record.dagster_run)]
     with systems.database.read() as session:
         beats = queries.heartbeats(session, [run.run_id for run in seen])
@@ -66,7 +67,8 @@ def end_dead_runs(systems: Systems, instance: dg.DagsterInstance, silences: Sile
 
 
 def _seen(record: dg.RunRecord) -> RunSeen:
-    # Dagster writes one by the database's clock and the other by that of whoever changes the run, perhaps ahead of it.
+    # Dagster writes one time by the database's clock, the other by that of the process that changed the run, which may
+    # be ahead.
     since = max(record.create_timestamp, record.update_timestamp)
     return RunSeen(record.dagster_run.run_id, _WATCHED[record.dagster_run.status], since)
 

@@ -1,4 +1,5 @@
-"""The sensors: what makes the graph move by itself. Each decides in a pure function of the domain."""
+"""The sensors, which start everything that happens without a command. What a sensor decides is not here, but in pure
+functions of the rooms below."""
 
 from __future__ import annotations
 

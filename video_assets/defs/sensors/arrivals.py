@@ -1,4 +1,4 @@
-"""arrivals_sensor: a file that another service uploaded, and told of over Kafka, becomes a video."""
+"""arrivals_sensor: takes in files that other services uploaded and announced over Kafka."""
 
 import threading
 from collections import Counter
@@ -17,8 +17,8 @@ def build_arrivals_sensor(systems: Systems) -> dg.SensorDefinition:
     """The sensor. It keeps no cursor: the broker keeps the group's offsets, which are committed after the rows."""
     settings = systems.settings
     configured = bool(settings.kafka_bootstrap_servers)
-    inbox = UploadedReader(settings)
-    turns = threading.Lock()
+    reader = UploadedReader(settings)
+    one_tick = threading.Lock()
 
     @dg.sensor(
         name="arrivals_sensor",
@@ -30,8 +30,8 @@ def build_arrivals_sensor(systems: Systems) -> dg.SensorDefinition:
         if not configured:
             return dg.SkipReason("VIDEO_ASSETS_KAFKA_BOOTSTRAP_SERVERS is not set")
         outcomes: Counter[str] = Counter()
-        with turns:
-            inbox.take(
+        with one_tick:
+            reader.take(
                 lambda received: outcomes.update(
                     [
                         arrive(

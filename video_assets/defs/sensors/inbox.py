@@ -1,4 +1,4 @@
-"""inbox_sensor: a file dropped into the inbox, a folder or a bucket prefix, becomes an upload."""
+"""inbox_sensor: takes in files that were dropped into the inbox, a folder or a bucket prefix."""
 
 import threading
 import time
@@ -17,19 +17,19 @@ from video_assets.systems import Systems
 
 TAKEN_PER_TICK = 5
 PATIENCE_SECONDS = 5.0
-"""A tick waits so long for what it began; a longer copy goes on behind it."""
+"""How long a tick waits for a copy that it started; a longer copy goes on in the background."""
 
 
 class Watch:
-    """What this process knows of the inbox beside the cursor."""
+    """What this process remembers of the inbox, beside the cursor."""
 
     def __init__(self) -> None:
         self.worker: BackgroundWorker[tuple[str, Seen]] = BackgroundWorker()
         self.turn = threading.Lock()
         self.seen: dict[str, Seen] | None = None
-        """What the last look saw, also where its tick failed and the cursor stayed behind."""
+        """What the last look saw, even if its tick failed and the cursor was not updated."""
         self.tried: dict[str, float] = {}
-        """When a drop that had to wait was tried last: it comes after the others."""
+        """Name → when the drop was last tried, by the monotonic clock; those tried before come after the others."""
 
 
 _watches: "WeakKeyDictionary[Systems, Watch]" = WeakKeyDictionary()
@@ -37,13 +37,13 @@ _making = threading.Lock()
 
 
 def watch_of(systems: Systems) -> Watch:
-    """The one of this process over these settings."""
+    """This process's watch for these systems."""
     with _making:
         return _watches.setdefault(systems, Watch())
 
 
 def build_inbox_sensor(systems: Systems) -> dg.SensorDefinition:
-    """The sensor. Its cursor is what the last look saw, so that a growing file is told from a whole one."""
+    """The sensor. Its cursor is what the last look saw, by which a growing file is recognised."""
 
     @dg.sensor(
         name="inbox_sensor",
@@ -78,7 +78,7 @@ def _tick(systems: Systems, watch: Watch, context: dg.SensorEvaluationContext) -
     ready = settled(seen, now, systems.settings.inbox_settle_seconds)
     waiting = sorted(ready, key=lambda name: watch.tried.get(name, 0.0))
     worker, said, taken, until = watch.worker, list[str](), 0, time.monotonic() + PATIENCE_SECONDS
-    ended = worker.take_ended(0)  # what a tick before did not wait for
+    ended = worker.take_ended(0)  # a copy that an earlier tick did not wait for
     while True:
         if ended is not None:
             taken += _noted(ended, watch, said)
@@ -98,8 +98,8 @@ def _tick(systems: Systems, watch: Watch, context: dg.SensorEvaluationContext) -
 
 
 def _noted(ended: Job[tuple[str, Seen]], watch: Watch, said: list[str]) -> int:
-    """What came of one drop: 1 where it needs nothing more. Raises what stands in the way of all; what only this
-    one has run into stops no other."""
+    """Adds a line about an ended job to `said`; returns 1 if the drop is done, 0 if it has to wait. Raises errors that
+    affect every drop; an error of this drop alone only makes it wait."""
     watch.tried[ended.name] = time.monotonic()
     if isinstance(ended.error, TransientError) or not (ended.error is None or isinstance(ended.error, Exception)):
         raise ended.error

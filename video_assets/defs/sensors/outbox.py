@@ -1,4 +1,4 @@
-"""outbox_sensor: publishes what the projection and intake have put into the outbox."""
+"""outbox_sensor: publishes the messages in the outbox."""
 
 import dagster as dg
 
@@ -7,7 +7,7 @@ from video_assets.systems import Systems
 
 
 def build_outbox_sensor(systems: Systems) -> dg.SensorDefinition:
-    """The sensor. It needs no cursor: the outbox itself says what is still to be published."""
+    """The sensor. It needs no cursor: the rows say what is not published yet."""
 
     @dg.sensor(
         name="outbox_sensor",

@@ -1,4 +1,4 @@
-"""How often a sensor looks within one tick."""
+"""Lets a sensor look several times within one tick."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 
 ROUND_SECONDS = 5.0
-"""Dagster's daemon comes round to each sensor so often, whatever shorter interval the sensor asks for
+"""How often Dagster's daemon evaluates each sensor, even if the sensor asks for a shorter interval
 (`MIN_INTERVAL_LOOP_TIME`)."""
 
 
 def looks(
     pause: float, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[None]:
-    """The looks of one tick, `pause` seconds apart. The last is one after which another that takes as long would end
-    less than a pause before the daemon's next round; a pause as long as the round leaves one look.
+    """Yields once for each look of a tick, with `pause` seconds in between. Stops when another look of the same length
+    would end less than a pause before the daemon's next round. With a pause as long as the round there is one look.
 
-    An upload would wait half a round for its run, and its status as long again for what the run has done: five
-    seconds on average, beside two of work.
+    Without this an upload would wait half a round for its run, and its status another half: five seconds on average,
+    for two seconds of work.
     """
     until = clock() + ROUND_SECONDS - pause
     while True:

@@ -1,4 +1,4 @@
-"""reconcile_sensor: finds dead runs, and compares what is with what is said."""
+"""reconcile_sensor: ends dead runs, cleans up after deletions and interrupted uploads, purges old runs."""
 
 import dagster as dg
 
@@ -8,7 +8,7 @@ from video_assets.systems import Systems
 
 
 def build_reconcile_sensor(systems: Systems) -> dg.SensorDefinition:
-    """The sensor. What it remembers between ticks is how long each run has been silent."""
+    """The sensor. Between ticks it remembers how long each run has been silent."""
     silences = Silences()
 
     @dg.sensor(

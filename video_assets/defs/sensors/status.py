@@ -1,4 +1,4 @@
-"""status_sensor: from materialization events and run states to the status columns."""
+"""status_sensor: applies materializations and run states from the event log to the tables."""
 
 import dagster as dg
 

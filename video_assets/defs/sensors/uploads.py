@@ -1,4 +1,4 @@
-"""uploads_sensor: a pending video without a run gets one."""
+"""uploads_sensor: launches runs for pending videos."""
 
 import dagster as dg
 from dagster import DagsterRunStatus
@@ -18,8 +18,8 @@ _QUEUED = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
 
 
 def build_uploads_sensor(systems: Systems) -> dg.SensorDefinition:
-    """The sensor. Whom to launch is decided over rows alone; each launch has a run key, so that Dagster
-    itself refuses to start it twice."""
+    """The sensor. It decides from rows alone which videos to launch. Each launch has a run key, by which Dagster
+    refuses to start it twice."""
     settings = systems.settings
 
     @dg.sensor(
@@ -56,9 +56,9 @@ def build_uploads_sensor(systems: Systems) -> dg.SensorDefinition:
 
 
 def _look(systems: Systems, instance: dg.DagsterInstance) -> tuple[list[Launch], str]:
-    """Whom to launch now, noted down; and what was found, in a line."""
+    """The launches to request now, already recorded; and a line about what was found."""
     settings, now = systems.settings, utc_now()
-    # Dagster is asked before the transaction: others wait to write while it is open.
+    # Dagster is queried before the transaction, which keeps others from writing while it is open.
     with systems.database.read() as session:
         asked = launches.open_run_keys(session)
     answered = _runs_by_key(instance, asked) if asked else {}
@@ -75,7 +75,7 @@ def _look(systems: Systems, instance: dg.DagsterInstance) -> tuple[list[Launch],
 
 
 def _queued_beside_backfills(instance: dg.DagsterInstance) -> int:
-    """Runs that queue, without those of backfills: they leave room for uploads, so no upload waits for them."""
+    """The number of queued runs, without those of backfills, behind which no upload has to wait."""
     queued = instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED))
     if not queued:
         return 0
@@ -87,6 +87,6 @@ def _queued_beside_backfills(instance: dg.DagsterInstance) -> int:
 
 
 def _runs_by_key(instance: dg.DagsterInstance, run_keys: list[str]) -> dict[str, str]:
-    """Run key → run id, of those that have a run by now."""
+    """Run key → run id, for the keys that have a run by now."""
     found = instance.get_runs(dg.RunsFilter(tags={"video_assets/launch": run_keys}))
     return {run.tags["video_assets/launch"]: run.run_id for run in found}
