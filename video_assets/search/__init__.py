@@ -1,7 +1,7 @@
-"""Search down to the second something is said: what goes into an index, how hits are ranked and shown, and the two
-indices.
+"""Search for the second at which something is said: the documents, ranking and display of hits, and two indices, in
+SQLite and in Elasticsearch.
 
-Where documents come from and when they are put is not here.
+How documents are made from transcripts and summaries, and when they are put into the index, belongs to `recipes`.
 """
 
 from pathlib import Path
@@ -30,9 +30,11 @@ __all__ = [
 
 
 def open_index(url: str, *, ca: Path | None = None) -> SearchIndex:
-    """The index at this URL: `sqlite:///path`, or `http(s)://[user:password@]host:9200[/name]` for Elasticsearch,
-    whose certificate may be vouched for by the authority in the file `ca`. A PermanentError for any other kind;
-    what it says never repeats the URL, which may hold a password."""
+    """The index at this URL: `sqlite:///path`, or `http(s)://[user:password@]host:9200[/name]` for Elasticsearch.
+
+    `ca`: file with the certificate authority of the Elasticsearch server. Raises PermanentError for any other URL; the
+    message does not repeat it, since it may hold a password.
+    """
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return EmbeddedIndex(Path(url.removeprefix("sqlite:///")))
     if url.startswith(("http://", "https://")):

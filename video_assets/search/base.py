@@ -1,4 +1,4 @@
-"""What a search index is to everybody else."""
+"""The protocol of a search index, and the values that go in and come out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple, Protocol
 
 ABOUT = -1
-"""The number of the passage that stands for a video as a whole."""
+"""The passage number for the video as a whole: its title, summary and the rest of its description."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Passage:
     end: float
     text: str
     marks: tuple[tuple[int, float], ...] = ()
-    """(character offset in the text, second at which it is spoken), rising: hits start where they are said."""
+    """(character offset in the text, second at which it is spoken), rising. They give the second of a hit."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """Everything about one video that can be found."""
+    """Everything about one video that search can find."""
 
     video_id: int
     title: str
@@ -49,39 +49,39 @@ class Hit:
     video_id: int
     title: str
     start: float
-    """Second at which the words found are spoken; 0 where the video itself was found, by title or summary."""
+    """Second at which the words are spoken; 0 if the video was found by its title or description."""
     end: float
     snippet: str
-    """HTML: matched words in <mark>, all else escaped."""
+    """HTML: matched words are in <mark>, everything else is escaped."""
     score: float
-    """Higher is better; comparable within one answer only."""
+    """Higher is better. Only scores of the same answer can be compared."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A video that answers, with its best places."""
+    """A video that was found, with its best places."""
 
     video_id: int
     title: str
     score: float
-    """Higher is better; comparable within one answer only."""
+    """Higher is better. Only scores of the same answer can be compared."""
     hits: tuple[Hit, ...]
-    """Three at most, best first."""
+    """At most three, best first."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which videos are searched; every one of them by default."""
+    """Which videos are searched; by default all."""
 
     user_id: int | None = None
     language: str | None = None
-    """ISO 639-1 code; `de` takes `de-AT`, too."""
+    """ISO 639-1 code. `de` also finds `de-AT`."""
     created_from: datetime | None = None
     created_before: datetime | None = None
-    """Not that moment itself. Times without a zone are UTC."""
+    """Exclusive. Times without a zone are UTC."""
     shortest: float | None = None
     longest: float | None = None
-    """Duration in seconds, both ends included."""
+    """Duration in seconds; both bounds are inclusive."""
 
 
 EVERYTHING = Filters()
@@ -97,41 +97,43 @@ class Indexed(NamedTuple):
 
 
 class SearchIndex(Protocol):
-    """A search index. Safe to use from several threads and processes at once.
+    """A search index. Several threads and processes may use it at the same time.
 
-    Methods raise TransientError when the index cannot be reached.
+    Every method raises TransientError if the index cannot be reached, PermanentError if it cannot be used.
     """
 
     def put(self, document: Document, *, version: str) -> bool:
-        """Replaces the video's document whole, at once. False, and nothing done, where the index holds a
-        higher version (compared as text) or the video was removed for ever."""
+        """Replaces the video's document, all at once. Does nothing and returns False if the index holds a higher
+        version (compared as text), or the video was removed for ever."""
 
     def remove(self, video_id: int, *, forever: bool = False) -> None:
-        """Takes the video out; after `forever` no put brings it back."""
+        """Removes the video's document. After `forever`, no put brings it back."""
 
     def read(self, video_id: int) -> Indexed | None:
-        """What is held of a video."""
+        """What the index holds of a video; None if nothing."""
 
     def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
-        """The best places for these words, best first; at most three of one video. Any text is a query."""
+        """The best places for these words, best first, at most three of one video. Any text is a query."""
 
     def videos(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Found]:
-        """The same by video: the best videos, each with its best places."""
+        """The best videos for these words, best first, each with its best places."""
 
     def rebuild(
         self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
     ) -> int:
-        """Makes the index again of these documents and versions, and of nothing else, but for what it holds of the
-        videos `kept` (looked at when all documents have been read); `removed` are gone for ever. Searches are answered
-        meanwhile, and what is put meanwhile stays. Returns how many videos it holds."""
+        """Makes the index again from these documents and their versions. Returns how many videos it then holds.
+
+        Other videos are removed, except those in `kept` (read after all documents), whose documents stay as they are.
+        Videos in `removed` are removed for ever. Searches are answered meanwhile, and what is put meanwhile stays.
+        """
 
     def count(self) -> int:
-        """How many videos are held."""
+        """How many videos the index holds."""
 
     def ping(self) -> None:
-        """Raises where the index cannot be used."""
+        """Raises if the index cannot be used."""
 
 
 def timestamp(when: datetime) -> float:
-    """Seconds since 1970; a time without a zone is UTC."""
+    """Seconds since 1970. A time without a zone is UTC."""
     return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()

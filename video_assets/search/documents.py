@@ -1,4 +1,4 @@
-"""What goes into the index: passages cut at sentence ends, and the digest of a document."""
+"""Makes what goes into the index: passages cut at the ends of sentences, and the digest of a document."""
 
 # ruff: noqa: RUF001  (punctuation of many scripts is what this module is about)
 from __future__ import annotations
@@ -17,20 +17,20 @@ VERSION = "search-2"
 
 TARGET_SECONDS = 30.0
 LONGEST = 1.5
-"""A passage that finds no sentence end is cut at this many times the target."""
+"""A passage without an end of a sentence is cut at this many times the target."""
 MOST_CHARACTERS = 4_000
-"""Long enough for two minutes of the fastest speech; only hostile captions have more in half a minute."""
+"""The most characters of a passage: two minutes of the fastest speech. Only hostile captions have more."""
 NEAR = 60
-"""Characters in which the next word of the transcript is looked for."""
+"""Within this many characters the next word of the transcript is looked for."""
 CLOSE_ENOUGH = 0.4
-"""Seconds by which a word's time may differ from what its place in the text suggests."""
+"""Seconds by which a word's time may differ from the one interpolated from its place in the text."""
 
-# Fewer marks than `language.sentence_ends` knows: one more would cut other passages, which is another `VERSION`.
+# Fewer marks than in `language.sentence_ends`. One more would change passages, and so would need a new `VERSION`.
 _SENTENCE_END = re.compile(r"""[.!?…。！？｡؟।]["'”’»)\]」』]*$""")
 
 
 class Timed(Protocol):
-    """A piece of what is said: best a sentence, else a caption or a segment. Times in seconds."""
+    """A piece of speech: best a sentence, else a caption or a segment. Times in seconds."""
 
     @property
     def start(self) -> float: ...
@@ -42,7 +42,7 @@ class Timed(Protocol):
 
 @dataclass(frozen=True)
 class Spoken:
-    """The plainest `Timed`."""
+    """The simplest `Timed`."""
 
     start: float
     end: float
@@ -52,10 +52,10 @@ class Spoken:
 def passages(
     spoken: Iterable[Timed], target_seconds: float = TARGET_SECONDS, *, words: Iterable[Timed] = ()
 ) -> tuple[Passage, ...]:
-    """The pieces as passages of about the target's length, cut at sentence ends where there are any.
+    """The pieces as passages of about `target_seconds`, cut at ends of sentences if there are any.
 
-    Every word of the pieces is in exactly one passage, in order. `words`: the single words in the order of their
-    starts, where their times are known; without them a word's time is taken from its place in its piece.
+    Every word of the pieces is in exactly one passage, in order. `words`: the single words with their times, in order,
+    if they are known. Without them, a word's time is interpolated from its place in its piece.
     """
     found: list[Passage] = []
     pieces: list[Spoken] = []
@@ -73,14 +73,14 @@ def passages(
 
 
 def about(document: Document) -> Passage:
-    """What describes the video as a whole, but for its title, as a passage of all of it (number `ABOUT`)."""
+    """The description of the whole video (summary, description, tags, chapters; not the title) as passage `ABOUT`."""
     parts = [document.summary, document.description or "", ", ".join(document.tags)]
     parts += [title for _, title in document.chapters]
     return Passage(ABOUT, 0.0, document.duration, "\n".join(part for part in parts if part))
 
 
 def digest(document: Document) -> str:
-    """SHA-256 of everything in the document: tells whether the index holds this very one."""
+    """SHA-256 of everything in the document, from which one knows whether the index holds exactly this document."""
     fields = _canonical({**vars(document), "passages": ()})
     fields["passages"] = [_canonical_passage(passage) for passage in document.passages]
     value = json.dumps(fields, sort_keys=True, default=str, ensure_ascii=False)
@@ -88,7 +88,7 @@ def digest(document: Document) -> str:
 
 
 def _canonical(value: Any) -> Any:
-    """Numbers as floats and sequences as lists: a document read back from JSON has the same digest."""
+    """The value with numbers as floats and sequences as lists: a document read from JSON has the same digest."""
     if isinstance(value, dict):
         return {key: _canonical(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -97,14 +97,14 @@ def _canonical(value: Any) -> Any:
 
 
 def _canonical_passage(passage: Passage) -> dict[str, Any]:
-    """The same of a passage, of which there are many, each with many marks."""
+    """The same for a passage, written out for speed: there are many passages, each with many marks."""
     marks = [[float(offset), float(second)] for offset, second in passage.marks]
     start, end = float(passage.start), float(passage.end)
     return {"number": float(passage.number), "start": start, "end": end, "text": passage.text, "marks": marks}
 
 
 def _over(pieces: list[Spoken], piece: Spoken, target: float) -> bool:
-    """Whether the passage so far has to end before this piece."""
+    """Whether the passage that consists of `pieces` must end before this piece."""
     longest = target * LONGEST if _SENTENCE_END.search(pieces[-1].text) is None else target * 1.2
     characters = sum(len(each.text) + 1 for each in pieces)
     return piece.end - pieces[0].start > longest or characters + len(piece.text) > MOST_CHARACTERS
@@ -118,18 +118,18 @@ def _passage(number: int, pieces: list[Spoken]) -> Passage:
         marks.append((len(text), piece.start))
         text += piece.text
     end = max(piece.end for piece in pieces)
-    # The end of the text at the end of the time lets a reader interpolate within the last piece, too.
+    # The last mark is the end of the text, so that times can be interpolated within the last piece too.
     return Passage(number, pieces[0].start, end, text, (*marks, (len(text), end)))
 
 
 def _with_word_times(found: list[Passage], words: list[Timed]) -> tuple[Passage, ...]:
-    """The passages with a mark wherever a word is said at another moment than its place in the text suggests."""
+    """The passages, with a mark for each word whose time differs from the interpolated one."""
     at, timed = 0, []
     for passage in found:
         marks, place = dict(passage.marks), 0
         while at < len(words) and words[at].start < passage.end:
             text = words[at].text.strip()
-            # Sounds and spaces may be left out of sentences: a word not near is none of this passage's.
+            # A word that is not found near was left out of the sentences, as sounds are.
             offset = passage.text.find(text, place, place + len(text) + NEAR) if text else -1
             if offset >= 0 and words[at].start >= passage.start:
                 place = offset + len(text)
@@ -141,7 +141,7 @@ def _with_word_times(found: list[Passage], words: list[Timed]) -> tuple[Passage,
 
 
 def moment(offset: int, marks: Sequence[tuple[int, float]], start: float) -> float:
-    """The second at which the character at `offset` is spoken, between the marks on both sides of it."""
+    """The second at which the character at `offset` is spoken, interpolated between the marks around it."""
     before = (0, start)
     for mark in marks:
         if mark[0] > offset:
@@ -152,16 +152,16 @@ def moment(offset: int, marks: Sequence[tuple[int, float]], start: float) -> flo
 
 
 def _rising(marks: dict[int, float]) -> tuple[tuple[int, float], ...]:
-    """The marks in the order of the text, without those that would go back in time."""
-    kept: list[tuple[int, float]] = []
+    """The marks in the order of the text, without those whose time is before that of an earlier mark."""
+    rising: list[tuple[int, float]] = []
     for offset, second in sorted(marks.items()):
-        if not kept or second >= kept[-1][1]:
-            kept.append((offset, second))
-    return tuple(kept)
+        if not rising or second >= rising[-1][1]:
+            rising.append((offset, second))
+    return tuple(rising)
 
 
 def _short_enough(spoken: Iterable[Timed], longest: float) -> Iterator[Spoken]:
-    """The pieces, with those too long for a passage cut between words, their times in proportion."""
+    """The pieces. Those too long for a passage are cut between words; the parts' times are interpolated."""
     for piece in spoken:
         text = " ".join(piece.text.split())
         if not text:

@@ -1,4 +1,4 @@
-"""Ranked places as what is shown of them."""
+"""Makes hits, with second and snippet, from ranked places."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Details:
-    """A passage as it was put, or what describes a video (its title and the rest)."""
+    """What is shown of a place: a passage as it was put, or the description of a video."""
 
     title: str
     language: str | None
@@ -27,15 +27,15 @@ class Details:
     text: str
 
 
-Look = Callable[[Iterable[Place]], Mapping[Place, Details]]
-"""Gets the details of places; of those that are gone meanwhile there are none."""
+ReadDetails = Callable[[Iterable[Place]], Mapping[Place, Details]]
+"""Reads the details of places. Places that were removed meanwhile are missing in the result."""
 
 
-def best_places(ranked: Sequence[Ranked], limit: int, matcher: Matcher, look: Look) -> list[Hit]:
+def best_places(ranked: Sequence[Ranked], limit: int, matcher: Matcher, read_details: ReadDetails) -> list[Hit]:
     """The best places of all videos, best first."""
     every = [(score, video.video_id, number) for video in ranked for number, score in video.places]
     every.sort(key=lambda each: (-each[0], each[1], each[2]))
-    details = look((video_id, number) for _, video_id, number in every[:limit])
+    details = read_details((video_id, number) for _, video_id, number in every[:limit])
     return [
         _hit(matcher, (video_id, number), score, details[video_id, number])
         for score, video_id, number in every[:limit]
@@ -43,9 +43,9 @@ def best_places(ranked: Sequence[Ranked], limit: int, matcher: Matcher, look: Lo
     ]
 
 
-def best_videos(ranked: Sequence[Ranked], limit: int, matcher: Matcher, look: Look) -> list[Found]:
+def best_videos(ranked: Sequence[Ranked], limit: int, matcher: Matcher, read_details: ReadDetails) -> list[Found]:
     """The best videos, each with its best places."""
-    details = look((video.video_id, number) for video in ranked[:limit] for number, _ in video.places)
+    details = read_details((video.video_id, number) for video in ranked[:limit] for number, _ in video.places)
     found = []
     for video in ranked[:limit]:
         hits = tuple(

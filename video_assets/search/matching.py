@@ -1,4 +1,4 @@
-"""Which words of a text answer which terms of a query, and how well they do so together."""
+"""Which words of a text match which terms of a query, and how close together they are."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from video_assets.search import words
 from video_assets.search.queries import Query, Term
 
 EXACT, BEGINNING, FORM, SPELLED = 1.0, 0.7, 0.85, 0.6
-"""What a word counts that is the term itself, begins with it, is another form of it, or a likely spelling."""
+"""The weight of a word that is the term itself, begins with it, is another form of it, or a likely spelling of it."""
 REACH = 30
-"""Words further apart than this (about ten seconds of speech) do not stand together."""
+"""Words further apart than this many words (about ten seconds of speech) do not count as close together."""
 
 MOST_PLACES = 200
-"""Places in one passage that are compared; only hostile texts have more."""
+"""The most matches of one passage that are compared; only hostile texts have more."""
 
 
 class Match(NamedTuple):
-    """A place in a sequence of words that answers a term."""
+    """A place in a sequence of words that matches a term."""
 
     at: int
-    """Number of the first word."""
+    """Index of its first word."""
     size: int
-    """How many words: more than one for characters of a script without spaces."""
+    """How many words it has: more than one for characters of a script without spaces."""
     term: int
     weight: float
 
 
 @dataclass(frozen=True)
 class Together:
-    """The place of a text where the terms stand closest together."""
+    """The place of a text where the terms of the query are closest together."""
 
     first: int = 0
-    """Which match it begins with."""
+    """Index of the match that it begins with."""
     terms: int = 0
-    """How many different terms are there."""
+    """How many different terms it has."""
     in_order: float = 0.0
-    """Share of the neighbouring terms of the query that are neighbours there too, 0 to 1."""
+    """Share of the neighbouring terms of the query that are neighbours here too, 0 to 1."""
     spread: int = 0
-    """How many words further on the last of them stands."""
+    """Distance in words from its first match to its last."""
 
-    def closeness(self, asked: int) -> float:
-        """How much this looks like the phrase asked for, of so many terms: 0 to 1."""
-        if asked < 2 or self.terms < 2:
+    def closeness(self, query_terms: int) -> float:
+        """How similar this place is to the query as a phrase, 0 to 1. `query_terms`: how many terms the query has."""
+        if query_terms < 2 or self.terms < 2:
             return 0.0
         tight = (self.terms - 1) / max(self.spread, self.terms - 1)
-        return (self.in_order + tight * (self.terms - 1) / (asked - 1)) / 2
+        return (self.in_order + tight * (self.terms - 1) / (query_terms - 1)) / 2
 
 
 class Matcher:
-    """A query as something to hold words against; remembers every word it has seen."""
+    """Compares words with the terms of a query, and caches the result for each word."""
 
     def __init__(self, query: Query) -> None:
         self.query = query
         self._plain = [(number, term) for number, term in enumerate(query.terms) if len(term.parts) == 1]
         self._runs = [(number, term.parts) for number, term in enumerate(query.terms) if len(term.parts) > 1]
-        # Forms of one word begin alike; most words are told apart by that, without a look at the terms.
+        # The forms of a word have the same first two letters, which excludes most words without comparing terms.
         self._beginnings = {word[:2] for _, term in self._plain for word in (term.word, *term.spelled)}
         self._seen: dict[tuple[str, str], tuple[tuple[int, float], ...]] = {}
 
     def matches(self, said: Sequence[str], language: str | None) -> list[Match]:
-        """Every place of these (folded) words that answers a term, in order."""
+        """Every place of these (folded) words that matches a term, in order."""
         code, seen, found = primary(language), self._seen, list[Match]()
         beginnings = self._beginnings
         for at, word in [(at, word) for at, word in enumerate(said) if word[:2] in beginnings]:
@@ -77,7 +77,8 @@ class Matcher:
         return sorted(found) if self._runs else found
 
     def together(self, found: Sequence[Match]) -> Together:
-        """Where most different terms stand within reach of each other, closest together and in the order asked."""
+        """The place with the most different terms within `REACH`; of several, the one whose terms are most in the
+        query's order, then the narrowest."""
         if len(self.query.terms) == 1:
             return Together(0, min(1, len(found)))
         best = Together()
@@ -107,7 +108,7 @@ class Matcher:
         near = 0.0
         for left in range(pairs):
             steps = [to - at for at in places.get(left, ()) for to in places.get(left + 1, ())]
-            # Common words are left out of queries, so neighbours may stand a word or two apart.
+            # Common words are left out of queries, so neighbours in the query may be a few words apart in the text.
             near += 1.0 if 1 in steps else 0.7 if any(0 < step <= 3 for step in steps) else 0.0
         return near / pairs
 

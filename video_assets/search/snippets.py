@@ -1,4 +1,4 @@
-"""The few words shown of a hit, and the second at which they are spoken."""
+"""The snippet of a hit, and the place in the text with which it begins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Span = tuple[int, int]
 
 
 def place(matcher: Matcher, text: str, language: str | None) -> tuple[list[Span], int]:
-    """Where the terms are in the text, and with which of these places to begin showing it."""
+    """The spans of the text that match a term, and the index of the one with which the snippet begins."""
     found = words.found(text)
     matches = matcher.matches([each.word for each in found], language)
     if not matches:
@@ -27,7 +27,7 @@ def place(matcher: Matcher, text: str, language: str | None) -> tuple[list[Span]
 
 
 def snippet(text: str, found: Sequence[Span], first: int) -> str:
-    """HTML: the text around the matched word number `first`, matches in <mark>, all else escaped."""
+    """HTML: the text around the span `found[first]`. Matches are in <mark>, everything else is escaped."""
     centre = found[first][0] if found else 0
     begin = _word_start(text, max(0, centre - BEFORE))
     end = _word_end(text, min(len(text), centre + AFTER))
@@ -42,7 +42,7 @@ def snippet(text: str, found: Sequence[Span], first: int) -> str:
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:
-    """Overlapping and touching ones as one: characters of a script without spaces make one word."""
+    """The spans, with overlapping and touching ones merged: consecutive characters of a script without spaces."""
     merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
@@ -53,7 +53,7 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
 
 
 def _word_start(text: str, at: int) -> int:
-    """The beginning of a word at or after `at`, if one is near."""
+    """The beginning of the next word after `at`, if one is near; else `at`."""
     if at == 0:
         return 0
     space = text.find(" ", at, at + BEFORE // 2)

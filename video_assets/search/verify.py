@@ -1,4 +1,4 @@
-"""What is checked of a search document before it is published."""
+"""The checks of a search document, before it is published."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHECKS = ("index_returns_it", "passages_all_there")
 
 
 def search_checks(index: SearchIndex, document: Document, version: str) -> list[CheckOutcome]:
-    """The checks `index_returns_it` and `passages_all_there`: what the index holds is what was put."""
+    """The checks `index_returns_it` and `passages_all_there`: whether the index holds what was put."""
     held = index.read(document.video_id)
     if held is None:
         returns, summary = False, f"the index holds nothing of video {document.video_id}"

@@ -1,7 +1,7 @@
-"""Texts as words to be found: folded, so that case, accents and ligatures do not matter; and how words are alike.
+"""Splits texts into folded words, for which case, accents and ligatures do not matter, and compares words.
 
-Both indices are given words made here, and what is shown of a hit is found by the same words. So they cannot
-disagree on where a word begins.
+Both indices get the words that are made here, and snippets are made with the same words, so all agree on where a word
+begins.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from video_assets.language.stems import STEMMERS
 _ALONE = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u3096\u309d-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-# Marks that belong to the letter before them and say little; and the scripts of India, whose vowels are marks.
+# Marks that belong to the letter before them, of which accents are dropped; in the scripts of India, vowels are marks.
 _ACCENTS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670"
 _MARKS = f"{_ACCENTS}\u0900-\u0963\u0966-\u0dff"
 _WORD = re.compile(rf"[^\W_{_ALONE}]+(?:[{_MARKS}]+[^\W_{_ALONE}]*)*|[{_ALONE}]")
@@ -31,7 +31,7 @@ _LETTERS = str.maketrans({"ø": "o", "œ": "oe", "æ": "ae", "đ": "d", "ł": "l
 _IS_ALONE = re.compile(f"[{_ALONE}]+")
 
 STEMMED = frozenset(STEMMERS) - {"en"}
-"""Languages whose stems are kept beside the words. English is not among them: both indices stem it themselves."""
+"""Languages whose stems are indexed beside the words. English is not among them: both indices stem it themselves."""
 _UNUSABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 
 
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 def usable(text: str) -> str:
-    """The text with what no index takes (control characters, halves of characters) as spaces: offsets stay right."""
+    """The text with spaces for characters that no index accepts (control characters, surrogates). Offsets stay."""
     return text if text.isprintable() else _UNUSABLE.sub(" ", text)
 
 
@@ -58,7 +58,7 @@ def found(text: str) -> list[Found]:
 def split(text: str) -> list[str]:
     """The words of a text, folded."""
     if text.isascii():
-        return text.translate(_PLAIN_LETTERS).split()  # a third of what the pattern takes
+        return text.translate(_PLAIN_LETTERS).split()  # takes a third of the pattern's time
     return [fold(word) for word in _WORD.findall(text)]
 
 
@@ -68,7 +68,7 @@ def fold(word: str) -> str:
 
 
 def stands_alone(word: str) -> bool:
-    """Whether this is of a script without spaces."""
+    """Whether the word is of a script without spaces."""
     return not word.isascii() and _IS_ALONE.fullmatch(word) is not None
 
 
@@ -78,26 +78,26 @@ def stem(word: str, language: str) -> str:
 
 
 def tagged_stem(word: str, language: str) -> str:
-    """The stem as a word that no text has, apart for each language: `boot0de`."""
+    """The stem marked with its language, `boot0de`: a word that no text has."""
     return f"{stem(word, language)}0{language}"
 
 
 def edits_allowed(word: str) -> int:
-    """How many slips of the pen a word of this length may have: none in short words, which have many neighbours."""
+    """How many typing errors are tolerated in this word: none in short ones, which are similar to many others."""
     if len(word) < 4 or word.isdigit() or stands_alone(word[0]):
         return 0
     return 1 if len(word) < 8 else 2
 
 
 def edits(one: str, other: str, most: int) -> int:
-    """How many letters were added, left out, changed or swapped with their neighbour; `most` + 1 for more."""
+    """The edit distance: letters added, left out, changed or swapped with their neighbour. `most` + 1 if it is more."""
     return OSA.distance(one, other, score_cutoff=most)
 
 
 @lru_cache(maxsize=50_000)
 def _folded(word: str) -> str:
     plain = _FOLDED_MARKS.sub("", unicodedata.normalize("NFKD", word)).casefold().translate(_LETTERS)
-    # Hangul, taken apart above, is put together again; compatibility forms may bring spaces and signs.
+    # NFC composes Hangul again, which NFKD has decomposed. Compatibility forms may contain spaces and signs.
     whole = "".join(_WORD.findall(unicodedata.normalize("NFC", plain)))
     return whole or word.casefold()
 

@@ -1,1 +1,1 @@
-"""Search in Elasticsearch: mapping, queries, the names of indices, and the client."""
+"""The search index in Elasticsearch: mapping, queries, names of indices, and client."""

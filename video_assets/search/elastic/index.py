@@ -1,9 +1,9 @@
-"""The search index in Elasticsearch 8 or 9: behind an alias, with external versions.
+"""The search index in Elasticsearch 8 or 9, behind an alias.
 
-Whoever puts a document writes its passages first, under ids of their own, and then the video's head, by a version
-that only ever rises. At that moment readers turn from the old passages to the new ones; whatever stops it before,
-they see the old ones. A hit counts only while the head names its version, so neither a half-made put nor one that
-lost against a newer run shows.
+A put writes the passages first, under ids of their version, and then the video's head, whose version only rises.
+Writing the head switches readers from the old passages to the new ones; if the put stops before, they still see the old
+ones. A hit counts only if the head names its version. So neither an unfinished put, nor one that lost against a newer
+run, is seen.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from video_assets.search.elastic.server import Action, Server
 from video_assets.search.matching import Matcher
 
 TRIES = 20
-"""Writers that come in between; each of them wrote something, so this many in a row are none."""
+"""How often a head is written if other writers come first each time. More than this many in a row are not expected."""
 MOST_PLACES = 10_000
-"""What Elasticsearch returns in one answer."""
+"""The most hits that Elasticsearch returns in one answer."""
 Json = dict[str, Any]
 
 
@@ -53,8 +53,8 @@ class ElasticIndex:
                     self._action(name, source) for name, source in mapping.passages(document, version)
                 )
                 landed = self._move_head(client, head, before)
-                # None: somebody else moved it meanwhile. Another index than the passages': the alias was switched
-                # between the two. Either way it is looked at again, whether ours may still replace what is there.
+                # None: another writer was first. Another index than that of the passages: the alias was switched in
+                # between. In both cases try again, if this version may still replace the one that is there.
                 if landed is not None and went_to <= {landed}:
                     self._clear(client, head, before)
                     return True
@@ -66,7 +66,7 @@ class ElasticIndex:
                 before = self._head(client, video_id)
                 if before is None and not forever:
                     return
-                stone = mapping.gone(video_id, before["_source"]["version"] if before else "", forever=forever)
+                stone = mapping.tombstone(video_id, before["_source"]["version"] if before else "", forever=forever)
                 if before and before["_source"].get("forever"):
                     stone["forever"] = True
                 if self._move_head(client, stone, before) is not None:
@@ -87,12 +87,12 @@ class ElasticIndex:
             return Indexed(version=head["version"], passages=there, digest=head["digest"])
 
     def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
-        ranked, matcher, look = self._ranked(words, limit, filters)
-        return hits.best_places(ranked, limit, matcher, look)
+        ranked, matcher, read_details = self._ranked(words, limit, filters)
+        return hits.best_places(ranked, limit, matcher, read_details)
 
     def videos(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Found]:
-        ranked, matcher, look = self._ranked(words, limit, filters)
-        return hits.best_videos(ranked, limit, matcher, look)
+        ranked, matcher, read_details = self._ranked(words, limit, filters)
+        return hits.best_videos(ranked, limit, matcher, read_details)
 
     def rebuild(
         self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
@@ -102,13 +102,13 @@ class ElasticIndex:
             seen = self.names.written(old)
             gone = {head["video_id"] for head in self._heads(old, forever=True)} | set(removed)
             new = self.names.create()
-            self.server.write(self._stones(new, gone))
+            self.server.write(self._tombstones(new, gone))
             self.server.write(self._whole(new, (each for each in documents if each[0].video_id not in gone)))
             for video_id in set(kept) - gone:
                 self._carry_over(old, new, video_id)
             self.names.settle(new)
-            # What was put or removed meanwhile went to the old one. It is looked for twice: before the switch, when
-            # there may be much of it, and after, when writers already turn to the new one.
+            # What was put or removed meanwhile went to the old index. It is copied twice: before the switch, when there
+            # may be much of it, and after the switch, from which on writers use the new index.
             seen = self._catch_up(old, new, seen)
             self.names.switch(new)
             self._catch_up(old, new, seen)
@@ -124,22 +124,24 @@ class ElasticIndex:
             client.search(index=self.names.alias, size=0, track_total_hits=False)
 
     def _ready(self, *, writing: bool = False) -> AbstractContextManager[elasticsearch.Elasticsearch]:
-        """The client, with the alias in place. Makes the index on first use."""
+        """The client, after making sure that the alias exists. Creates the index on first use."""
         return self.names.using(writing=writing)
 
-    def _ranked(self, text: str, videos: int, filters: Filters) -> tuple[list[ranking.Ranked], Matcher, hits.Look]:
+    def _ranked(
+        self, text: str, videos: int, filters: Filters
+    ) -> tuple[list[ranking.Ranked], Matcher, hits.ReadDetails]:
         query = queries.parse(text)
         if not query.terms or videos <= 0:
             return [], Matcher(query), lambda _: {}
         wide = min(max(ranking.VIDEOS, videos + videos // 2), MOST_PLACES)
         with self._ready() as client:
-            answers = self._asked(client, query, filters, wide)
+            answers = self._search(client, query, filters, wide)
             counts, total = asking.counts(answers[0], len(query.terms))
             missing = [term for term, count in zip(query.terms, counts, strict=True) if not count]
             widened = query.widened(missing, asking.spellings(answers[0], missing))
             if widened != query:
                 query = widened
-                answers = self._asked(client, query, filters, wide)
+                answers = self._search(client, query, filters, wide)
                 counts, total = asking.counts(answers[0], len(query.terms))
             sources = self._current(client, asking.found(answers))
         matcher = Matcher(query)
@@ -147,12 +149,12 @@ class ElasticIndex:
         ranked = ranking.ranked(candidates, query, matcher=matcher, counts=counts, total=total)
         titles = {video_id: sources[video_id, ABOUT]["shown"]["title"] for video_id, at in sources if at == ABOUT}
 
-        def look(places: Iterable[hits.Place]) -> dict[hits.Place, hits.Details]:
+        def read_details(places: Iterable[hits.Place]) -> dict[hits.Place, hits.Details]:
             return {place: mapping.details(sources[place], titles[place[0]]) for place in places}
 
-        return ranked, matcher, look
+        return ranked, matcher, read_details
 
-    def _asked(
+    def _search(
         self, client: elasticsearch.Elasticsearch, query: queries.Query, filters: Filters, videos: int
     ) -> list[Json]:
         searches: list[Json] = []
@@ -166,7 +168,8 @@ class ElasticIndex:
     def _current(
         self, client: elasticsearch.Elasticsearch, found: dict[int, dict[str, Json]]
     ) -> dict[hits.Place, Json]:
-        """Of what was found, what the videos' heads (read as they are this moment) say is current; with the heads."""
+        """The heads of the videos found, and those passages found that are of the version that the head names. Heads
+        are read by id, which is never behind the last write, as a search can be."""
         if not found:
             return {}
         ids = [mapping.head_id(video_id) for video_id in found]
@@ -181,7 +184,7 @@ class ElasticIndex:
         return sources
 
     def _head(self, client: elasticsearch.Elasticsearch, video_id: int, *, index: str | None = None) -> Any:
-        """The head as it is this moment, with its version and sequence number; None where there is none."""
+        """The video's head at this moment, with its version and sequence number; None if there is none."""
         try:
             return client.get(index=index or self.names.alias, id=mapping.head_id(video_id))
         except elasticsearch.NotFoundError as error:
@@ -192,13 +195,13 @@ class ElasticIndex:
     def _move_head(
         self, client: elasticsearch.Elasticsearch, head: Json, before: Any, *, index: str | None = None
     ) -> str | None:
-        """Writes the head in the place of the one seen before; the name of the index it went to, or None where
-        somebody else wrote one meanwhile.
+        """Writes the head in place of the one seen before. Returns the name of the index it was written to; None if
+        another writer was first.
 
-        Where the number of the version tells, the server decides by it. Where it does not (fences that differ in
-        their last letters only; the same run again; after a removal), the head may only follow the one that was
-        seen, whose version was compared as text. A number written is never below that of its text, so writing by
-        number never replaces a higher text either.
+        If the version's number is higher than the one seen, the server decides by number. If it is not (fences that
+        differ only towards their end, the same run again, a removal), the write is conditional on the head that was
+        seen, whose version was compared as text. A stored number is never below that of its text, so a write by number
+        never replaces a version that is higher as text.
         """
         number = versions.FOREVER if head["forever"] else versions.number(head["version"])
         how: Json = {"version": number, "version_type": "external"}
@@ -218,8 +221,8 @@ class ElasticIndex:
         return str(answer["_index"])
 
     def _clear(self, client: elasticsearch.Elasticsearch, head: Json, before: Any) -> None:
-        """Removes, by their ids, passages that are of no use any more: those of the head before, and what older
-        makings left that were stopped half-way. A newer making's are not touched."""
+        """Removes passages that are no longer needed: those of the head before, and those that unfinished puts of older
+        versions have left. Passages of newer versions stay."""
         stale = set(mapping.passage_ids(before["_source"])) if before else set[str]()
         query = asking.passages(head["video_id"], up_to=None if head["forever"] else head["version"])
         answer = client.search(
@@ -241,9 +244,9 @@ class ElasticIndex:
                 yield self._action(name, source, index)
             yield self._head_action(index, mapping.head(document, version))
 
-    def _stones(self, index: str, removed: Iterable[int]) -> Iterator[Action]:
+    def _tombstones(self, index: str, removed: Iterable[int]) -> Iterator[Action]:
         for video_id in removed:
-            yield self._head_action(index, mapping.gone(video_id, "", forever=True))
+            yield self._head_action(index, mapping.tombstone(video_id, "", forever=True))
 
     def _head_action(self, index: str, head: Json) -> Action:
         number = versions.FOREVER if head["forever"] else versions.number(head["version"])
@@ -251,8 +254,7 @@ class ElasticIndex:
         return {**action, "version": number, "version_type": "external_gte"}
 
     def _heads(self, index: str, *, after: int = -1, **terms: Any) -> Iterator[Json]:
-        """What the heads of an index say of themselves, those written after this sequence number. For the rest of a
-        head, read it."""
+        """Id, version and state of the heads in an index that were written after the sequence number `after`."""
         client = self.server.client
         client.indices.refresh(index=index)
         query = {"query": asking.heads(after=after, **terms), "_source": ["video_id", "version", "gone", "forever"]}
@@ -260,20 +262,20 @@ class ElasticIndex:
             yield each["_source"]
 
     def _catch_up(self, old: str, new: str, seen: int) -> int:
-        """Brings into the new index what came to the old one after this sequence number, and what was removed for
-        ever. Returns the number up to which it has done so."""
+        """Copies what was written to the old index after the sequence number `seen` into the new one, removals for ever
+        included. Returns the sequence number up to which it has copied."""
         client, written = self.server.client, self.names.written(old)
-        for told in self._heads(old, after=seen):
-            self._carry_over(old, new, told["video_id"], told)
+        for listed in self._heads(old, after=seen):
+            self._carry_over(old, new, listed["video_id"], listed)
         client.indices.refresh(index=new)
         return written
 
-    def _carry_over(self, old: str, new: str, video_id: int, told: Json | None = None) -> None:
-        """Brings what the old index holds of a video into the new one, unless that has something newer. `told`: what
-        the head said of itself, where it may be gone by now."""
+    def _carry_over(self, old: str, new: str, video_id: int, listed: Json | None = None) -> None:
+        """Copies a video from the old index into the new one, unless that holds a newer version. `listed`: the head as
+        `_heads` gave it, used if it has been removed by now."""
         client = self.server.client
         found = self._head(client, video_id, index=old)
-        head = found["_source"] if found else told
+        head = found["_source"] if found else listed
         if head is None or (head["gone"] and not head["forever"]):
             return
         held = self._head(client, video_id, index=new)
@@ -287,7 +289,7 @@ class ElasticIndex:
 
 
 def _is_higher(held: Any, version: str) -> bool:
-    """Whether a head stands against this version: a higher one, or one that is to stay removed."""
+    """Whether a head must not be replaced by this version: it has a higher one, or the video was removed for ever."""
     if held is None:
         return False
     head = held["_source"]

@@ -1,7 +1,7 @@
-"""How documents lie in Elasticsearch: one for each video, one for each of its passages.
+"""The documents in Elasticsearch: one for each video, and one for each of its passages.
 
-The id of a passage holds the version it is of, so that a new making never writes over what readers see. The
-video's own document (its *head*) says which version is current, and passages of another are nobody's.
+A passage's id contains its version, so a new version does not overwrite the passages that readers see. The video's own
+document, its *head*, says which version is current. Passages of other versions are ignored.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from video_assets.search.hits import Details
 from video_assets.search.ranking import Candidate
 
 VERSION = 1
-"""Changes whenever documents would lie there in another way: `rebuild --index` then makes a new index of the name
-and switches the alias."""
+"""Raise it whenever the mapping changes. `rebuild --index` then makes a new index and switches the alias to it."""
 
 VIDEO, PASSAGE = "video", "passage"
 
@@ -55,7 +54,7 @@ MAPPINGS: dict[str, Any] = {
         "language": {"type": "keyword", "ignore_above": 100},
         "created_at": {"type": "double"},
         "duration": {"type": "double"},
-        # As put, for showing; `title` and `text` hold the same as the words to be found.
+        # The text as it is shown. `title` and `text` hold the folded words, which are searched.
         "shown": {"type": "object", "enabled": False},
         "digest": {"type": "keyword", "index": False, "doc_values": False},
         "passages": {"type": "integer", "index": False, "doc_values": False},
@@ -66,29 +65,29 @@ MAPPINGS: dict[str, Any] = {
 
 
 def head_id(video_id: int) -> str:
-    """The id of the document that stands for a video."""
+    """The id of a video's head."""
     return str(video_id)
 
 
 def passage_id(video_id: int, version: str, number: int) -> str:
-    """The id of a passage of one making."""
+    """The id of a passage of one version."""
     return f"{video_id}/{version}/{number}"
 
 
 def passage_ids(head: dict[str, Any]) -> list[str]:
-    """The ids of the passages that a head says are its."""
+    """The ids of a head's passages."""
     return [passage_id(head["video_id"], head["version"], at) for at in range(head.get("passages", 0))]
 
 
 def head(document: Document, version: str) -> dict[str, Any]:
-    """The document that stands for the video, and says which passages are current."""
+    """The video's head: its description, and which version of its passages is current."""
     source = _source(document, version, about(document), VIDEO)
     source |= {"title": " ".join(words.split(document.title)), "digest": digest(document), "gone": False}
     return source | {"passages": len(document.passages), "forever": False}
 
 
-def gone(video_id: int, version: str, *, forever: bool) -> dict[str, Any]:
-    """What stands where a video was removed."""
+def tombstone(video_id: int, version: str, *, forever: bool) -> dict[str, Any]:
+    """The head of a video that was removed."""
     return {"kind": VIDEO, "video_id": video_id, "version": version, "gone": True, "forever": forever}
 
 
@@ -100,13 +99,13 @@ def passages(document: Document, version: str) -> Iterator[tuple[str, dict[str, 
 
 
 def candidate(source: dict[str, Any]) -> Candidate:
-    """A document as something to rank."""
+    """A document as a candidate for ranking."""
     title = tuple(source.get("title", "").split())
     return Candidate(source["video_id"], source["number"], source.get("language"), title, tuple(source["text"].split()))
 
 
 def details(source: dict[str, Any], title: str) -> Details:
-    """A document as something to show."""
+    """What is shown of a document."""
     shown = source["shown"]
     return Details(title, source.get("language"), shown["start"], shown["stop"], shown["marks"], shown["text"])
 

@@ -1,4 +1,4 @@
-"""Which index stands behind the alias: making it, finding it, switching to another."""
+"""The index behind the alias: creating it, finding it, and switching to another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from video_assets.search.elastic import mapping
 from video_assets.search.elastic.server import PATIENCE, IndexGone, Server
 
 FRESH = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
-"""While an index is filled nobody searches it."""
+"""Settings of an index while it is filled, before anybody searches it."""
 
 
 class Names:
@@ -26,14 +26,15 @@ class Names:
         self.alias = server.alias
         self._lock = threading.Lock()
         self._known: tuple[int, int] | None = None
-        """(process, mapping) since the alias was seen in place."""
+        """(process id, version of the mapping), once the alias has been found; None before."""
 
     @contextmanager
     def using(self, *, writing: bool) -> Iterator[elasticsearch.Elasticsearch]:
-        """The client, once the alias is in place. Where it was removed meanwhile, the next use puts it up again."""
+        """The client, after making sure that the alias exists. If the index is removed meanwhile, IndexGone is raised,
+        and the next use creates it again. Raises PermanentError if an index of an earlier release is to be written."""
         with self.server.speaking():
             if self._mapping() < mapping.VERSION and writing:
-                self._known = None  # it may have been rebuilt since we looked
+                self._known = None  # the index may have been rebuilt since
             if self._mapping() < mapping.VERSION and writing:
                 raise PermanentError(
                     f"the search index {self.alias} is laid out for an earlier release: "
@@ -46,7 +47,7 @@ class Names:
                 raise IndexGone(f"the search index {self.alias} was removed just now") from error
 
     def current(self) -> str | None:
-        """The name of the index behind the alias; None where there is none yet."""
+        """The name of the index behind the alias; None if there is none yet."""
         try:
             names = list(self.server.client.indices.get_alias(name=self.alias))
         except elasticsearch.NotFoundError:
@@ -56,7 +57,7 @@ class Names:
         return names[0]
 
     def ready(self) -> str:
-        """The name of the index behind the alias, which is put up where it is not there."""
+        """The name of the index behind the alias. Creates both if there are none."""
         self.server.version()
         if self.server.client.indices.exists(index=self.alias) and not self.current():
             raise PermanentError(
@@ -74,7 +75,7 @@ class Names:
         raise TransientError(f"no index could be made on {self.server.shown}")
 
     def create(self) -> str:
-        """A new, empty index that the alias does not name yet."""
+        """Creates an empty index, without the alias, and returns its name."""
         number = max(self._numbers(), default=0) + 1
         name = self._name(number)
         try:
@@ -86,21 +87,21 @@ class Names:
         return name
 
     def written(self, name: str) -> int:
-        """The sequence number up to which everything that was written to an index can be read after a refresh; -1
-        where nothing was."""
+        """The sequence number up to which every write to an index can be read after a refresh; -1 if nothing was
+        written."""
         shards = self.server.client.indices.stats(index=name, metric="docs", level="shards")["indices"][name]["shards"]
         copies = [copy for copies in shards.values() for copy in copies if copy["routing"]["primary"]]
         return int(copies[0]["seq_no"]["local_checkpoint"])
 
     def settle(self, name: str) -> None:
-        """Makes a filled index one to be searched."""
+        """Prepares a filled index for searches."""
         client = self.server.client
         settings = {"refresh_interval": None, "auto_expand_replicas": mapping.SETTINGS["auto_expand_replicas"]}
         client.indices.put_settings(index=name, settings=settings)
         client.indices.refresh(index=name)
 
     def switch(self, name: str) -> None:
-        """Has the alias name this index and no other, at one moment."""
+        """Makes the alias name this index and no other, in one step."""
         others = [each for each in self._all() if each != name]
         actions: list[dict[str, Any]] = [{"add": {"index": name, "alias": self.alias, "is_write_index": True}}]
         actions += [{"remove": {"index": each, "alias": self.alias, "must_exist": False}} for each in others]
@@ -111,7 +112,8 @@ class Names:
         self._known = None
 
     def drop(self, name: str) -> None:
-        """Removes an index that was switched from, and what stopped rebuilds left of a lower number."""
+        """Removes an index that the alias no longer names, and indices with lower numbers, which interrupted rebuilds
+        have left."""
         numbers = {self._number(each): each for each in self._all()}
         mine = self._number(name)
         for number, each in numbers.items():
@@ -131,7 +133,7 @@ class Names:
             return version
 
     def _wait_for(self, name: str) -> None:
-        """Waits until the index can be read: another process may just be making it."""
+        """Waits until the index can be read: another process may be creating it."""
 
         def can_be_read() -> bool:
             try:
@@ -142,7 +144,7 @@ class Names:
                 return False
             return True
 
-        PATIENCE.until(can_be_read)  # one that never can says so on its first use
+        PATIENCE.until(can_be_read)  # if it never can be read, its first use raises
 
     def _create(self, name: str, *, aliases: Any = None, settings: Any = None) -> None:
         self.server.client.indices.create(

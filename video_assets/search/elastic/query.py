@@ -1,4 +1,4 @@
-"""What is asked of Elasticsearch, and what its answer means. No I/O."""
+"""Builds the requests to Elasticsearch and reads its answers. No I/O."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from video_assets.search.ranking import PER_VIDEO, SPELLINGS
 
 Json = dict[str, Any]
 BEGINNINGS = 64
-"""Words that a beginning is taken for, at most."""
+"""The most words that are searched for a prefix."""
 
 
 def requests(query: Query, filters: Filters, videos: int) -> list[Json]:
-    """Two searches: the best videos, each by its best document, with how many documents have each term and other
-    spellings of words that none has; and the best passages, of which a video may have several."""
+    """The two searches for a query. The first finds the best videos, each by its best document; it also counts the
+    documents with each term, and suggests spellings for words that no document has. The second finds the best passages,
+    of which a video may have several."""
     clauses = [clause(term) for term in query.terms]
     scored: Json = {"must": [{"bool": {"should": clauses, "minimum_should_match": 1}}]}
     if len(clauses) > 1:
-        # Passages in which all terms stand, and those in which they stand together, are surely among the best.
+        # Passages with all terms, and with the terms close together, rank higher, so they are among the candidates.
         phrase = " ".join(part for term in query.terms for part in term.parts)
         scored["should"] = [
             {"bool": {"must": clauses}},
@@ -52,7 +53,7 @@ def requests(query: Query, filters: Filters, videos: int) -> list[Json]:
 
 
 def clause(term: Term) -> Json:
-    """What has the term, in title, text, or another form of it."""
+    """The query for one term: the word, its stems, other spellings, and words that begin with it if it is a prefix."""
     if not term.word:
         phrase = " ".join(term.parts)
         return {"dis_max": {"queries": [{"match_phrase": {field: phrase}} for field in ("text", "title")]}}
@@ -66,13 +67,14 @@ def clause(term: Term) -> Json:
 
 
 def counts(answer: Mapping[str, Any], terms: int) -> tuple[list[int], int]:
-    """(how many documents have each term, how many there are)."""
+    """For each term, how many documents have it; and how many documents there are."""
     buckets = answer["aggregations"]["terms"]["buckets"]
     return [buckets[str(at)]["doc_count"] for at in range(terms)], answer["aggregations"]["all"]["doc_count"]
 
 
 def spellings(answer: Mapping[str, Any], missing: Sequence[Term]) -> dict[str, tuple[str, ...]]:
-    """Words that were likely meant by those nobody says: the fewest slips away, then the commonest."""
+    """For each word that the index does not have, the most similar words that it has: the fewest typing errors, then
+    the most frequent."""
     found: dict[str, tuple[str, ...]] = {}
     for term in missing:
         most = words.edits_allowed(term.word)
@@ -89,7 +91,7 @@ def spellings(answer: Mapping[str, Any], missing: Sequence[Term]) -> dict[str, t
 
 
 def found(answers: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Json]]:
-    """The passages found, by video and by id; videos that were found by their head alone have none."""
+    """The passages that were found, by video id and document id. A video that was found by its head alone has none."""
     hits = [hit for answer in answers for hit in answer["hits"]["hits"]]
     by_video: dict[int, dict[str, Json]] = {}
     for hit in hits:
@@ -100,7 +102,7 @@ def found(answers: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Json]]:
 
 
 def heads(*, after: int = -1, **terms: Any) -> Json:
-    """The heads with these values, of those written after this sequence number."""
+    """The query for heads with these values that were written after the sequence number `after`."""
     conditions: list[Json] = [{"term": {"kind": VIDEO}}, *({"term": {key: value}} for key, value in terms.items())]
     if after >= 0:
         conditions.append({"range": {"_seq_no": {"gt": after}}})
@@ -108,7 +110,7 @@ def heads(*, after: int = -1, **terms: Any) -> Json:
 
 
 def passages(video_id: int, *, up_to: str | None) -> Json:
-    """A video's passages: of every making, or of those up to a version."""
+    """The query for a video's passages: of all versions (None), or of those up to a version."""
     conditions: list[Json] = [{"term": {"kind": PASSAGE}}, {"term": {"video_id": video_id}}]
     if up_to is not None:
         conditions.append({"range": {"version": {"lte": up_to}}})
@@ -125,11 +127,11 @@ def _stems(word: str) -> set[str]:
 
 
 def _suggestions(terms: Sequence[Term]) -> Json:
-    wanted: Json = {}
+    suggestions: Json = {}
     for term in terms:
         if not term.spelled and (most := words.edits_allowed(term.word)):
             for field in ("text", "title"):
-                wanted[f"{field} {term.word}"] = {
+                suggestions[f"{field} {term.word}"] = {
                     "text": term.word,
                     "term": {
                         "field": field,
@@ -142,7 +144,7 @@ def _suggestions(terms: Sequence[Term]) -> Json:
                         "string_distance": "damerau_levenshtein",
                     },
                 }
-    return wanted
+    return suggestions
 
 
 def _among(filters: Filters) -> list[Json]:

@@ -1,4 +1,4 @@
-"""The door to an Elasticsearch server: its address, its client, and its failures in one line each."""
+"""The connection to an Elasticsearch server: address, client, bulk writes, and our errors for its failures."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from video_assets.retrying import Policy
 
 SETTING = "VIDEO_ASSETS_SEARCH_URL"
 NAME = "video-assets"
-"""The alias, where the URL names no other."""
+"""The alias, if the URL names no other."""
 TIMEOUT_SECONDS = 30
 MAJORS = (8, 9)
 BUSY = (429, 503)
-"""The server has too much to do at the moment."""
+"""Statuses of a server that is too busy at the moment."""
 PATIENCE = Policy(tries=6, first=0.2, growth=2.25, longest=5.0)
-"""With a busy server: some nine seconds."""
+"""How often a busy server is asked again: for about nine seconds."""
 CHUNK, CHUNK_BYTES, THREADS = 500, 8 * 2**20, 2
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -35,11 +35,14 @@ Action = dict[str, Any]
 
 
 class IndexGone(TransientError):
-    """The index was removed beneath us; the next use makes it anew."""
+    """The index was removed meanwhile. The next use creates it again."""
 
 
 class Server:
-    """One server, or one address of a cluster. Safe in threads, and after a fork."""
+    """One server, or one address of a cluster. Threads may share it, and it works after a fork.
+
+    Raises PermanentError on creation if the URL or the certificate file is wrong.
+    """
 
     def __init__(self, url: str, *, ca: Path | None = None) -> None:
         parts = urlsplit(url)
@@ -57,7 +60,7 @@ class Server:
         if ca is not None and not ca.is_file():
             raise PermanentError(f"VIDEO_ASSETS_SEARCH_CA: there is no file {one_line(str(ca), 200)}")
         self.shown = f"{host}:{port}"
-        """Without credentials."""
+        """The address without credentials, for messages."""
         self._address = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         self._credentials = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
         self._ca = ca
@@ -84,7 +87,7 @@ class Server:
             return self._client
 
     def version(self) -> str:
-        """The server's version. A PermanentError where it is none of ours, or nothing of the kind."""
+        """The server's version. Raises PermanentError if the version is not supported, or it is no Elasticsearch."""
         with self.speaking():
             try:
                 number = str(self.client.info()["version"]["number"])
@@ -98,7 +101,7 @@ class Server:
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """Failures of the server and of the way to it, in words of ours."""
+        """Turns exceptions of the client into PermanentError or TransientError, with one line each."""
         try:
             yield
         except (elasticsearch.UnsupportedProductError, elastic_transport.SerializationError) as error:
@@ -116,7 +119,7 @@ class Server:
             raise self._refusal(error) from error
 
     def check(self, answer: dict[str, Any]) -> None:
-        """Raises where one answer of several is a failure."""
+        """Raises if this answer, one of several in a response, is a failure."""
         if "error" in answer:
             status = int(answer.get("status", 500))
             said = one_line(_reason(answer["error"]), 200)
@@ -127,8 +130,8 @@ class Server:
             raise PermanentError(f"the search server {self.shown} refuses ({status}): {said}")
 
     def write(self, actions: Iterable[Action], **options: Any) -> set[str]:
-        """Sends many documents; those that a busy server sends back again after a pause. Returns the names of the
-        indices they went to. Deleting what is not there is no failure."""
+        """Sends many documents. Those that a busy server refuses are sent again after a pause. Returns the names of the
+        indices that they were written to. Deleting a document that does not exist is no failure."""
         written = set[str]()
         left: Iterable[Action] = actions
 
@@ -143,7 +146,7 @@ class Server:
         return written
 
     def _sent(self, actions: Iterable[Action], written: set[str], options: dict[str, Any]) -> list[Action]:
-        """Sends them once; returns those that came back."""
+        """Sends the actions once. Returns those that a busy server refused."""
         back: list[Action] = []
         waiting: deque[Action] = deque()
 
@@ -152,7 +155,7 @@ class Server:
                 waiting.append(action)
                 yield action
 
-        # Answers come in the order of the actions, so that the first one waiting is the one answered.
+        # Answers come in the order of the actions, so each answer belongs to the first action that waits.
         for ok, answer in parallel_bulk(
             self.client,
             passing(),

@@ -1,36 +1,36 @@
-"""Versions as Elasticsearch takes them.
+"""Converts versions to the numbers that Elasticsearch accepts.
 
-A version is a text here (a run's fence: when it was created, then its id), and versions compare as text. As an
-external version Elasticsearch takes a whole number of 63 bits only. `number` gives one that never goes against the
-order of the texts; texts that differ too far to the right share a number. Who writes by it therefore has to compare
-the texts as well where the numbers do not tell.
+A version here is a text (a run's fence: its creation time, then its id), and versions are compared as texts. As an
+external version, Elasticsearch accepts only a whole number of 63 bits. `number` gives one that never contradicts the
+order of the texts, but texts that differ only towards their end have the same number. So a writer must compare the
+texts too if the numbers are equal.
 """
 
 from __future__ import annotations
 
 PLACES = 16
-"""Characters that count: 15 ** 16 is just below 2 ** 63. Of a fence they are its seconds and five decimals."""
+"""How many characters count: 15 ** 16 is just below 2 ** 63. Of a fence these are the seconds and five decimals."""
 BASE = 15
 FOREVER = 9_000_000_000_000_000_000
-"""Higher than any version's number: what stands for a video that was removed for ever."""
+"""The number for videos that were removed for ever, higher than that of any version."""
 
 _LOW, _DOT, _SLASH, _ZERO, _HIGH = 1, 2, 3, 4, 14
 
 
 def number(version: str) -> int:
-    """A whole number from 0 to 2 ** 63, lower or the same for any version that is lower as text."""
+    """A whole number from 0 to 2 ** 63. If one version is lower than another as text, its number is lower or equal."""
     value = 0
     for at in range(PLACES):
         digit = _digit(version[at]) if at < len(version) else 0
         value = value * BASE + digit
         if digit in (_LOW, _HIGH) or not digit:
-            # Characters that share a digit are not told apart, so nothing behind them may count either.
+            # Several characters share this digit, so the characters after it must not count.
             return int(value * BASE ** (PLACES - 1 - at))
     return value
 
 
 def _digit(character: str) -> int:
-    """The place of a character among `end`, what is below `.`, `.`, `/`, `0` to `9`, and what is above."""
+    """The digit of a character, in this order: the text's end, everything below `.`, `.`, `/`, `0` to `9`, the rest."""
     if character < ".":
         return _LOW
     if character == ".":

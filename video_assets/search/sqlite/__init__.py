@@ -1,1 +1,1 @@
-"""Search in SQLite by FTS5, for a house of one machine."""
+"""The search index in SQLite (FTS5), for an installation on one machine."""

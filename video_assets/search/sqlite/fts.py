@@ -1,4 +1,4 @@
-"""What the embedded index asks of FTS5: which rows may answer a query, and which words it knows."""
+"""The queries to FTS5: which rows match, how many there are, and which similar words the index has."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from video_assets.search.queries import Query, Term
 from video_assets.search.ranking import PER_VIDEO, SPELLINGS, VIDEOS, Candidate
 
 RANKED = 3000
-"""Rows that are ranked at most; more would take longer than anybody waits."""
+"""The most rows that are ranked; more would take too long."""
 SHIFT = 20
-"""Row id = video id << SHIFT | passage number + 1: which video a row is of needs no look-up."""
+"""Row id = video id << SHIFT | passage number + 1, so that the video of a row is known without a look-up."""
 
 
 def row_id(video_id: int, number: int) -> int:
-    """The row of a passage, or of what describes the video (`ABOUT`)."""
+    """The row id of a passage, or of the video's description (`ABOUT`)."""
     return (video_id << SHIFT) + number + 1
 
 
 def place(row: int) -> tuple[int, int]:
-    """(video id, number) of a row."""
+    """(video id, passage number) of a row id."""
     return row >> SHIFT, (row & ((1 << SHIFT) - 1)) - 1
 
 
 def scope(user_id: int | None, language: str | None) -> tuple[str, ...]:
-    """Owner and language as words of the index: filtering by them then costs no look at other tables."""
+    """Owner and language as words of the index, so that filtering by them needs no other table."""
     owner = () if user_id is None else (f"owner{user_id}".replace("-", "minus"),)
     code = primary(language)
     return (*owner, f"language{code.encode('utf-8', 'replace').hex()}") if code else owner
@@ -39,19 +39,19 @@ def scope(user_id: int | None, language: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What may answer, and how common each term is."""
+    """The candidates for a query, and how common its terms are."""
 
     query: Query
-    """As asked, with the spellings that were looked for."""
+    """The query, with the spellings that were searched too."""
     candidates: list[Candidate]
     counts: list[int]
-    """Rows that have each term."""
+    """For each term, the rows that have it."""
     total: int
-    """Rows there are."""
+    """All rows of the index."""
 
 
-class Asked:
-    """A query among the videos of a filter, in one reading of the index."""
+class FilteredQuery:
+    """A query with its filters. Use it within one transaction of the connection."""
 
     def __init__(self, connection: sqlite3.Connection, query: Query, filters: Filters) -> None:
         self.connection = connection
@@ -61,7 +61,7 @@ class Asked:
         self.among, self.values = _among(filters)
 
     def answer(self, videos: int) -> Answer:
-        """Rows of the best videos; those of more videos than asked for, since their order is not final."""
+        """The candidates of more than `videos` videos, since the order among them is decided later."""
         total, span = self._size()
         counts = [self._count(term, span) for term in self.query.terms]
         missing = [term for term, count in zip(self.query.terms, counts, strict=True) if not count]
@@ -85,7 +85,7 @@ class Asked:
         return self._read(_few_of_each(ranks, videos))
 
     def _rarest(self, terms: list[Term], counts: Sequence[int]) -> list[Term]:
-        """The rarest of the terms, as many as can be ranked in time; one at least."""
+        """The rarest terms: as many as have no more than `RANKED` rows together, but at least one."""
         by_count = sorted(zip((count for count in counts if count), range(len(terms)), strict=True))
         found, rows = list[Term](), 0
         for count, at in by_count:
@@ -95,7 +95,7 @@ class Asked:
         return found
 
     def _clause(self, term: Term) -> str:
-        """What has the term, in FTS5's language; each word quoted, so that nothing typed is an operator."""
+        """The FTS5 expression for a term. Each word is quoted, so that none is taken for an operator."""
         said = [f'"{" ".join(term.parts)}"{" *" if term.prefix else ""}']
         said += [f'"{word}"' for word in term.spelled]
         clause = f"{{title text}} : ({' OR '.join(said)})"
@@ -104,12 +104,12 @@ class Asked:
         return f"({clause})"
 
     def _phrase(self, terms: Sequence[Term]) -> str:
-        """What has the terms side by side."""
+        """The FTS5 expression for the terms as a phrase."""
         return "{title text} : (" + " + ".join(f'"{" ".join(term.parts)}"' for term in terms) + ")"
 
     def _rows(self, match: str) -> dict[int, float]:
-        """Rows that match, each with its rank (lower is better). Ranking costs microseconds a row, and words that
-        are everywhere match every row: of more than can be ranked in time, the newest are."""
+        """The matching rows with their ranks (lower is better). Ranking takes microseconds for each row, and frequent
+        words match every row, so only the newest `RANKED` rows are ranked."""
         found = self.connection.execute(
             f"SELECT rowid, rank FROM words WHERE words MATCH ?{self.among} ORDER BY rowid DESC LIMIT {RANKED}",
             (self._within(match), *self.values),
@@ -117,7 +117,7 @@ class Asked:
         return dict(found.fetchall())
 
     def _count(self, term: Term, span: int) -> int:
-        """How many rows have the term, counted no further than matters and estimated from there."""
+        """How many rows have the term: counted up to `RANKED`, estimated beyond."""
         row = self.connection.execute(
             f"SELECT count(*), max(rowid) FROM (SELECT rowid FROM words WHERE words MATCH ?{self.among}"
             f" LIMIT {RANKED + 1})",
@@ -130,7 +130,7 @@ class Asked:
         return " AND ".join([f"({match})", *(f'scope : "{name}"' for name in self.scope)])
 
     def _size(self) -> tuple[int, int]:
-        """How many rows there are, and the highest row id."""
+        """The number of rows, and an upper bound of the row ids."""
         row = self.connection.execute("SELECT sum(passages + 1), max(video_id) FROM videos").fetchone()
         return int(row[0] or 0), ((row[1] or 0) + 1) << SHIFT
 
@@ -148,7 +148,7 @@ class Asked:
 
 
 def _few_of_each(ranks: dict[int, float], videos: int) -> set[int]:
-    """The best rows of the best videos, with what describes each of these."""
+    """The best rows of the best videos, and the description of each of these videos."""
     taken: dict[int, int] = {}
     chosen = set[int]()
     for row in sorted(ranks, key=lambda row: (ranks[row], -row)):
@@ -162,7 +162,7 @@ def _few_of_each(ranks: dict[int, float], videos: int) -> set[int]:
 
 
 def _among(filters: Filters) -> tuple[str, list[float]]:
-    """SQL for filters that are no words of the index, and its values."""
+    """The SQL condition for the filters that are not words of the index, and its values."""
     conditions, values = list[str](), list[float]()
     for condition, value in (
         ("created_at >= ?", filters.created_from),
@@ -190,8 +190,8 @@ def _languages(connection: sqlite3.Connection) -> list[str]:
 
 
 def spellings(connection: sqlite3.Connection, terms: Iterable[Term]) -> dict[str, tuple[str, ...]]:
-    """Words of the index that were likely meant by those it does not have: with the same first letter, a slip or two
-    away, the likeliest and then the commonest first."""
+    """For each word that the index does not have, the most similar words that it has: with the same first letter, the
+    fewest typing errors, and of those the most frequent."""
     found = {}
     for term in terms:
         typed, most = term.word, words.edits_allowed(term.word)
@@ -204,7 +204,7 @@ def spellings(connection: sqlite3.Connection, terms: Iterable[Term]) -> dict[str
             " WHERE word >= ? AND word < ? AND length(word) BETWEEN ? AND ?",
             (typed[0], chr(ord(typed[0]) + 1), len(typed) - most, len(typed) + most),
         ):
-            # Each slip changes two letters at most: most words are told apart without counting slips.
+            # Each error changes at most two letters of the set, which excludes most words without comparing them.
             if (mask ^ its_letters).bit_count() <= 2 * most:
                 slips = words.edits(typed, word, most)
                 if slips <= most:
@@ -216,7 +216,7 @@ def spellings(connection: sqlite3.Connection, terms: Iterable[Term]) -> dict[str
 
 
 def letters(word: str) -> int:
-    """The set of a word's letters, as bits."""
+    """The set of a word's letters, as a bit mask."""
     mask = 0
     for letter in word:
         mask |= 1 << (ord(letter) % 61)

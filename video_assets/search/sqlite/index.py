@@ -1,4 +1,4 @@
-"""The embedded search index: SQLite with FTS5, one file, many readers and writers."""
+"""The embedded search index: one SQLite file with FTS5, which many processes read and write."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from video_assets.search.documents import about, digest
 from video_assets.search.matching import Matcher
 from video_assets.search.ranking import Ranked
 from video_assets.search.sqlite import fts
-from video_assets.search.sqlite.fts import Asked, row_id
+from video_assets.search.sqlite.fts import FilteredQuery, row_id
 
 BUSY_SECONDS = 30
 _OPENING = Policy(tries=6, first=0.01, growth=3.2, longest=1.0)
-"""The switch to WAL waits for nobody: while others open the same new file, it is tried again."""
+"""The switch to WAL fails at once while another process opens the same new file, so it is tried again."""
 
 SCHEMA_VERSION = 2
 _SCHEMA = (
@@ -32,7 +32,7 @@ _SCHEMA = (
     " passages INTEGER NOT NULL)",
     "CREATE INDEX videos_language ON videos (language)",
     "CREATE TABLE IF NOT EXISTS removed (video_id INTEGER PRIMARY KEY)",
-    # As put, for showing; the same row of `words` has it folded, for finding.
+    # The text as it is shown. The row of `words` with the same id has the folded words, which are searched.
     "CREATE TABLE passages (id INTEGER PRIMARY KEY, start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL,"
     " text TEXT NOT NULL)",
     "CREATE VIRTUAL TABLE words USING fts5"
@@ -44,7 +44,7 @@ _SCHEMA = (
 
 
 class EmbeddedIndex:
-    """A `SearchIndex` in one SQLite file, made on first use."""
+    """A `SearchIndex` in one SQLite file, which is created on first use."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -70,12 +70,12 @@ class EmbeddedIndex:
         return None if row is None else Indexed(version=row[0], passages=row[2], digest=row[1])
 
     def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
-        with self._ranked(words, limit, filters) as (ranked, matcher, look):
-            return hits.best_places(ranked, limit, matcher, look)
+        with self._ranked(words, limit, filters) as (ranked, matcher, read_details):
+            return hits.best_places(ranked, limit, matcher, read_details)
 
     def videos(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Found]:
-        with self._ranked(words, limit, filters) as (ranked, matcher, look):
-            return hits.best_videos(ranked, limit, matcher, look)
+        with self._ranked(words, limit, filters) as (ranked, matcher, read_details):
+            return hits.best_videos(ranked, limit, matcher, read_details)
 
     def rebuild(
         self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
@@ -88,7 +88,8 @@ class EmbeddedIndex:
             before.pop(video_id, None)
         for document, version in documents:
             with self._writing() as connection:
-                # What the index held before may be of a run that was never published; what came meanwhile is not.
+                # The version before the rebuild may be of a run that was never published, so it is replaced even if it
+                # is higher. A version that was put meanwhile is not.
                 _put(connection, document, version, unless_held_but=before.pop(document.video_id, None))
         for video_id, version in before.items():
             if video_id in kept:
@@ -109,14 +110,14 @@ class EmbeddedIndex:
     @contextmanager
     def _ranked(
         self, text: str, videos: int, filters: Filters
-    ) -> Iterator[tuple[Sequence[Ranked], Matcher, hits.Look]]:
-        """Ranked videos, within one consistent view in which their details are read as well."""
+    ) -> Iterator[tuple[Sequence[Ranked], Matcher, hits.ReadDetails]]:
+        """The ranked videos, and a function that reads details in the same transaction."""
         query = queries.parse(text)
         if not query.terms or videos <= 0:
             yield [], Matcher(query), lambda _: {}
             return
         with self._reading() as connection:
-            answer = Asked(connection, query, filters).answer(videos)
+            answer = FilteredQuery(connection, query, filters).answer(videos)
             matcher = Matcher(answer.query)
             ranked = ranking.ranked(
                 answer.candidates, answer.query, matcher=matcher, counts=answer.counts, total=answer.total
@@ -125,13 +126,13 @@ class EmbeddedIndex:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent view for everything read inside."""
+        """A read transaction: everything read inside is consistent."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, one writer at a time."""
+        """A write transaction; there is one at a time."""
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
@@ -155,7 +156,7 @@ class EmbeddedIndex:
             ) from error
 
     def _connection(self) -> sqlite3.Connection:
-        """This thread's connection: a new one after a fork, or when the file was replaced meanwhile."""
+        """This thread's connection. A new one is opened after a fork, or if the file was replaced."""
         identity = (os.getpid(), _file_identity(self.path))
         if getattr(self._local, "identity", None) != identity or identity[1] is None:
             self._local.connection = self._opened()
@@ -191,7 +192,7 @@ class EmbeddedIndex:
         return connection
 
     def _lay_out_again(self) -> None:
-        """Empties a file that another release has laid out, but for what was removed for ever."""
+        """Empties a file with another release's schema, except for the videos that were removed for ever."""
         if not self.path.exists():
             return
         with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
@@ -204,7 +205,7 @@ class EmbeddedIndex:
                         connection.execute(statement)
                 connection.commit()
             except sqlite3.DatabaseError:
-                return  # whatever is wrong with it, the next use says so
+                return  # the next use raises what is wrong with the file
 
 
 def _details(connection: sqlite3.Connection, places: Iterable[hits.Place]) -> dict[hits.Place, hits.Details]:
@@ -228,8 +229,8 @@ def _held(connection: sqlite3.Connection, video_id: int) -> str | None:
 def _put(
     connection: sqlite3.Connection, document: Document, version: str, *, unless_held_but: str | None = None
 ) -> bool:
-    """Replaces the document unless the index holds a higher version; one of exactly `unless_held_but` does not
-    count as higher."""
+    """Replaces the document unless the index holds a higher version, or the video was removed for ever. The version
+    `unless_held_but` does not count as higher. Returns whether it was replaced."""
     if connection.execute("SELECT 1 FROM removed WHERE video_id = ?", (document.video_id,)).fetchone():
         return False
     held = _held(connection, document.video_id)

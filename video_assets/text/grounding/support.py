@@ -26,7 +26,7 @@ VERSION = f"grounding-2+{CONTRADICTION}"
 GROUNDED = 0.5
 """From this score on a sentence is grounded. `docs/summaries.md` has the measurements."""
 NUMBER = 0.5
-"""The weight of a number that occurs in the evidence. It is low, since the number may belong to something else there."""
+"""The weight of a number that occurs in the evidence: low, since the number may belong to something else there."""
 STRETCH = 4
 """How many consecutive sentences are compared together as evidence that was not cited."""
 MOST_CITED = 6
@@ -127,7 +127,7 @@ class Evidence:
         return said(text, self.language, lambda part: [term.stem for term in self._terms(part)], self._number_words)
 
     def coverage(self, texts: Sequence[str]) -> float | None:
-        """The share of the transcript's meaningful words, each counted as often as it is said, that are in the texts."""
+        """The share of the transcript's meaningful words, each counted as often as it is said, that the texts have."""
         mentioned = {known for text in texts for term in self._terms(text) for known in self._alike(term.stem)}
         total = self._counts.total()
         return round(sum(self._counts[stem] for stem in mentioned) / total, 3) if total else None
