@@ -41,6 +41,7 @@ class Packets:
     _latest: float = float("-inf")
 
     def add(self, packet: Any) -> None:
+        """Counts a packet. One without times, corrupt or out of order only clears `rising`."""
         if packet.dts is None or packet.pts is None or packet.is_corrupt:
             self.rising = False
             return

@@ -95,6 +95,7 @@ class Keys:
     _bytes_before: int = 0
 
     def add(self, time: float, closed: bool, bytes_before: int) -> None:
+        """Counts a key frame. `closed`: whether it is an IDR. `bytes_before`: of the stream's packets before it."""
         self.count += 1
         self.closed = self.closed and closed
         if self.last is not None:

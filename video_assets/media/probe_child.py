@@ -272,6 +272,7 @@ def refuse_gaps(track: Track, is_picture: bool, most: float) -> None:
 
 
 def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: InputContainer) -> dict[str, Any]:
+    """The fields of `probe.Video`."""
     context = stream.codec_context
     sar = ratio(stream.sample_aspect_ratio or context.sample_aspect_ratio, 0.05, 20) or Fraction(1)
     rotation, mirrored = orientation(frame)
@@ -318,6 +319,7 @@ def video_facts(stream: Any, frame: Any, track: Track, keys: Keys, container: In
 
 
 def audio_facts(stream: Any, track: Track) -> dict[str, Any]:
+    """The fields of `probe.Audio`."""
     context = stream.codec_context
     length = track.end - track.begins
     return {
@@ -337,6 +339,7 @@ def audio_facts(stream: Any, track: Track) -> dict[str, Any]:
 
 
 def subtitle_facts(stream: Any) -> dict[str, Any]:
+    """The fields of `probe.Subtitle`."""
     codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
     return {
         "index": stream.index,
@@ -348,6 +351,7 @@ def subtitle_facts(stream: Any) -> dict[str, Any]:
 
 
 def chapter_facts(container: InputContainer, duration: float) -> list[dict[str, Any]]:
+    """The embedded chapters that begin before the end, at most `CHAPTER_LIMIT`."""
     chapters = []
     for chapter in container.chapters()[:CHAPTER_LIMIT]:
         fields: Any = chapter

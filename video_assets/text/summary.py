@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Protocol
 
@@ -73,12 +72,6 @@ def with_own_chapters(summary: Summary, headings: Iterable[Heading], duration: f
     )
     info = {**summary.model_info, "chapters_from": "the file"}
     return summary.model_copy(update={"chapters": chapters, "model_info": info})
-
-
-def to_json(summary: Summary) -> bytes:
-    """summary.json. The same summary always gives the same bytes."""
-    value = summary.model_dump(mode="json")
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def chapters_to_vtt(chapters: tuple[Chapter, ...]) -> str:

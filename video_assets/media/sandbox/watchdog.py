@@ -64,6 +64,7 @@ class ProgressWatch:
         self._queue_wait = RunQueueWait()
 
     def feed(self, data: bytes) -> None:
+        """Takes FFmpeg's output as it comes. Raises `Ended` if the job goes far beyond its duration."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             name, _, value = line.decode(errors="replace").partition("=")
@@ -107,6 +108,7 @@ class RunQueueWait:
         self._looked_at = 0.0
 
     def look_at(self, pid: int) -> None:
+        """Measures the child; does nothing if it was measured just now."""
         if time.monotonic() - self._looked_at < _PAUSE:
             return
         self._looked_at = time.monotonic()
@@ -143,6 +145,7 @@ class UsageWatch:
         self._looked_at = 0.0
 
     def check(self) -> None:
+        """Raises `Ended` if the child has written too much or holds too much memory."""
         if time.monotonic() - self._looked_at < _PAUSE:
             return
         self._looked_at = time.monotonic()

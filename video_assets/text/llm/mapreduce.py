@@ -60,12 +60,12 @@ def summarize(
     if len(summarizer.distinct([text for at, text in enumerate(texts) if at not in held_back])) < TOO_SHORT:
         return summarizer.summarize(transcript)
     work = _Work(asker, Evidence(texts, transcript.language, held_back))
-    parts = _shown(chunks(texts, chunk_tokens), held_back)
+    parts = _without_held_back(chunks(texts, chunk_tokens), held_back)
     shape = plan(len(parts))
-    work.afford(parts, shape)
+    work.check_budget(parts, shape)
     with ThreadPoolExecutor(1, "chapters") as beside:  # while the model answers
         base = beside.submit(summarizer.summarize, transcript)
-        chosen = work.written(work.notes(parts, shape, at_once or MOST_AT_ONCE, on_progress))
+        chosen = work.write(work.notes(parts, shape, at_once or MOST_AT_ONCE, on_progress))
     on_progress(1.0)
     return _summary(base.result(), said, work, chosen, shape)
 
@@ -83,7 +83,7 @@ class _Work:
     def language(self) -> str | None:
         return None if self.evidence.language == "und" else self.evidence.language
 
-    def afford(self, parts: Sequence[Chunk], shape: Plan) -> None:
+    def check_budget(self, parts: Sequence[Chunk], shape: Plan) -> None:
         """Raises PermanentError, before anything is spent, if all calls together could exceed the video's ceiling."""
         questions = [question_tokens(self.question(part, at, len(parts))) for at, part in enumerate(parts)]
         # Merges and the summary read notes of NOTE_TOKENS each. Their instructions are at most 100 tokens longer than
@@ -107,7 +107,7 @@ class _Work:
         patient = True
         try:
             level: list[Future[Points]] = [
-                mapping.submit(self._noted, self.question(part, at, len(parts))) for at, part in enumerate(parts)
+                mapping.submit(self._take_notes, self.question(part, at, len(parts))) for at, part in enumerate(parts)
             ]
             every = list(level)
             for number, merges in enumerate(shape.levels, 1):
@@ -115,7 +115,7 @@ class _Work:
                 for merge in merges:
                     of = below[merge.first : merge.last]
                     # A merge waits only for tasks submitted before it, so a full pool cannot deadlock.
-                    level.append(merging.submit(self._merged, of, number, merge.first) if merge.calls else of[0])
+                    level.append(merging.submit(self._merge_notes, of, number, merge.first) if merge.calls else of[0])
                 every += level
             for done, future in enumerate(as_completed(dict.fromkeys(every)), 1):
                 future.result()
@@ -132,22 +132,26 @@ class _Work:
             for pool in (mapping, merging):
                 pool.shutdown(wait=patient)
 
-    def written(self, notes: Sequence[Points]) -> list[tuple[str, Support]]:
+    def write(self, notes: Sequence[Points]) -> list[tuple[str, Support]]:
         """The summary's sentences, each with its evidence."""
         bounds = {"least": LEAST_SENTENCES, "most": MOST_SENTENCES}
-        draft = self.asker.ask(prompts.final_prompt(notes, self.language, **bounds), self._supported)
+        draft = self.asker.ask(prompts.final_prompt(notes, self.language, **bounds), self._grounded_sentences)
         self.dropped += [text for text, support in self._sentences(draft) if not support.grounded]
-        return self._supported(draft)
+        return self._grounded_sentences(draft)
 
-    def _noted(self, prompt: prompts.Prompt[Notes]) -> Points:
-        return self._kept(self.asker.ask(prompt))
+    def _take_notes(self, prompt: prompts.Prompt[Notes]) -> Points:
+        return self._only_grounded(self.asker.ask(prompt))
 
-    def _merged(self, below: Sequence[Future[Points]], level: int, first: int) -> Points:
+    def _merge_notes(self, below: Sequence[Future[Points]], level: int, first: int) -> Points:
         groups = [future.result() for future in below]
         name = f"notes {first + 1} to {first + len(below)} of level {level}"
-        return self._kept(self.asker.ask(prompts.reduce_prompt(groups, name, self.language))) if any(groups) else ()
+        return (
+            self._only_grounded(self.asker.ask(prompts.reduce_prompt(groups, name, self.language)))
+            if any(groups)
+            else ()
+        )
 
-    def _kept(self, notes: Notes) -> Points:
+    def _only_grounded(self, notes: Notes) -> Points:
         """The notes that the transcript supports. The others would mislead the later calls."""
         judged = [(point.says, self.evidence.support(point.says, point.at)) for point in notes.points]
         self.dropped += [says for says, support in judged if not support.grounded]
@@ -163,7 +167,7 @@ class _Work:
                 found.setdefault(summarizer.finished(text), self.evidence.support(text, point.at))
         return list(found.items())
 
-    def _supported(self, draft: Draft) -> list[tuple[str, Support]]:
+    def _grounded_sentences(self, draft: Draft) -> list[tuple[str, Support]]:
         """The best MOST_SENTENCES of the grounded sentences, in order. Raises Unusable if there are too few."""
         judged = self._sentences(draft)
         kept = [(text, support) for text, support in judged if support.grounded]
@@ -178,7 +182,7 @@ class _Work:
         return [each for each in kept if each in best]
 
 
-def _shown(parts: Sequence[Chunk], held_back: frozenset[int]) -> list[Chunk]:
+def _without_held_back(parts: Sequence[Chunk], held_back: frozenset[int]) -> list[Chunk]:
     """The chunks without the sentences that are kept from the model."""
     shown = [replace(part, lines=tuple(line for line in part.lines if line.number not in held_back)) for part in parts]
     return [part for part in shown if part.lines]
