@@ -1,1 +1,4 @@
-"""The tables as such: engine, models, types, upsert, migrations. Who owns which rows is said in the other rooms."""
+"""Access to the tables: engine, models, column types, upsert, migrations.
+
+Queries and changes of rows are not here, but in the rooms that own the rows.
+"""

@@ -1,7 +1,7 @@
-"""Sessions over SQLite and Postgres, and the schema brought up to date.
+"""Sessions on SQLite and Postgres, locks, and migration of the schema.
 
-Both behave alike here: a write session holds its locks from the start (SQLite: BEGIN IMMEDIATE) or row by
-row (Postgres), commits as a whole or not at all, and trouble with the server is a TransientError.
+Both databases behave alike here: a write session holds its locks from the start (SQLite: BEGIN IMMEDIATE) or row by row
+(Postgres), commits completely or not at all, and trouble with the server is a TransientError.
 """
 
 from __future__ import annotations
@@ -25,74 +25,74 @@ from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.errors import PermanentError, TransientError, one_line
 
 BUSY_SECONDS = 30
-LOOK_SECONDS = 0.05
-"""How long a lock may be believed to be held still. A server takes longer than that to come back."""
+CHECK_SECONDS = 0.05
+"""How often `Hold.check` asks the server at most. A server takes longer than that to restart."""
 _WRITES = "video_assets_writes"
 _DAMAGED = ("malformed", "is not a database")
 _SCHEMA_LOCK = 0x7669_6465
 
 
 class NoSchema(PermanentError):
-    """The tables are not there, or are of an older release."""
+    """The tables do not exist, or are of an older release."""
 
 
 class Hold:
-    """A lock that somebody holds or found taken: true or false by that."""
+    """The result of asking for a lock: true while we hold it, false where another process has it."""
 
     def __init__(self, held: bool, connection: Connection | None = None) -> None:
         self._held = held
         self._connection = connection
-        self._looked = time.monotonic()
+        self._checked = time.monotonic()
         self._session = _backend(connection) if held and connection is not None else 0
 
     def __bool__(self) -> bool:
         return self._held
 
     def check(self) -> None:
-        """Raises TransientError once the lock is held no more: a server that was started again, or a connection
-        that broke, gives it to the next who asks, who does not know of us. Looks so often at most that it may be
-        asked before each small step; for one thread."""
-        if self._connection is not None and self._held and time.monotonic() - self._looked >= LOOK_SECONDS:
+        """Raises TransientError if the lock is lost: after a restart of the server or a broken connection another
+        process can get it without knowing of us. Cheap enough to call before each small step. For one thread."""
+        if self._connection is not None and self._held and time.monotonic() - self._checked >= CHECK_SECONDS:
             try:
                 self._held = _backend(self._connection) == self._session
             except DBAPIError:
                 self._held = False
-            self._looked = time.monotonic()
+            self._checked = time.monotonic()
         if not self._held:
             raise TransientError("the database gave our lock away: its server or the connection went meanwhile")
 
 
 class Database:
-    """The tables at one URL. Opens nothing until first used; safe to share between threads."""
+    """The database at one URL. Connects on first use; thread-safe. PermanentError where the URL is not valid."""
 
     def __init__(self, url: str) -> None:
         try:
             self.url = make_url(url)
             self.engine = _engine(url)
         except (ArgumentError, ValueError, ModuleNotFoundError):
-            # The URL itself may hold a password, so it is not repeated.
+            # The URL may contain a password, so the message does not repeat it.
             raise PermanentError("DATABASE_URL is no database URL; give sqlite:///file or postgresql://…") from None
         self._writer = self.engine.execution_options(**{_WRITES: True})
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether one file holds it all."""
+        """Whether the database is an SQLite file."""
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session to read in. One consistent view on SQLite; each statement its own on Postgres."""
+        """A session for reading. On SQLite it sees one consistent state; on Postgres each statement sees its own."""
         with self._translated(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose work is committed at the end, as a whole, or not at all."""
+        """A session for writing. It is committed at the end of the block, or rolled back after an exception."""
         with self._translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def ensure_schema(self) -> None:
-        """Creates the tables or brings them up to date. Cheap when they are, safe when several do it at once."""
+        """Creates the tables or migrates them to this release. Cheap where nothing is to do; safe in several processes
+        at once."""
         with self._translated():
             with self.engine.connect() as connection:
                 if _version(connection) == HEAD:
@@ -104,31 +104,31 @@ class Database:
 
     @contextmanager
     def only_one(self, name: str) -> Iterator[Hold]:
-        """Whether we are the one holder of the lock of this name, until the end of the block or until the lock's
-        connection is lost (`check` tells); never waits."""
+        """For the block, tries to get the lock of this name, without waiting: true if this process has it alone. On
+        Postgres it is lost when its connection is lost, which `check` finds out."""
         if self.is_sqlite:
             with _file_lock(Path(f"{self.url.database}.{name}.lock")) as held:
                 yield Hold(held)
             return
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
         with self._translated(), self.engine.connect() as connection:
-            # A session lock, not a transaction's: a transaction left open for minutes would hold up vacuum.
+            # A session lock, not a transaction lock: a transaction that is open for minutes would block vacuum.
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}))
             hold = Hold(held, connection)
             try:
                 yield hold
             finally:
-                if hold:  # one that was lost is another's by now
+                if hold:  # a lost lock may be another process's by now
                     connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
 
     def now(self, session: Session) -> datetime:
-        """The time by the database's clock, aware, in UTC: one clock for machines whose own differ by hours. Of
-        SQLite that is this machine's."""
+        """The database's time, aware, in UTC: one clock for machines whose own clocks may differ by hours. With SQLite
+        it is this machine's time."""
         if self.is_sqlite:
             return utc_now()
-        told: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
-        return told.astimezone(timezone.utc)
+        moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return moment.astimezone(timezone.utc)
 
     def dispose(self) -> None:
         """Closes every pooled connection."""
@@ -145,7 +145,7 @@ class Database:
         except ProgrammingError as error:
             if getattr(error.orig, "pgcode", None) in ("42P01", "42703"):  # no such table, no such column
                 raise self._no_schema() from error
-            if getattr(error.orig, "pgcode", None) == "42P07":  # such a table is there, and is not ours
+            if getattr(error.orig, "pgcode", None) == "42P07":  # a table of this name exists and is not ours
                 what = str(error.orig).splitlines()[0]
                 raise PermanentError(
                     one_line(
@@ -164,7 +164,7 @@ class Database:
         return NoSchema(f"the database {self._name} lacks tables; run once with VIDEO_ASSETS_DB_SYNC=true")
 
     def _damaged(self) -> PermanentError:
-        # Not "remove it": what is aside can still be looked at.
+        # Not "remove it", so that the damaged file can still be examined.
         return PermanentError(
             f"the database {self.url.database} is damaged; stop everything, move it aside with its -wal and -shm "
             "files, and run `video-assets rebuild --database`: what was made is in storage and comes back"
@@ -175,28 +175,19 @@ class Database:
         return self.url.render_as_string(hide_password=True)
 
 
-def upgrade(url: str) -> None:
-    """Creates the schema at `url` or brings it up to date, by Alembic."""
-    database = Database(url)
-    try:
-        database.ensure_schema()
-    finally:
-        database.dispose()
-
-
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    # In UTC, since columns of the services before have no zone: what is written to them is in the session's.
+    # In UTC: some columns of the services before have no time zone, and are written in the session's zone.
     options = {"connect_timeout": "10", "application_name": "video-assets", "options": "-c timezone=UTC"}
     return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=options)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own transaction handling begins late and leaves DDL out, so we begin by ourselves.
+    # The driver's own transaction handling begins late and excludes DDL, so we send BEGIN ourselves.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     _write_ahead(connection)
@@ -219,13 +210,13 @@ def _write_ahead(connection: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later cannot wait for its turn: SQLite refuses it at once.
+    # A transaction that reads first and writes later cannot wait for a lock: SQLite refuses it at once.
     immediate = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
 def _backend(connection: Connection) -> int:
-    """The process of the server that answers here: another one knows nothing of a session's locks."""
+    """The pid of the server process behind this connection; session locks belong to that process."""
     return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
 
 
@@ -237,7 +228,7 @@ def _version(connection: Connection) -> str | None:
 
 
 def _run_migrations(connection: Connection) -> None:
-    # Imported here: each run's process opens the database, and nearly none has to change it.
+    # Imported here, because each run's process opens the database and nearly none has to migrate it.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -255,8 +246,8 @@ def _run_migrations(connection: Connection) -> None:
 
 
 def _rename_version_table(connection: Connection) -> None:
-    """The first release kept its revision under Alembic's usual name. A revision there that is not ours belongs
-    to somebody else, and stays."""
+    """Renames the version table of the first release, which had Alembic's default name. A table with another revision
+    belongs to another program, and stays."""
     has_table = connection.dialect.has_table
     if has_table(connection, VERSION_TABLE) or not has_table(connection, "alembic_version"):
         return
@@ -274,4 +265,4 @@ def _file_lock(path: Path) -> Iterator[bool]:
         except OSError:
             yield False
             return
-        yield True  # closing the file gives the lock back, so does the end of the process
+        yield True  # closing the file releases the lock, and so does the end of the process

@@ -1,4 +1,4 @@
-"""Column types that behave alike on SQLite and Postgres."""
+"""Column types that behave the same on SQLite and Postgres."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC. SQLite keeps no zone, so there it is stored without one and read with one."""
+    """An aware time in UTC. SQLite stores no time zone, so there it is removed on writing and added on reading."""
 
     impl = DateTime
     cache_ok = True
@@ -33,8 +33,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class CleanText(TypeDecorator[str]):
-    """Text from outside. A NUL or half of a surrogate pair, which a title may well hold, makes Postgres (or
-    the driver) refuse the whole transaction, and with it every other video's events."""
+    """Text that may come from outside. A NUL or half of a surrogate pair, which a title can contain, would make
+    Postgres or the driver refuse the whole transaction, with the events of every other video in it."""
 
     impl = Text
     cache_ok = True
@@ -44,5 +44,5 @@ class CleanText(TypeDecorator[str]):
 
 
 def clean(text: str) -> str:
-    """The text without what no database stores."""
+    """The text without characters that a database cannot store."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT for many rows at once, on SQLite and Postgres alike."""
+"""Inserts, upserts and updates of many rows at once, on SQLite and Postgres."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:
-    """The model's table, for work on many rows without making an object of each."""
+    """The model's table, for statements over many rows that make no object for each."""
     table = model.__table__
     assert isinstance(table, Table)
     return table
@@ -20,7 +20,7 @@ def table_of(model: type[DeclarativeBase]) -> Table:
 def upsert(
     session: Session, model: type[DeclarativeBase], key: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Inserts rows, or updates those whose `key` columns are there. All rows have the same columns."""
+    """Inserts rows, or updates those whose `key` columns exist already. All rows must have the same columns."""
     if not rows:
         return
     table = table_of(model)
@@ -35,13 +35,13 @@ def upsert(
 
 
 def insert_all(session: Session, model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows that are new, in this order."""
+    """Inserts new rows, in this order."""
     if rows:
         session.connection().execute(insert(table_of(model)), [dict(row) for row in rows])
 
 
 def update_all(session: Session, model: type[DeclarativeBase], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Updates rows found by one `key` column. All rows have the same columns."""
+    """Updates the rows whose `key` column matches. All rows must have the same columns."""
     if not rows:
         return
     table = table_of(model)

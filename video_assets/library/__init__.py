@@ -1,4 +1,5 @@
-"""What is there: queries and views, editing, deleting, adopting, the report, staleness, comparing and rebuilding.
+"""The library of existing videos: queries and views, deletion, adoption, the report, staleness, survey and rebuild.
 
-It works on what exists. How a video comes in is in `intake`, how events become rows in `projection`.
+How a video comes in is not here but in `intake`; how events become rows is in `projection`. What takes Dagster is in
+`defs/operations`.
 """

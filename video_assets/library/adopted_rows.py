@@ -1,4 +1,4 @@
-"""Rows of `adopted_videos`: videos taken over from the services before."""
+"""Rows of `adopted_videos`: videos that were adopted from the services before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from video_assets.library import queries
 
 
 def unrecorded(session: Session, limit: int) -> list[UploadRecord]:
-    """What is known of adopted videos whose upload record is not written yet."""
+    """The upload records, made from rows, of adopted videos that have none in storage yet."""
     rows = session.execute(
         select(VideoRow, UploadMetadataRow)
         .join(AdoptedVideoRow, AdoptedVideoRow.video_id == VideoRow.id)
@@ -33,12 +33,12 @@ def unrecorded(session: Session, limit: int) -> list[UploadRecord]:
 
 
 def mark_recorded(session: Session, video_ids: Sequence[int]) -> None:
-    """Their upload records are written."""
+    """Records that the upload records of these videos are in storage."""
     session.execute(update(AdoptedVideoRow).where(AdoptedVideoRow.video_id.in_(video_ids)).values(recorded=True))
 
 
 def old_keys(session: Session, video_id: int) -> list[str]:
-    """Where the services before had put the files of an adopted video; none of one of ours."""
+    """The storage keys that the services before gave to the files of an adopted video; none for other videos."""
     if session.get(AdoptedVideoRow, video_id) is None:
         return []
     keys: set[str] = set()

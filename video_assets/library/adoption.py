@@ -1,5 +1,5 @@
-"""Videos taken over from the services before get what ours have from the start: an upload record in storage, by
-which they can be made again and their rows told from storage."""
+"""Writes upload records into storage for videos that were adopted from the services before. With its record a video can
+be made again, and its rows can be rebuilt from storage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AT_ONCE = 200
 
 
 def record_adopted(database: Database, storage: Storage) -> list[str]:
-    """Writes the records that are missing, some at a time; a line where there were any."""
+    """Writes missing records, up to `AT_ONCE` per call; returns a line if there were any."""
     with database.read() as session:
         records = adopted_rows.unrecorded(session, AT_ONCE)
     for record in records:

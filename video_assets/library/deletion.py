@@ -1,4 +1,4 @@
-"""Deleting a video: rows, files and documents go, and nothing that still runs can bring it back."""
+"""Deletes a video: its rows, files and search document, so that no running run can bring it back."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def delete_video(
 ) -> bool:
     """Deletes a video; False where there is none. The caller cancels its runs and drops its partition.
 
-    The tombstones come first: from then on no run can publish. Then the rows go, in one transaction with
-    `video.deleted`; then the files. Whatever stops it in between, doing it again finishes it. A video of which only
-    storage knows is deleted too.
+    Tombstones come first: from then on no run can publish. Then the rows go, in one transaction with `video.deleted`;
+    then the files. After an interruption a second call finishes the deletion. A video that only storage knows is
+    deleted too.
     """
     with database.read() as session:
         known = deletion_rows.is_known(session, video_id)
@@ -31,27 +31,27 @@ def delete_video(
     if not known and not is_stored(storage, video_id):
         return False
     tombstone(storage, video_id, now)
-    for key in old_keys:  # before the rows, which alone know them
-        with suppress(PermanentError):  # no key of this storage
+    for key in old_keys:  # before the rows, because only they have these keys
+        with suppress(PermanentError):  # not a valid key of this storage
             storage.delete(key)
     with database.write() as session:
         if deletion_rows.delete_video(session, video_id, now=now, service=settings.outbox_service) is None:
-            upload_rows.restore_deleted(session, video_id, now)  # only storage knew of it
+            upload_rows.restore_deleted(session, video_id, now)  # only storage knew the video
     sweep(video_id, storage=storage, search=search)
     return True
 
 
 def is_stored(storage: Storage, video_id: int) -> bool:
-    """Whether anything of the video lies in storage, whatever the tables know."""
+    """Whether storage has any object of the video, whatever the tables say."""
     return next(iter(storage.list(video_prefix(video_id))), None) is not None
 
 
 def sweep(video_id: int, *, storage: Storage, search: SearchIndex) -> int:
-    """Removes everything of a deleted video but its tombstones; returns how many objects that were. Done
-    again by `reconcile`, for what a run that was killed in the act left behind."""
+    """Removes all objects of a deleted video except its tombstones; returns how many. `reconcile` calls it again, for
+    files that a killed run left behind."""
     search.remove(video_id, forever=True)
-    stones = {pointer_key(video_id, stage) for stage in Stage}
-    leftovers = [stat.key for stat in storage.list(video_prefix(video_id)) if stat.key not in stones]
+    tombstones = {pointer_key(video_id, stage) for stage in Stage}
+    leftovers = [stat.key for stat in storage.list(video_prefix(video_id)) if stat.key not in tombstones]
     for key in leftovers:
         storage.delete(key)
     return len(leftovers)

@@ -1,7 +1,7 @@
-"""Rebuilding what can be thrown away, the tables and the index, from what was really made.
+"""Rebuilds the tables from storage, one video at a time.
 
-Each video by itself: whatever lies in the place of one of its objects is said in a line, and keeps no other from coming
-back (one garbage `upload.json` once ended the rebuild of a whole library).
+A damaged object of one video becomes a line in the result and does not keep the other videos from being restored: one
+unreadable `upload.json` once ended the rebuild of a whole library.
 """
 
 from __future__ import annotations
@@ -30,62 +30,63 @@ HIGHEST = 2**31 - 1
 
 @dataclass
 class Rebuilt:
-    """What came of it."""
+    """The result of a rebuild."""
 
     videos: int = 0
-    """How many were restored, with what of them could be."""
+    """The number of videos that were restored, as far as possible."""
     mended: list[str] = field(default_factory=list)
-    """What was put right in storage on the way, a line each."""
+    """A line about each repair in storage."""
     trouble: list[str] = field(default_factory=list)
-    """What was left out, a line each, with what to do."""
+    """A line about each thing that could not be restored, with what to do."""
 
 
 def stored_ids(storage: Storage) -> list[int]:
-    """The ids of all videos that storage knows of, deleted ones too, rising."""
+    """The ids of all videos in storage, deleted ones included, ascending."""
     names = (name for name in storage.folders(VIDEOS) if name.isascii() and name.isdigit() and name[0] != "0")
     return sorted(number for number in map(int, names) if number <= HIGHEST)
 
 
 def strange_folders(storage: Storage) -> Iterator[str]:
-    """A line about each folder that stands among the videos' and can be none."""
+    """A line about each folder below `videos/` whose name is not a video id."""
     known = {str(video_id) for video_id in stored_ids(storage)}
     for name in sorted(set(storage.folders(VIDEOS)) - known):
         yield one_line(f"{VIDEOS}{name}/ in storage is no video's folder, and was left out; move it elsewhere")
 
 
 def restore(video_id: int, *, database: Database, storage: Storage, settings: Settings) -> Seen | None:
-    """Puts one video's rows back: descriptive columns from its upload record, everything else by the projection, from
-    its manifests and failure.json. Returns what was found, None where there is nothing to restore."""
+    """Restores one video's rows: the descriptive columns from its upload record, everything else through the
+    projection, from its manifests and failure.json. Returns what was found; None where an upload may be running."""
     seen = survey(storage, video_id, lambda: known_upload(database, video_id))
     if seen.deleted_at is not None:
         with database.write() as session:
-            # A deletion that was broken off has the row still; it is told of as any other.
+            # After an interrupted deletion the row still exists; deleting it adds `video.deleted`.
             if deletion_rows.delete_video(session, video_id, seen.deleted_at, service=settings.outbox_service) is None:
                 upload_rows.restore_deleted(session, video_id, seen.deleted_at)
         return seen
     if seen.unfinished:
         with database.read() as session:
-            if queries.video(session, video_id) is not None:  # it may be coming just now; else it is swept
+            if queries.video(session, video_id) is not None:  # it may be running; if not, the sweep removes it
                 return None
         seen.tell(f": its upload never came whole; `video-assets delete {video_id}` removes what lies there")
     if seen.record is not None:
-        with _told(seen):
+        with _reported(seen):
             with database.write() as session:
                 upload_rows.restore(session, seen.record, size_bytes=seen.record.size_bytes)
             note_record(database, storage, video_id)
-            # Quietly: other services heard of it all when it happened.
+            # Without messages: they were sent when the artifacts were made.
             _apply(seen, database, storage, settings, announce=False)
     return seen
 
 
 def reapply(video_id: int, *, database: Database, storage: Storage, settings: Settings, hashes: bool = False) -> Seen:
-    """Applies what the pointers say, for a video whose events were missed; announces what was never told."""
+    """Applies the artifacts that the pointers name, for a video whose events were missed, and adds the messages that
+    were never added. `hashes`: also reads every byte of its files."""
     seen = survey(storage, video_id, lambda: known_upload(database, video_id), hashes=hashes)
     if seen.deleted_at is None and seen.record is not None and known_upload(database, video_id) is not None:
-        with _told(seen):
+        with _reported(seen):
             note_record(database, storage, video_id)
     if seen.deleted_at is None and seen.made:
-        with _told(seen):
+        with _reported(seen):
             _apply(seen, database, storage, settings, announce=True)
     return seen
 
@@ -93,18 +94,18 @@ def reapply(video_id: int, *, database: Database, storage: Storage, settings: Se
 def _apply(seen: Seen, database: Database, storage: Storage, settings: Settings, *, announce: bool) -> None:
     events: list[Event] = []
     for stage, (manifest, pointer) in seen.made.items():
-        with _told(seen, f", {stage.value}"):
+        with _reported(seen, f", {stage.value}"):
             events.append(made_from_manifest(manifest, storage, pointer=pointer))
     if not announce:
-        with _told(seen, ", failure.json"):
+        with _reported(seen, ", failure.json"):
             failure = read_failure(storage, seen.video_id)
             events += failure.events() if failure else ()
     apply.apply(database, [(0, event) for event in events], settings, announce=announce)
 
 
 @contextmanager
-def _told(seen: Seen, where: str = "") -> Iterator[None]:
-    """Whatever goes wrong with one video is said of it, and no more. Trouble with the servers ends it all."""
+def _reported(seen: Seen, where: str = "") -> Iterator[None]:
+    """For the block, turns an error into a line about this video. Errors of servers are raised."""
     try:
         yield
     except (TransientError, NoSchema):

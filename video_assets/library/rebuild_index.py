@@ -1,4 +1,4 @@
-"""The search index again from the documents in storage."""
+"""Rebuilds the search index from the documents in storage."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from video_assets.videos import Stage
 
 
 def rebuild_index(systems: Systems) -> Rebuilt:
-    """The search index again from the documents in storage. Searches are answered meanwhile, and a video whose document
-    cannot be read stays as it was found before."""
+    """Rebuilds the search index from the documents in storage. Searches work meanwhile. A video whose document cannot
+    be read keeps its old entry."""
     found = Rebuilt()
     unreadable: dict[int, str] = {}
     stored = {video_id: deleted_at(systems.storage, video_id) for video_id in stored_ids(systems.storage)}
@@ -31,7 +31,7 @@ def rebuild_index(systems: Systems) -> Rebuilt:
                 document = _document(systems, video_id, found)
             except TransientError:
                 raise
-            except Exception as error:  # whatever lies there: the other videos go on
+            except Exception as error:  # whatever is wrong with this document, the other videos go on
                 unreadable[video_id] = one_line(error, 200) or type(error).__name__
             else:
                 if document is not None:
@@ -48,7 +48,7 @@ def rebuild_index(systems: Systems) -> Rebuilt:
 
 
 def _document(systems: Systems, video_id: int, found: Rebuilt) -> tuple[Document, str] | None:
-    """A video's document and its version; None where none was made."""
+    """A video's document and its version; None where it has none. PermanentError where it is damaged."""
     seen = look_at(systems.storage, video_id, Stage.SEARCH_DOCUMENTS)
     found.mended += seen.mended
     if seen.trouble:

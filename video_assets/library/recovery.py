@@ -1,4 +1,4 @@
-"""Objects of a video that are lost, told from the others."""
+"""Derives lost objects of a video, its upload record or its captions pointer, from the other objects."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from video_assets.storage import Damaged, NotFound, Storage
 from video_assets.videos import Stage, video_prefix
 
 DOCUMENT = "document.json"
-"""What the search documents' manifest calls the document itself."""
+"""The name of the document's file in the manifest of `search_documents`."""
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
-def put_together(
+def derive_upload_record(
     storage: Storage, video_id: int, made: Mapping[Stage, Manifest], sizes: Mapping[str, int]
 ) -> UploadRecord | None:
-    """The upload record as the rest tells it; None where nothing says which object was uploaded. Title, description,
-    uploader and time come from the search document, the object from the manifest of `uploads`."""
+    """The upload record, derived from the video's other objects; None where none of them names the uploaded object.
+    Title, description, uploader and time come from the search document, the object from the manifest of `uploads`."""
     source = next(iter(made[Stage.UPLOADS].files), None) if Stage.UPLOADS in made else None
     folder = f"{video_prefix(video_id)}source/"
-    own = sorted(key for key in sizes if key.startswith(folder))
-    if source is None and len(own) != 1:
+    sources = sorted(key for key in sizes if key.startswith(folder))
+    if source is None and len(sources) != 1:
         return None
-    key = source.key if source else own[0]
-    said = _said(storage, made.get(Stage.SEARCH_DOCUMENTS))
+    key = source.key if source else sources[0]
+    said = _uploader_words(storage, made.get(Stage.SEARCH_DOCUMENTS))
     user_id, title, description = said.get("user_id"), said.get("title"), said.get("description")
     return UploadRecord(
         video_id=video_id,
@@ -50,8 +50,8 @@ def put_together(
     )
 
 
-def _said(storage: Storage, manifest: Manifest | None) -> dict[str, Any]:
-    """What the uploader said, as the search documents repeat it."""
+def _uploader_words(storage: Storage, manifest: Manifest | None) -> dict[str, Any]:
+    """The uploader's title, description and so on, from the search document and its parameters."""
     if manifest is None:
         return {}
     try:
@@ -71,8 +71,9 @@ def _moment(value: object) -> datetime | None:
 def captions_trouble(
     storage: Storage, video_id: int, sizes: Mapping[str, int], transcripts: Sequence[Manifest], *, hashes: bool
 ) -> tuple[str, str]:
-    """Puts the captions in force again where nobody can read which they are. Returns a line about that, and one about
-    what is wrong; both begin behind the video's name, and are empty where all is well."""
+    """Checks a video's captions, and makes a new pointer to the newest ones where the old pointer is lost or damaged.
+    Returns a line about the repair and a line about the trouble. Each continues a line that begins with the video's
+    name, and is empty where there is nothing to say."""
     prefix, current = captions_prefix(video_id), captions_key(video_id)
     files = [key for key in sizes if key.startswith(prefix) and key != current]
     lost = "was lost"
@@ -80,7 +81,7 @@ def captions_trouble(
         found = current_captions(storage, video_id)
     except (Garbage, Damaged):
         found, lost = None, "was not readable"
-    except PermanentError as error:  # no rights, or a disk that gives it no more
+    except PermanentError as error:  # no rights, or a disk error
         return "", f", captions: {error}"
     if found is None:
         if not files and current not in sizes:
@@ -102,8 +103,8 @@ def captions_trouble(
 
 
 def newest_captions(there: Sequence[str], transcripts: Sequence[Manifest]) -> str | None:
-    """Of these hashes the one put in force last, by what transcripts were made of: one that none was made of came
-    after all of them."""
+    """The hash of the captions that were set last. Judged by the transcripts made of them: captions of which no
+    transcript was made are the newest. None where there are none."""
     made_of = [each.inputs.get("captions") for each in sorted(transcripts, key=lambda each: (each.fence, each.made_at))]
     unused = sorted(sha256 for sha256 in there if sha256 not in made_of)
     used = [sha256 for sha256 in made_of if sha256 in there]

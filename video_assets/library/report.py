@@ -1,4 +1,4 @@
-"""The library in figures: how much there is, what it cost to make, what went wrong and why."""
+"""The library report: tables and plots of sizes, costs and failures."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FAILURE_COLUMNS = ["kind", "stage", "runs", "videos", "example"]
 
 @dataclass(frozen=True)
 class LibraryFigures:
-    """The library's tables. Times in seconds, sizes in bytes, money in US dollars."""
+    """The tables of the report. Times in seconds, sizes in bytes, money in US dollars."""
 
     videos: pd.DataFrame
-    """One row a video; `seconds` and `speech_seconds` are missing until there is a transcript."""
+    """One row per video; `seconds` and `speech_seconds` are missing until there is a transcript."""
     made: pd.DataFrame
-    """One row an artifact that is current, with what making it cost."""
+    """One row per current artifact, with the cost of making it."""
     failures: pd.DataFrame
     """Failed runs by kind and stage, most frequent first."""
 
@@ -48,7 +48,7 @@ class LibraryFigures:
 
     @property
     def stages(self) -> pd.DataFrame:
-        """One row a stage, in the order of the pipeline: how many, how long, what it cost, per second of video."""
+        """One row per stage, in pipeline order: number of artifacts, times, costs, CPU per second of video."""
         seconds = self.videos.set_index("video_id")["seconds"]
         rows = []
         for stage in Stage:
@@ -71,12 +71,12 @@ class LibraryFigures:
         return _table(rows)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Every table worth showing, by name; the shortest first."""
+        """The tables to show, by name; the shortest first."""
         return {"totals": self.totals, "stages": self.stages, "failures": self.failures, "videos": self.videos}
 
 
 def library_figures(database: Database) -> LibraryFigures:
-    """Reads the figures from the tables; columns only, so that a library of 100,000 videos fits."""
+    """Reads the figures from the tables. Only the needed columns, so that 100,000 videos fit into memory."""
     with database.read() as session:
         videos = session.execute(
             select(
@@ -131,8 +131,8 @@ def library_figures(database: Database) -> LibraryFigures:
 
 
 def plots(figures: LibraryFigures, folder: Path) -> list[Path]:
-    """Draws what there is to draw as PNG files in `folder`; no picture of nothing."""
-    # Not pyplot: it keeps global state, picks a backend by the environment, and is not made for threads.
+    """Draws the plots as PNG files in `folder`; returns their paths. A plot without data is left out."""
+    # Not pyplot, which has global state, chooses a backend by the environment, and is not thread-safe.
     from matplotlib.figure import Figure
 
     drawn: list[Path] = []

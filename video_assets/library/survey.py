@@ -1,7 +1,7 @@
-"""What storage tells of one video, and what is wrong there: each object looked at by itself.
+"""Examines everything that storage has of one video, object by object.
 
-What can be told from other objects is put right on the way (a pointer from its makings, the upload record from what was
-made); the rest is said, a line each, with what to do. Nothing here looks at tables.
+What can be derived from other objects is repaired at once: a pointer from the manifests, the upload record from the
+artifacts. Other trouble becomes a line with what to do. Nothing here reads tables.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from video_assets.artifacts.pointer import (
 from video_assets.artifacts.upload import UploadRecord, put_upload_record, read_upload_record, upload_key
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.intake.claim import claim_key
-from video_assets.library.recovery import captions_trouble, put_together
+from video_assets.library.recovery import captions_trouble, derive_upload_record
 from video_assets.projection.failure_record import failure_key, read_failure
 from video_assets.storage import Damaged, NotFound, Storage
 from video_assets.videos import Stage, video_prefix
@@ -33,35 +33,35 @@ from video_assets.videos import Stage, video_prefix
 
 @dataclass
 class Seen:
-    """One video, as storage tells it."""
+    """What was found of one video in storage."""
 
     video_id: int
     deleted_at: datetime | None = None
     unfinished: bool = False
-    """An upload that has not come whole: a claim, and no upload record yet."""
+    """The upload has not ended: there is a claim, and no upload record yet."""
     record: UploadRecord | None = None
     made: dict[Stage, tuple[Manifest, Pointer]] = field(default_factory=dict)
-    """What is current."""
+    """The current artifacts."""
     mended: list[str] = field(default_factory=list)
-    """What was put right, a line each."""
+    """A line about each repair."""
     trouble: list[str] = field(default_factory=list)
-    """What was not, a line each, with what to do."""
+    """A line about each thing that could not be repaired, with what to do."""
 
     def mend(self, line: str) -> None:
-        """Notes what was put right."""
+        """Adds a line about a repair."""
         self.mended.append(one_line(f"video {self.video_id}{line}"))
 
     def tell(self, line: str) -> None:
-        """Notes what is wrong."""
+        """Adds a line about trouble."""
         self.trouble.append(one_line(f"video {self.video_id}{line}"))
 
 
 def survey(
     storage: Storage, video_id: int, known: Callable[[], UploadRecord | None] = lambda: None, *, hashes: bool = False
 ) -> Seen:
-    """Looks at everything of the video; raises TransientError alone. `known` gives what else tells of the upload: its
-    row. With `hashes` every byte of what is current is read, and what was altered is removed: it is worth nothing, and
-    once it is gone the next run makes it again. A source is never removed."""
+    """Examines all objects of the video; raises nothing but TransientError. `known` returns the upload record from
+    another source, the tables. With `hashes` every byte of current files is read, and altered files are removed, so
+    that the next run makes them again. The uploaded file is never removed."""
     seen = Seen(video_id)
     try:
         seen.deleted_at = deleted_at(storage, video_id)
@@ -69,13 +69,14 @@ def survey(
             _look(seen, storage, known, hashes)
     except TransientError:
         raise
-    except Exception as error:  # whatever lies there: the other videos go on
+    except Exception as error:  # whatever is wrong with this video, the others go on
         seen.tell(f": {type(error).__name__}: {one_line(error, 200)}; {_remake(video_id)}")
     return seen
 
 
 def look_at(storage: Storage, video_id: int, stage: Stage) -> Seen:
-    """One artifact of a video that was not deleted: its pointer, put back where it was lost, and its manifest."""
+    """Examines one artifact of a video that was not deleted: its pointer, which is restored if it is lost, and its
+    manifest."""
     seen = Seen(video_id)
     prefix = f"{video_prefix(video_id)}{stage.value}/"
     if found := _current(seen, storage, stage, {stat.key: stat.bytes for stat in storage.list(prefix)}):
@@ -95,10 +96,10 @@ def _look(seen: Seen, storage: Storage, known: Callable[[], UploadRecord | None]
     for stage in Stage:
         if found := _current(seen, storage, stage, sizes):
             seen.made[stage] = found
-    # Before the files: what is altered is removed, and may be what the record can be told from.
+    # Before the files: an altered file is removed, but the upload record may be derived from it.
     seen.record = _record(seen, storage, sizes, known)
-    makings = _makings(storage, video_id, Stage.TRANSCRIPTS, sizes)
-    mended, trouble = captions_trouble(storage, video_id, sizes, makings, hashes=hashes)
+    manifests = _manifests(storage, video_id, Stage.TRANSCRIPTS, sizes)
+    mended, trouble = captions_trouble(storage, video_id, sizes, manifests, hashes=hashes)
     if mended:
         seen.mend(mended)
     if trouble:
@@ -116,10 +117,10 @@ def _current(seen: Seen, storage: Storage, stage: Stage, sizes: Mapping[str, int
         pointer = read_pointer(storage, video_id, stage)
     except Unreadable as error:
         pointer, etag = None, error.etag
-    except PermanentError as error:  # no rights, or a disk that gives it no more
+    except PermanentError as error:  # no rights, or a disk error
         seen.tell(f", {stage.value}: {error}")
         return None
-    if pointer is None and _put_back(seen, storage, stage, sizes, etag):
+    if pointer is None and _restore_pointer(seen, storage, stage, sizes, etag):
         pointer = read_pointer(storage, video_id, stage)
     if pointer is None:
         return None
@@ -134,11 +135,11 @@ def _current(seen: Seen, storage: Storage, stage: Stage, sizes: Mapping[str, int
     return (manifest, pointer) if manifest else None
 
 
-def _put_back(seen: Seen, storage: Storage, stage: Stage, sizes: Mapping[str, int], etag: str | None) -> bool:
-    """Whether something is current now of which no pointer told."""
+def _restore_pointer(seen: Seen, storage: Storage, stage: Stage, sizes: Mapping[str, int], etag: str | None) -> bool:
+    """Restores a lost pointer to the newest whole artifact. Returns whether there is a pointer now."""
     video_id, lost = seen.video_id, "was lost" if etag is None else "was not readable"
-    makings = _makings(storage, video_id, stage, sizes)
-    whole = [each for each in makings if not damaged_files(storage, each, hashes=False, sizes=sizes)]
+    manifests = _manifests(storage, video_id, stage, sizes)
+    whole = [each for each in manifests if not damaged_files(storage, each, hashes=False, sizes=sizes)]
     if whole:
         if restore_pointer(storage, whole, etag):
             seen.mend(f", {stage.value}: current.json {lost}; what was made last is current again")
@@ -149,8 +150,8 @@ def _put_back(seen: Seen, storage: Storage, stage: Stage, sizes: Mapping[str, in
     return False
 
 
-def _makings(storage: Storage, video_id: int, stage: Stage, sizes: Mapping[str, int]) -> list[Manifest]:
-    """Every making of the artifact whose manifest can be read and says that its checks passed."""
+def _manifests(storage: Storage, video_id: int, stage: Stage, sizes: Mapping[str, int]) -> list[Manifest]:
+    """The readable manifests of this stage whose checks all passed."""
     prefix, found = f"{video_prefix(video_id)}{stage.value}/", list[Manifest]()
     for key in sizes:
         if key.startswith(prefix) and key.endswith("/manifest.json"):
@@ -173,13 +174,16 @@ def _record(
     except (Garbage, Damaged):
         lost = "is not readable"
     except PermanentError as error:
-        if upload_key(video_id) in sizes:  # no rights, or a disk that gives it no more: it may be read again later
+        if upload_key(video_id) in sizes:  # no rights, or a disk error: it may be readable later
             seen.tell(f": {error}")
             return known()
     record = known()
-    told_by = "its row"
+    derived_from = "its row"
     if record is None:
-        record, told_by = put_together(storage, video_id, {s: m for s, (m, _) in seen.made.items()}, sizes), "the rest"
+        record, derived_from = (
+            derive_upload_record(storage, video_id, {s: m for s, (m, _) in seen.made.items()}, sizes),
+            "the rest",
+        )
     if record is None:
         seen.tell(
             f": upload.json {lost} and nothing else tells what was uploaded; its id is not given again, "
@@ -188,9 +192,9 @@ def _record(
         return None
     put_upload_record(storage, record)
     words = ""
-    if told_by == "the rest":
+    if derived_from == "the rest":
         words = f" (title: {one_line(record.title, 60)}; what else the uploader said is lost)"
-    seen.mend(f": upload.json {lost}; it is written anew from {told_by}{words}")
+    seen.mend(f": upload.json {lost}; it is written anew from {derived_from}{words}")
     return record
 
 
@@ -206,7 +210,8 @@ def _tell_damage(seen: Seen, storage: Storage, stage: Stage, damage: Damage) -> 
 
 
 def _look_at_source(seen: Seen, storage: Storage, sizes: Mapping[str, int]) -> None:
-    """The source of a video of which there is no manifest yet. Where one was adopted it may lie elsewhere."""
+    """Checks the uploaded file of a video that has no `uploads` manifest yet. Files of adopted videos, which are in
+    other folders, are not checked."""
     record, video_id = seen.record, seen.video_id
     if record is None or Stage.UPLOADS in seen.made or not record.key.startswith(video_prefix(video_id)):
         return

@@ -1,4 +1,4 @@
-"""What the command shows of the tables, as small records that outlive the session."""
+"""Small records of rows, for commands, which stay usable after the session is closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTLED = (VideoStatus.READY.value, VideoStatus.FAILED.value)
 
 @dataclass(frozen=True)
 class Doing:
-    """What a running run last said of itself."""
+    """The last progress of a running run."""
 
     run_id: str
     stage: str
@@ -30,7 +30,7 @@ class Doing:
 
 @dataclass(frozen=True)
 class Listed:
-    """A video as a line of a list."""
+    """A video, as `status` lists it."""
 
     id: int
     title: str
@@ -39,11 +39,11 @@ class Listed:
     created_at: datetime
     processed_at: datetime | None
     doing: Doing | None
-    """Where the video is being worked on just now."""
+    """Set while a run works on the video."""
 
 
 def listed(session: Session, *, limit: int) -> list[Listed]:
-    """The newest videos first."""
+    """The newest `limit` videos, newest first."""
     return _listed(session, queries.videos(session, limit=limit))
 
 
@@ -54,12 +54,12 @@ def one(session: Session, video_id: int) -> Listed | None:
 
 
 def moving(session: Session, also: Sequence[int] = (), *, limit: int = 200) -> list[Listed]:
-    """The videos that have not come to rest, and those named, oldest first."""
+    """The videos that are neither ready nor failed, and those in `also`, oldest first."""
     return _listed(session, queries.moving(session, also, limit=limit))
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many videos stand at each status, in the order of the statuses."""
+    """Status → number of videos, in the order of the statuses."""
     found = queries.counts(session)
     known = [status.value for status in VideoStatus]
     return dict(sorted(found.items(), key=lambda item: known.index(item[0]) if item[0] in known else len(known)))

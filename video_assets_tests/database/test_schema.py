@@ -15,7 +15,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from video_assets.database import engine
-from video_assets.database.engine import Database, upgrade
+from video_assets.database.engine import Database
 from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.database.models import Base, DeletedVideoRow, VariantRow
 from video_assets.errors import PermanentError, TransientError
@@ -79,7 +79,7 @@ def test_upgrading_twice_or_at_once_does_no_harm(database_url: str) -> None:
 
     def go() -> None:
         try:
-            upgrade(database_url)
+            Database(database_url).ensure_schema()
         except Exception as error:
             errors.append(error)
 
@@ -89,8 +89,8 @@ def test_upgrading_twice_or_at_once_does_no_harm(database_url: str) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    upgrade(database_url)
     database = Database(database_url)
+    database.ensure_schema()
     assert "videos" in inspect(database.engine).get_table_names()
     database.dispose()
 
@@ -192,7 +192,7 @@ def test_only_one_holds_a_lock_and_it_is_given_back(database: Database, database
 def test_a_lock_that_went_with_its_connection_is_known_to_be_gone(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(engine, "CHECK_SECONDS", 0)
     ours, other = Database(postgres_database), Database(postgres_database)
     holders = text(
         "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database "

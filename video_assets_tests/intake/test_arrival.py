@@ -15,12 +15,11 @@ from sqlalchemy import select
 from video_assets.artifacts.upload import read_upload_record
 from video_assets.clock import utc_now
 from video_assets.database.engine import Database
-from video_assets.database.models import OutboxRow, ProcessedMessageRow, UploadMetadataRow, VideoRow
+from video_assets.database.models import OutboxRow, ProcessedMessageRow, UnappliedRow, UploadMetadataRow, VideoRow
 from video_assets.errors import TransientError
 from video_assets.intake import upload_rows
 from video_assets.intake.arrival import arrive
 from video_assets.intake.kafka import Received, UploadedReader, parse
-from video_assets.library import queries
 from video_assets.outbox.messages import UPLOADED
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
@@ -67,7 +66,7 @@ class House:
 
     def aside(self) -> list[str]:
         with self.database.read() as session:
-            return [row.reason for row in queries.unapplied(session)]
+            return list(session.scalars(select(UnappliedRow.reason).order_by(UnappliedRow.storage_id.desc())))
 
 
 @pytest.fixture

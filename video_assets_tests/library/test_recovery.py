@@ -8,7 +8,7 @@ import pytest
 
 from video_assets.artifacts import Manifest
 from video_assets.artifacts.captions import captions_key, current_captions, put_captions
-from video_assets.library.recovery import captions_trouble, newest_captions, put_together
+from video_assets.library.recovery import captions_trouble, derive_upload_record, newest_captions
 from video_assets.storage import Storage
 from video_assets.storage.local import LocalStorage
 from video_assets.videos import Stage, video_prefix
@@ -76,7 +76,7 @@ def test_altered_captions_are_told_and_not_put_in_force(storage: Storage) -> Non
 
 def test_an_upload_of_which_nothing_was_made_is_told_from_its_file_alone(storage: Storage) -> None:
     storage.put_bytes("videos/1/source/original.mp4", b"film")
-    record = put_together(storage, 1, {}, sizes(storage))
+    record = derive_upload_record(storage, 1, {}, sizes(storage))
     assert record is not None
     assert (record.key, record.title, record.size_bytes, record.content_type) == (
         "videos/1/source/original.mp4",
@@ -87,12 +87,12 @@ def test_an_upload_of_which_nothing_was_made_is_told_from_its_file_alone(storage
 
 
 def test_an_upload_of_which_nobody_knows_the_file_is_not_made_up(storage: Storage) -> None:
-    assert put_together(storage, 1, {}, {}) is None
+    assert derive_upload_record(storage, 1, {}, {}) is None
 
 
 def test_an_upload_that_lies_elsewhere_is_told_from_its_manifest(storage: Storage) -> None:
     source = file("source", "0" * 64, key="uploads/talk.mp4", bytes=7, content_type="video/mp4")
     made = {Stage.UPLOADS: manifest(3, artefact=Stage.UPLOADS, files=(source,), made_at=at(3))}
-    record = put_together(storage, 1, made, {})
+    record = derive_upload_record(storage, 1, made, {})
     assert record is not None
     assert (record.key, record.size_bytes, record.created_at) == ("uploads/talk.mp4", 7, at(3))

@@ -119,7 +119,7 @@ def test_two_publishers_send_every_message_once_and_in_order(database: Database,
 def test_a_publisher_whose_lock_went_with_the_database_sends_nothing_more(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(engine, "CHECK_SECONDS", 0)
     monkeypatch.setattr(publisher, "BATCH", 10)
     first, second = Database(postgres_database), Database(postgres_database)
     first.ensure_schema()
