@@ -1,4 +1,7 @@
-"""The `video-assets` command."""
+"""The `video-assets` command: its commands, how their answers look, `doctor`, and the supervisor of `up`.
+
+What a command does to videos is not here: it calls the rooms below.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ INTERRUPTED = 130
 def main() -> None:
     """The entry point."""
     try:
-        # Imported here: loading takes a moment, in which Ctrl-C is no reason for a traceback either.
+        # Imported here: loading takes a moment, and Ctrl-C must not print a traceback during it either.
         from video_assets.cli.app import main as run
     except KeyboardInterrupt:
         sys.stderr.write("video-assets: interrupted\n")

@@ -1,4 +1,4 @@
-"""The command's top: what there is, and how every failure becomes one line."""
+"""The top of the command: registers all commands, and turns every failure into one line."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ for _command in (
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the command line; returns the exit status. Every failure is one line on stderr, 1; wrong usage
-    is 2; an interruption 130."""
+    """Runs the command line; returns the exit status. A failure is one line on stderr and status 1; wrong usage is 2,
+    an interruption 130."""
     try:
         with stop_when_told(), private_files():
             result = cli.main(args=list(arguments), prog_name="video-assets", standalone_mode=False)
@@ -98,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
     except NotFound as error:
         return _fail(f"{one_line(error)} is not in storage; `video-assets reconcile` says what is missing")
     except BrokenPipeError:
-        # Whoever read us has had enough (`| head`). Nothing may be flushed into the pipe at exit either.
+        # The reader of our output has ended (`| head`). Nothing may be flushed into the pipe at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception as error:
@@ -108,8 +108,8 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """The entry point."""
     code = run(sys.argv[1:])
-    # An interruption that hits an import may pass through an exec'd string, as libraries use it. Python then ends a
-    # `python -m` by SIGINT, whatever the exit status is to be, unless another such string has ended well since.
+    # An interruption during an import may pass through a string that a library runs with exec. Then Python ends a
+    # `python -m` process with SIGINT instead of the exit status, unless another exec has succeeded since.
     exec("")
     sys.exit(code)
 

@@ -1,4 +1,4 @@
-"""What became of a file that was given to `process`."""
+"""The outcome of `process` for one file or video."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from video_assets.videos import RunState, VideoStatus
 
 @dataclass
 class Outcome:
-    """What became of one file."""
+    """How it went for one file, and where the video stands now."""
 
     file: str | None
     id: int | None = None
     status: str = "failed"
     status_message: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
-    """What each stage took in this run."""
+    """Stage → seconds that it took in this run."""
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     went_well: bool = False
-    """Whether the run did. A ready video stays ready when a later run of it fails."""
+    """Whether the run succeeded. A ready video stays ready when a later run fails, so the status does not say it."""
 
     def document(self) -> Mapping[str, Any]:
-        """For `--json`."""
+        """The outcome for `--json`."""
         return {
             "file": self.file,
             "id": self.id,
@@ -41,7 +41,7 @@ class Outcome:
         }
 
     def line(self) -> str:
-        """For people."""
+        """The outcome as one line, for people."""
         name = f"video {self.id}" if self.id is not None else plain(self.file, 120)
         message = f": {plain(self.status_message, 500)}" if self.status_message else ""
         but = ", but this run failed" if self.status == "ready" and not self.went_well else ""
@@ -52,7 +52,7 @@ class Outcome:
         return f"{name} {self.status}{but}{message}" + (f" ({stages})" if stages else "")
 
     def read(self, session: Session, run_id: str | None) -> None:
-        """Takes from the tables how the video stands after this run; None where there was none."""
+        """Fills in the video's state from the tables. `run_id`: the run of this command; None where none began."""
         video_id = self.id or 0
         video, artifacts = queries.video(session, video_id), queries.artifacts(session, video_id)
         attempt = next((each for each in queries.attempts(session, video_id) if each.run_id == run_id), None)
@@ -74,7 +74,7 @@ class Outcome:
 
 
 def uploaded(session: Session, video_id: int) -> VideoRow:
-    """The row of a video that can be worked on; PermanentError where there is none, or its file is not whole."""
+    """The row of an uploaded video; PermanentError where there is no such video, or its upload has not ended."""
     video = queries.video(session, video_id)
     if video is None:
         raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")

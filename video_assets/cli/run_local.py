@@ -1,4 +1,4 @@
-"""Runs the graph for files in this process, with the projection beside it, and says how it went."""
+"""Processes files in this process: runs the graph, applies the event log meanwhile, and collects the outcomes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PUMP_SECONDS = 0.5
 
 
 class Processing:
-    """The graph, an instance and a projector, open for the time of one command."""
+    """The graph, a Dagster instance and a projector, open for the duration of one command."""
 
     def __init__(self, output: Output, interrupts: Interrupts, *, force: bool) -> None:
         self.outcomes: list[Outcome] = []
@@ -63,11 +63,11 @@ class Processing:
     def take(
         self, files: Sequence[Path], video_ids: Sequence[int], *, title: str | None, captions: Path | None
     ) -> None:
-        """Each file, then each video, one after the other; one that is refused does not stop the others."""
+        """Processes each file, then each video, one after the other. An error with one does not stop the others."""
         todo: list[tuple[Outcome, Callable[[], int]]] = [
             (Outcome(str(file)), partial(self._taken_in, file, title, captions)) for file in files
         ]
-        todo += [(Outcome(None, each), partial(self._taken_over, each)) for each in dict.fromkeys(video_ids)]
+        todo += [(Outcome(None, each), partial(self._check_video, each)) for each in dict.fromkeys(video_ids)]
         try:
             for outcome, begin in todo:
                 self.outcomes.append(outcome)
@@ -92,14 +92,14 @@ class Processing:
             captions=captions,
         ).id
 
-    def _taken_over(self, video_id: int) -> int:
+    def _check_video(self, video_id: int) -> int:
         from video_assets.defs.operations.unfinished import end_dead_runs, unfinished_runs
         from video_assets.runs.liveness import Silences
 
         must_match(self._systems.database, self._systems.storage)
         with self._systems.database.read() as session:
             uploaded(session, video_id)
-        # A run whose worker was killed would stand in the way for ever.
+        # Otherwise a run whose worker was killed would block the video for ever.
         end_dead_runs(self._systems, self._instance, Silences())
         going = unfinished_runs(self._instance, video_id)
         if going:
@@ -116,7 +116,7 @@ class Processing:
         video_id = outcome.id or 0
         with self._systems.database.write() as session:
             run_key = launches.claim(session, video_id, claimed_by=self._claim, reason="process", now=utc_now())
-        # An open launch keeps its key, so a run of it that was killed may be there already.
+        # An open launch keeps its run key, so there may be an older, killed run with the same key.
         before = run_of_launch(self._instance, run_key)
 
         def ours() -> Run | None:
@@ -167,7 +167,7 @@ class Processing:
 
     @contextlib.contextmanager
     def _log(self) -> Iterator[None]:
-        """What Dagster writes to stderr goes to a file: progress and answers stay readable."""
+        """For the block, sends what Dagster writes to stderr into a log file, so that the progress stays readable."""
         folder = self._settings.home / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "process.log").open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
@@ -175,8 +175,8 @@ class Processing:
 
 
 class _Pump:
-    """Keeps the tables up with the event log from a thread of its own, as the status sensor would, and
-    hears when somebody else (`cancel`, the UI, reconcile) ends the run: no launcher could tell us."""
+    """A thread that applies the event log to the tables, as the status sensor would, and interrupts this process when
+    the run is ended from elsewhere (`cancel`, the UI, reconcile), of which no launcher would tell us."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class _Pump:
 
     @contextlib.contextmanager
     def going(self) -> Iterator[None]:
-        """Pumps for the time of the block."""
+        """Runs the thread for the block."""
         thread = threading.Thread(target=self._go, name="projection", daemon=True)
         thread.start()
         try:
@@ -203,12 +203,12 @@ class _Pump:
             thread.join()
 
     def to_the_end(self) -> None:
-        """Applies what there is; here, unlike beside the run, trouble is worth an error."""
+        """Applies the events so far. Raises errors, which the thread ignores while the run is going."""
         self._cursor, _ = self._projector.advance(self._instance, self._cursor)
 
     def _go(self) -> None:
         while not self._ended.wait(PUMP_SECONDS):
-            # Whatever it is, the next round or the end meets it again, and only then does it matter.
+            # A persistent error is met again at the end, by `to_the_end`, which raises it.
             with contextlib.suppress(Exception):
                 self.to_the_end()
                 if self._ended_by_others():

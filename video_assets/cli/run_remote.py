@@ -1,4 +1,4 @@
-"""Hands files to the daemon and its workers, and watches the tables until each has come to its end."""
+"""Leaves the processing to the daemon and its workers, and watches the tables until each video is done."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from video_assets.videos import RunState
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0
-"""Without a run for so long, somebody should look whether there is a daemon at all."""
+"""If no run has begun after this long, a note says how to find out whether there is a daemon."""
 
 
 class Following:
-    """Like `Processing`, but the work is done elsewhere: files are taken in all at once, then followed."""
+    """Like `Processing`, but the runs are executed elsewhere: all files are taken in first, then followed."""
 
     def __init__(self, output: Output, settings: Settings) -> None:
         self.outcomes: list[Outcome] = []
@@ -39,11 +39,12 @@ class Following:
     def take(
         self, files: Sequence[Path], video_ids: Sequence[int], *, title: str | None, captions: Path | None
     ) -> None:
-        """Each file and each video; one that is refused does not stop the others."""
+        """Takes in each file, asks for a run of each video, then follows all. An error with one does not stop the
+        others."""
         todo: list[tuple[Outcome, Callable[[Outcome], int]]] = [
             (Outcome(str(file)), partial(self._taken_in, file, title, captions)) for file in files
         ]
-        todo += [(Outcome(None, each), self._asked_for) for each in dict.fromkeys(video_ids)]
+        todo += [(Outcome(None, each), self._request_run) for each in dict.fromkeys(video_ids)]
         follow: list[tuple[Outcome, int]] = []
         try:
             for outcome, begin in todo:
@@ -70,8 +71,8 @@ class Following:
         ).id
         return 0
 
-    def _asked_for(self, outcome: Outcome) -> int:
-        """Asks for a run, unless one is going; returns the number of the last one that has ended."""
+    def _request_run(self, outcome: Outcome) -> int:
+        """Requests a run, unless one is going; returns the number of the last attempt that has ended."""
         video_id = outcome.id or 0
         with self._systems.database.write() as session:
             uploaded(session, video_id)
@@ -81,7 +82,7 @@ class Following:
             return max((each.number for each in attempts if _ended(each)), default=0)
 
     def _follow(self, outcome: Outcome, before: int) -> None:
-        video_id, told, begun = outcome.id or 0, False, time.monotonic()
+        video_id, noted, begun = outcome.id or 0, False, time.monotonic()
         with shown(self._output, self._systems.database, video_id):
             while True:
                 run_id = None
@@ -92,8 +93,8 @@ class Following:
                     run_id = later[-1].run_id if later else None
                 if over:
                     break
-                if not later and not told and time.monotonic() - begun > PATIENCE_SECONDS:
-                    told = True
+                if not later and not noted and time.monotonic() - begun > PATIENCE_SECONDS:
+                    noted = True
                     self._output.note(f"video {video_id} waits for a run; `video-assets doctor` says if a daemon is up")
                 time.sleep(LOOK_SECONDS)
         self._read(outcome, run_id)
@@ -106,8 +107,8 @@ class Following:
 
 
 def is_over(status: str, attempts: Sequence[AttemptRow]) -> bool:
-    """Whether a video that stands so has come to its end, with these attempts since it was asked for. One whose
-    worker was lost is pending again and gets another run; one that is ready stays so while a run goes."""
+    """Whether a video is done. `attempts`: those since the run was requested. A video whose worker was lost is pending
+    again and gets another run; a ready video stays ready while a run goes, so its last attempt must have ended."""
     return status in SETTLED and bool(attempts) and _ended(attempts[-1])
 
 

@@ -1,4 +1,4 @@
-"""Being stopped in good order."""
+"""Handles signals, so that commands stop in order."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from video_assets.cli import INTERRUPTED as INTERRUPTED
 
 @contextmanager
 def stop_when_told() -> Iterator[None]:
-    """For the block, SIGTERM raises KeyboardInterrupt, and so does the closing of the terminal (SIGHUP): one way of
-    stopping for people and supervisors."""
+    """For the block, SIGTERM raises KeyboardInterrupt, and so does closing the terminal (SIGHUP), so that all ways of
+    stopping a command are the same."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -26,11 +26,11 @@ def stop_when_told() -> Iterator[None]:
 
     def hang_up(_number: int, _frame: FrameType | None) -> None:
         _forget_the_terminal()
-        # Not raised here: while a run goes somebody else may have taken SIGTERM, to stop it in order.
+        # Not raised here: during a run Dagster may have installed its own SIGTERM handler, to stop the run in order.
         os.kill(os.getpid(), signal.SIGTERM)
 
     handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: interrupt}
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         handlers[signal.SIGHUP] = hang_up
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
@@ -41,7 +41,8 @@ def stop_when_told() -> Iterator[None]:
 
 
 def _forget_the_terminal() -> None:
-    """Writing to one that is gone is an error, which would come in between what there is to stop."""
+    """Redirects stdin, stdout and stderr from a closed terminal to /dev/null: writing to it would raise an error in the
+    middle of stopping."""
     with suppress(OSError), open(os.devnull, "r+b") as nowhere:
         for number in range(3):
             with suppress(OSError):
@@ -50,19 +51,19 @@ def _forget_the_terminal() -> None:
 
 
 class Interrupts:
-    """Ctrl-C, taken by a thread of its own and handed on as SIGTERM.
+    """Receives Ctrl-C in a separate thread and passes it on as SIGTERM.
 
-    Dagster ends a run that is interrupted as failed, "interrupted unexpectedly", unless the run is marked
-    as being cancelled before the interruption reaches it; and it installs signal handlers of its own while
-    a run goes. So SIGINT is kept from the main thread, `first` does the marking, and only then is the main
-    thread told. Enter it before anything starts threads: they inherit what is blocked.
-    A second Ctrl-C ends the process at once; what FFmpeg it had running dies with it.
+    Dagster fails an interrupted run as "interrupted unexpectedly", unless the run is marked as being canceled before
+    the interruption; and it installs its own signal handlers during a run. So SIGINT is blocked in the main thread; the
+    separate thread first calls `first`, which marks the run, and then interrupts the main thread. Enter this before any
+    thread is started, because threads inherit the blocked signals. A second Ctrl-C ends the process at once, and its
+    FFmpeg processes with it.
     """
 
     def __init__(self) -> None:
         self.received = 0
         self.first: Callable[[], None] | None = None
-        """Called, in the other thread, before the main thread is interrupted."""
+        """Called in the separate thread, before the main thread is interrupted."""
         self._ended = False
         self._thread: threading.Thread | None = None
 

@@ -1,4 +1,4 @@
-"""The commands, one module each: their options and help, and which use case they call.
+"""The commands, one module each: options, help, and calls of the rooms below.
 
-Nothing is decided here. What several commands show stands in `cli/render`.
+Decisions belong into those rooms. What several commands print is in `cli/render`.
 """

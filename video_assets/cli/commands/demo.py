@@ -1,4 +1,4 @@
-"""`video-assets demo`: the bundled sample goes all the way round, through the real daemon."""
+"""`video-assets demo`: processes the bundled sample with the real daemon, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from video_assets.videos import Video
 
 SECONDS = 120.0
-"""All of it, from the start of the services to `ready`, must be done in this time."""
+"""Time limit from the start of the services to `ready`."""
 
 SEARCHED = "herons in the harbour"
 LOOK_SECONDS = 0.1
@@ -72,7 +72,7 @@ def _take_sample_in(output: Output, systems: Systems, settings: Settings) -> Vid
     from video_assets.intake.uploads import NewVideo, take_in
 
     sample = Path(video_assets.__file__).parent / "sample" / "harbour.mp4"
-    # No claim: it is for the daemon's sensor to find it and to launch the run.
+    # No claim: the daemon's sensor must find the video and launch its run.
     video = take_in(
         sample,
         NewVideo("The harbour, and more"),

@@ -1,4 +1,4 @@
-"""`video-assets doctor`: each thing the system stands on, tried for real."""
+"""`video-assets doctor`: tries everything that the system depends on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def doctor(output: Output, as_json: bool) -> int:
         picture = table("", "what", ">ms", "found")
         for finding in findings:
             mark = safe("ok", style="green") if finding.ok else safe("WRONG", style="bold red")
-            # How soon it answers once connected, where that was measured; else how long the look at it took.
+            # The latency of an open connection, where it was measured; else the duration of the whole examination.
             taken = finding.milliseconds if finding.latency_ms is None else finding.latency_ms
             found = f"{finding.version}: {finding.found}" if finding.version else finding.found
             picture.add_row(mark, finding.name, f"{taken:.1f}", safe(found, 500))

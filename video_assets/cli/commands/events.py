@@ -1,4 +1,4 @@
-"""`video-assets events`: what other services were not told, why, and how that goes on."""
+"""`video-assets events`: shows parked events, releases them, or gives them up."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`video-assets healthy`: whether a part of the production installation does its work, for health checks.
+"""`video-assets healthy`: the health check of a part of the production installation.
 
-Asked every half minute, in each container, for ever: so it loads no Dagster, which alone takes three seconds of
-processor time, and asks each part in the cheapest way that cannot be answered by one that hangs.
+It runs every half minute in each container. So it does not import Dagster, which takes three seconds of processor time,
+and asks each part in the cheapest way to which a hanging part cannot answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PARTS = ("webserver", "daemon", "worker")
 ANSWER_SECONDS = 5.0
 SILENT_SECONDS = 120.0
-"""A daemon whose sensors or queue have not been looked at for longer hangs. It says so itself every 30 s."""
+"""A daemon hangs if its heartbeat for sensors or queue is older. It writes them every 30 s."""
 _LOOKED_AFTER = ("SENSOR", "QUEUED_RUN_COORDINATOR")
 
 
@@ -49,10 +49,10 @@ def healthy(output: Output, part: str, port: int) -> None:
 
 
 def webserver(port: int) -> str:
-    """Its version, from itself."""
+    """A line with the webserver's version; TransientError where it does not answer."""
     from video_assets.errors import TransientError, one_line
 
-    # No proxy stands between us and this machine, whatever the environment says.
+    # No proxy for this machine, even if the environment names one.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://127.0.0.1:{port}/server_info", timeout=ANSWER_SECONDS) as answer:
@@ -63,7 +63,7 @@ def webserver(port: int) -> str:
 
 
 def daemon(settings: Settings) -> str:
-    """How long ago it last looked after sensors and queue, whichever was longer ago."""
+    """A line with the age of the daemon's older heartbeat, of sensors or queue; TransientError where it is too old."""
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
@@ -73,7 +73,7 @@ def daemon(settings: Settings) -> str:
         raise PermanentError(
             "VIDEO_ASSETS_DAGSTER_DATABASE_URL is not set; `video-assets doctor` knows an embedded daemon"
         )
-    # By the database's own clock; Dagster writes naive UTC.
+    # By the database's clock; Dagster stores UTC without a time zone.
     ages = text("SELECT daemon_type, extract(epoch FROM (now() AT TIME ZONE 'utc') - timestamp) FROM daemon_heartbeats")
     engine = create_engine(settings.dagster_database_url, connect_args={"connect_timeout": int(ANSWER_SECONDS)})
     try:
@@ -92,7 +92,8 @@ def daemon(settings: Settings) -> str:
 
 
 def worker(settings: Settings) -> str:
-    """Its name, from itself, by way of the broker."""
+    """A line with the name of this machine's worker, which answers through the broker; TransientError where none
+    does."""
     from celery import Celery
     from kombu.exceptions import KombuError
 

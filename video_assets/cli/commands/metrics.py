@@ -1,4 +1,4 @@
-"""`video-assets metrics`: figures for Prometheus, of this machine and of the library."""
+"""`video-assets metrics`: figures of this machine and of the library, for Prometheus."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HELP = {
     "free_bytes": "Free bytes where files are made (home) and kept (storage).",
 }
 _PROGRAMS = {"dagster_webserver": "webserver", "video_assets.defs.instance.daemon": "daemon", "worker": "worker"}
-"""What stands in the command line of a part that no `up` started."""
+"""Word in the command line → name of the part, for parts that were not started by `up`."""
 
 
 @click.command()
@@ -52,7 +52,7 @@ def metrics(output: Output) -> None:
 
 
 def parts(settings: Settings) -> dict[str, int]:
-    """Name and process of every part that runs here: those of the `up` over this HOME, else any of this user."""
+    """Name → pid of every part that runs here: those of the `up` over this HOME, or else all of this user."""
     import psutil
 
     from video_assets.cli.up.alone import who

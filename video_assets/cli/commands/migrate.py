@@ -1,4 +1,4 @@
-"""`video-assets migrate`: the schemas as a command, which is how production has them."""
+"""`video-assets migrate`: creates or migrates the schemas, as production does with a command of its own."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def migrate(output: Output, buckets: bool) -> None:
         database.dispose()
     output.say("tables are up to date")
     with open_instance(settings) as instance:
-        # Where there is none its schema was made by the opening.
+        # If there were no tables, opening the instance has made them.
         instance.upgrade(lambda line: output.note(line))
     output.say("Dagster's tables are up to date")
 
 
 def make_buckets(output: Output) -> None:
-    """Those of storage, logs and inbox, where they are buckets."""
+    """Creates the buckets of storage, logs and inbox, as far as the settings name buckets."""
     from video_assets.settings import Settings
     from video_assets.storage.buckets import bucket_names, ensure_bucket
     from video_assets.systems import Systems

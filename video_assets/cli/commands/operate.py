@@ -1,4 +1,4 @@
-"""What operators do to single videos and to the whole: cancel, delete, reconcile, rebuild."""
+"""`video-assets cancel`, `delete`, `reconcile` and `rebuild`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def cancel(output: Output, video_id: int) -> None:
         raise PermanentError(f"there is no video {video_id}; `video-assets status` lists those there are")
     with open_instance(systems.settings) as instance:
         count = cancel_video(systems, instance, video_id)
-        # Without a daemon nobody else would carry the change over to the tables.
+        # Without a daemon nothing else would apply the change to the tables.
         Projector(systems).advance(instance, newest_storage_id(instance))
     if count:
         output.say(f"video {video_id} ({title}): {count} run{'' if count == 1 else 's'} told to stop")
@@ -73,7 +73,7 @@ def delete(output: Output, video_id: int, yes: bool) -> None:
     from video_assets.intake.identity import must_match
 
     must_match(systems.database, systems.storage)
-    # Also where no row is left: a deletion that was interrupted is finished by doing it again.
+    # Even if no row is left, so that a second call finishes an interrupted deletion.
     with open_instance(systems.settings) as instance:
         found = delete_video(systems, instance, video_id)
     if not found:

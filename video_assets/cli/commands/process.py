@@ -1,4 +1,4 @@
-"""`video-assets process`: a file goes in, and is seen through to the end."""
+"""`video-assets process`: takes files in, has everything made of them, and shows the progress."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def process(
     elsewhere = bool(settings.celery_broker_url) and not here
     if elsewhere and force:
         raise click.UsageError("--force works with --here; workers make what is missing or stale")
-    # First of all: threads that libraries start must not take Ctrl-C either.
+    # Before everything else, so that threads which libraries start do not receive Ctrl-C either.
     with Interrupts() as interrupts:
         working: Following | Processing
         if elsewhere:

@@ -1,4 +1,4 @@
-"""`video-assets report`: the library in figures."""
+"""`video-assets report`: prints the library's figures."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def _heading(frame: Any, column: str) -> str:
 
 
 def _records(frame: Any) -> list[dict[str, Any]]:
-    # By way of objects: NaN is no JSON.
+    # As objects, so that NaN, which JSON does not have, can become None.
     records: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return records

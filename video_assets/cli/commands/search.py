@@ -1,4 +1,4 @@
-"""`video-assets search`: the second at which something is said."""
+"""`video-assets search`: finds the second at which something is said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`video-assets status`: where every video stands, or the whole story of one."""
+"""`video-assets status`: lists videos with their status, or shows everything about one."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def status(output: Output, video_id: int | None, limit: int, watch: bool, as_jso
 
 
 def _trouble(systems: Systems) -> str | None:
-    """Why tables and storage do not belong together. Where there are videos a bucket is not asked: where every one
-    stands can be told without it."""
+    """Why tables and storage do not belong together; None where they do, or storage is away. If the tables have videos
+    a bucket is not asked, because their status can be shown without it."""
     from video_assets.errors import TransientError
     from video_assets.intake.identity import what_is_wrong
 
@@ -166,7 +166,7 @@ def _watch(output: Output, systems: Systems, video_id: int | None, limit: int) -
                 output.say(line)
             time.sleep(PAUSE_SECONDS)
     except KeyboardInterrupt:
-        return  # the way to end it, not a failure
+        return  # the normal way to end it
 
 
 def _picture(systems: Systems, video_id: int | None, limit: int) -> RenderableType:

@@ -1,4 +1,4 @@
-"""`video-assets up`: everything, on this machine, until Ctrl-C."""
+"""`video-assets up`: runs everything on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def up(output: Output, port: int, open_browser: bool) -> None:
 
 
 def prepare(settings: Settings) -> Systems:
-    """Folders, schema, Dagster's home and every server, so that what is wrong with them is said before anything
-    starts, in the words of `doctor`."""
+    """Makes folders, schema and Dagster's home, and tries every server. PermanentError, in the words of `doctor`, where
+    something is wrong, before anything starts."""
     from video_assets.cli.doctor.checks import must_answer
     from video_assets.cli.up.private import make_for_all
     from video_assets.defs.instance.opening import prepare_dagster_home
@@ -77,7 +77,7 @@ def prepare(settings: Settings) -> Systems:
 
 
 def addresses(services: Services, systems: Systems) -> str:
-    """Where everything is."""
+    """The addresses and folders, for people."""
     settings = systems.settings
     return (
         f"Dagster UI   {services.address}\n"
@@ -88,8 +88,8 @@ def addresses(services: Services, systems: Systems) -> str:
 
 
 def follow(output: Output, systems: Systems, services: Services) -> None:
-    """Says what changes in the tables, and which part had to be started again, until interrupted. TransientError where
-    a part does not stay up."""
+    """Prints changes in the tables and restarts of parts, until interrupted. TransientError where a part does not stay
+    up."""
     from video_assets.cli.render.changes import Watcher
     from video_assets.errors import TransientError
 

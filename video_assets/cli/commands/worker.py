@@ -1,4 +1,4 @@
-"""`video-assets worker`: executes runs from the queues; in production there are as many as one likes."""
+"""`video-assets worker`: executes runs from the queues; production has any number of workers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def worker(output: Output, slots: int | None, queues: tuple[str, ...]) -> int:
     from video_assets.defs.instance.worker import work
     from video_assets.systems import Systems
 
-    with closing(Systems(settings)) as systems:  # nothing of it may be open when the workers are forked
+    with closing(Systems(settings)) as systems:  # no connection may be open when the worker forks
         must_answer(systems)
     count = slots or settings.max_concurrent_runs
     output.note(f"{count} slot{'' if count == 1 else 's'} for runs; Ctrl-C or SIGTERM stops")

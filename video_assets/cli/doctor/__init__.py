@@ -1,4 +1,5 @@
-"""What `doctor` examines: this machine, the servers behind the settings, and a running `up`.
+"""The examinations of `doctor`: this machine, the servers of the settings, and a running `up`.
 
-`checks` runs the examinations and is what start-up asks too; the others say what is examined.
+`checks` runs them, for `doctor` and before `up` and `worker` start. How the findings are printed is in
+`cli/commands/doctor.py`.
 """

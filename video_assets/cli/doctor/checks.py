@@ -1,4 +1,4 @@
-"""What `doctor` tries: each examination does the real thing once, and says what to do where it fails."""
+"""Runs the examinations of `doctor`. Each uses the real thing once, and says what to do where it fails."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from video_assets.systems import Systems
 
 @dataclass(frozen=True)
 class Answer:
-    """What an examination found in order."""
+    """What a successful examination found."""
 
     found: str
     version: str = ""
     latency_ms: float | None = None
-    """Of one small request to an open connection."""
+    """Milliseconds of one small request on an open connection."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Finding:
     name: str
     ok: bool
     found: str
-    """What is there; or what is wrong and what to do."""
+    """What was found, or what is wrong and what to do."""
     milliseconds: float
-    """Of the whole examination, connecting included."""
+    """Duration of the whole examination, with connecting."""
     version: str = ""
     latency_ms: float | None = None
 
@@ -46,7 +46,7 @@ Examination = Callable[[], "str | Answer"]
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Every examination, in the order in which trouble is best put right."""
+    """Runs every examination, in the order in which problems are best solved."""
     from video_assets.cli.doctor.running import examine_up
     from video_assets.cli.doctor.servers import of_servers, of_the_rest
 
@@ -68,8 +68,8 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def must_answer(systems: Systems) -> None:
-    """Raises what is wrong with the first server that does not do what it should, in the words of `doctor`, so
-    that what cannot work does not start."""
+    """PermanentError, in the words of `doctor`, for the first server that does not work, so that nothing starts that
+    cannot work."""
     from video_assets.cli.doctor.servers import of_servers
 
     for name, examination in of_servers(systems):
@@ -86,7 +86,7 @@ def _tried(name: str, examination: Examination) -> Finding:
         ok, answer = True, given if isinstance(given, Answer) else Answer(given)
     except (PermanentError, TransientError) as error:
         ok, answer = False, Answer(str(error))
-    except Exception as error:  # whatever a library raises: here it is a finding
+    except Exception as error:  # any exception of a library is a finding
         ok, answer = False, Answer(f"{type(error).__name__}: {error}")
     milliseconds = round((time.perf_counter() - begun) * 1000, 1)
     return Finding(name, ok, one_line(answer.found), milliseconds, one_line(answer.version), answer.latency_ms)
@@ -140,7 +140,7 @@ def _confinement() -> str:
     from video_assets.media.sandbox.process import missing_protections
 
     missing = missing_protections()
-    # No reason to stop: less protection than there could be is for the operator to know, not to fail on.
+    # Missing protections are reported, not treated as a failure.
     return "all protections" if not missing else "works; this machine does not offer: " + "; ".join(missing)
 
 

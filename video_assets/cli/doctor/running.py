@@ -1,4 +1,4 @@
-"""Whether the `up` that runs over this HOME does its work: each of its parts is asked, none is believed."""
+"""Examines the `up` that runs over this HOME: asks each of its parts, instead of believing what the lock file says."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from video_assets.settings import Settings
 START_SECONDS = 150.0
 ANSWER_SECONDS = 5.0
 SILENT_SECONDS = 120.0
-"""A daemon says every 30 s that it lives."""
+"""A daemon whose heartbeat is older hangs; it writes one every 30 s."""
 
 
 def examine_up(settings: Settings) -> Answer | str:
-    """What runs where. Raises TransientError where a part of it is dead or does not answer."""
+    """A line about the running `up`. TransientError where one of its parts is dead or does not answer."""
     noted = who(settings.home)
     if noted is None:
         return "none runs here (`video-assets up` starts it)"
@@ -44,13 +44,13 @@ def _age(noted: dict[str, Any]) -> float:
     try:
         since = datetime.fromisoformat(noted["since"])
     except (KeyError, TypeError, ValueError):
-        return 0.0  # it has the lock, and is about to say more
-    # A clock that was put back must not have it starting for ever.
+        return 0.0  # it has the lock, and has not written its data yet
+    # Absolute: after the clock was set back it must not look like starting for ever.
     return abs((utc_now() - since).total_seconds())
 
 
 def _troubles(settings: Settings, noted: dict[str, Any], parts: dict[str, Any], age: float) -> list[tuple[str, str]]:
-    """(part, what is wrong with it)."""
+    """Pairs of (part, what is wrong with it)."""
     found = [(name, "is dead") for name, part in parts.items() if not lives(part.get("pid"))]
     dead = {name for name, _ in found}
     if "webserver" not in dead and not _web_answers(noted.get("port")):
@@ -80,10 +80,10 @@ def _code_answers(socket: str | None) -> bool:
 
 
 def _daemon_silent(settings: Settings) -> float:
-    """Seconds since the daemon last said that its sensors are looked after."""
+    """Seconds since the daemon's last heartbeat for sensors."""
     from video_assets.defs.instance.opening import open_instance
 
     with open_instance(settings) as instance:
         beats = [beat.timestamp for kind, beat in instance.get_daemon_heartbeats().items() if kind == "SENSOR"]
-    # One from the future is of a clock that has been put back since.
+    # A heartbeat in the future was written before the clock was set back.
     return abs(utc_now().timestamp() - max(beats)) if beats else float("inf")

@@ -1,4 +1,4 @@
-"""What `doctor` tries of the systems behind the settings, and what must answer before anything starts."""
+"""Examines the systems that the settings name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAEMON_SILENT_SECONDS = 120
 
 
 def of_servers(systems: Systems) -> Iterator[tuple[str, Examination]]:
-    """What nothing works without: tables, files, index, and the servers that the settings name."""
+    """The examinations of what must work before anything starts: tables, storage, index, and the configured servers."""
     settings = systems.settings
     yield "database", _named("DATABASE_URL", lambda: _database(systems))
     yield "storage", _named("STORAGE_URL", lambda: _storage(systems))
@@ -38,7 +38,8 @@ def of_servers(systems: Systems) -> Iterator[tuple[str, Examination]]:
 
 
 def of_the_rest(systems: Systems) -> Iterator[tuple[str, Examination]]:
-    """What may be wrong or missing while everything starts: parked events, Dagster's storage, its daemon, workers."""
+    """The examinations of what does not keep anything from starting: free space, parked events, Dagster, workers, the
+    language model."""
     yield "room", lambda: _room(systems)
     yield "outbox", lambda: _outbox(systems)
     yield "dagster", _named("DAGSTER_DATABASE_URL", lambda: _dagster(systems))
@@ -49,7 +50,7 @@ def of_the_rest(systems: Systems) -> Iterator[tuple[str, Examination]]:
 
 
 def _named(setting: str, examination: Examination) -> Examination:
-    """The same; where nothing answers, it says by which setting one looked there."""
+    """The examination, with the name of the setting added to the message where nothing answers."""
 
     def tried() -> str | Answer:
         try:
@@ -61,7 +62,7 @@ def _named(setting: str, examination: Examination) -> Examination:
 
 
 def _summarizer(systems: Systems) -> Answer:
-    """Asks for the list of models: that is free, and refused where the key is wrong."""
+    """Asks for the list of models, which is free and fails where the key is wrong."""
     model, begun = systems.language_model, time.perf_counter()
     listed = model.is_listed()
     latency = round((time.perf_counter() - begun) * 1000, 2)
@@ -108,7 +109,7 @@ def _storage(systems: Systems) -> Answer:
 def _library(systems: Systems) -> str:
     try:
         wrong = what_is_wrong(systems.database, systems.storage)
-    except (PermanentError, TransientError):  # said of the one or the other already
+    except (PermanentError, TransientError):  # `database` or `storage` reports it
         return "not known while the database or the storage does not answer"
     if wrong:
         raise PermanentError(wrong)
@@ -121,7 +122,7 @@ def _same(given: bytes, stored: bytes) -> None:
 
 
 def _refuses_a_second_winner(storage: Storage, key: str) -> None:
-    """Some servers that speak S3 pass over the condition of a conditional write, and answer that all is well."""
+    """PermanentError where the storage ignores the condition of a conditional write, as some S3 servers do."""
     try:
         storage.put_if(key, b"another", None)
     except Conflict:
@@ -170,7 +171,7 @@ def _room(systems: Systems) -> str:
     free = systems.storage.free_bytes()
     if free is None:
         return "a bucket does not tell"
-    if free < needed <= at_home:  # too little in HOME is said of `disk`
+    if free < needed <= at_home:  # `disk` reports too little in HOME
         raise PermanentError(f"only {size(free)} free in storage, {size(needed)} are needed; intake has stopped")
     return f"{size(free)} free in storage"
 
@@ -221,7 +222,8 @@ def _workers(url: str) -> str:
 
 
 def _answers(url: str) -> None:
-    """Raises TransientError where the database is away: Dagster tries for long, and then does not say which."""
+    """TransientError where the database is away. Asked first, because Dagster retries for a long time and then does not
+    say which database it is."""
     database = Database(url)
     try:
         with database.read() as session:

@@ -1,4 +1,4 @@
-"""How things look on a terminal: tables, progress, changes, plain words for durations and sizes.
+"""How answers look on a terminal: tables, progress, changes, and words for durations and sizes.
 
-What is shown comes from `library`; nothing here reads a table.
+The data comes from `library`; this package has no queries of its own.
 """

@@ -1,4 +1,4 @@
-"""Watches the tables and says in lines what changed."""
+"""Watches the tables and makes a line of each change."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from video_assets.database.engine import Database
 from video_assets.library import views
 
 STEP = 0.25
-"""Progress is worth a line each time it got this much further."""
+"""Progress gets a line each time it has advanced by this fraction."""
 
 
 class Watcher:
-    """Remembers what it saw; `look` says what is new. Follows whatever moves, and the videos named."""
+    """Remembers what it saw; `look` returns what is new. Follows all videos that are neither ready nor failed, and
+    those in `video_ids`; with `only` no others than those."""
 
     def __init__(self, database: Database, video_ids: Sequence[int] = (), *, only: bool = False) -> None:
         self.database = database
@@ -31,7 +32,7 @@ class Watcher:
             if self._only and video.id not in self._named:
                 continue
             lines += self._changes(video)
-        # What came to rest is forgotten, so that watching costs the same after a thousand videos.
+        # Finished videos are forgotten, so that watching costs the same after a thousand videos.
         resting = {video.id for video in found if video.status in views.SETTLED} - set(self._named)
         for video_id in resting | (set(self._statuses) - {video.id for video in found}):
             self._statuses.pop(video_id, None)

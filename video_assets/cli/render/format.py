@@ -1,4 +1,4 @@
-"""How things are said on a terminal. Pure; what comes from users is made harmless here."""
+"""Formats values for a terminal. Pure; text from users is made harmless here."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _STYLES = {"ready": "green", "failed": "red", "pending": "dim", "uploading": "di
 
 
 def plain(value: object, limit: int = 200) -> str:
-    """Text of somebody else's on one line: no control or escape characters, no end of its own choosing."""
+    """Text from outside as one line of at most `limit` characters, without control and escape characters."""
     return one_line(str(value), limit)
 
 
 def safe(value: object, limit: int = 200, style: str = "") -> Text:
-    """The same for a rich console. Never markup: a title such as `[red]` is printed as it is."""
+    """The same for a rich console. It is never markup: a title such as `[red]` is printed unchanged."""
     return Text(plain(value, limit), style=style)
 
 
 def status_text(status: str) -> Text:
-    """A status in its colour."""
+    """A status, in its colour."""
     return Text(plain(status, 20), style=_STYLES.get(status, "yellow"))
 
 
@@ -37,7 +37,7 @@ def clock(seconds: float) -> str:
 
 
 def age(then: datetime, now: datetime) -> str:
-    """How long ago, in its largest unit: `12s`, `5m`, `3h`, `8d`."""
+    """The time since `then`, in its largest unit: `12s`, `5m`, `3h`, `8d`."""
     seconds = max(int((now - then).total_seconds()), 0)
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
@@ -46,7 +46,7 @@ def age(then: datetime, now: datetime) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes as `512 B`, `1.4 MB`."""
+    """A number of bytes as `512 B`, `1.4 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -55,7 +55,7 @@ def size(count: float) -> str:
 
 
 def done(stage: str, fraction: float, speed: float | None, eta_seconds: float | None) -> str:
-    """Progress in a few words: `variants 43%, 2.1x, 0:12 left`."""
+    """Progress as `variants 43%, 2.1x, 0:12 left`."""
     parts = [f"{plain(stage, 20)} {min(max(fraction, 0.0), 1.0):.0%}"]
     if speed:
         parts.append(f"{speed:.1f}x")
@@ -65,19 +65,19 @@ def done(stage: str, fraction: float, speed: float | None, eta_seconds: float | 
 
 
 def snippet_text(snippet: str) -> Text:
-    """A search snippet (HTML with `<mark>` only) for a console: what matched is bold."""
+    """A search snippet (HTML with `<mark>` only) for a console; matches are bold."""
     text = Text()
     marked = False
     for part in re.split(r"(</?mark>)", snippet):
         if part in ("<mark>", "</mark>"):
             marked = part == "<mark>"
             continue
-        # Not `one_line`: it would eat the space between a word and the match beside it.
+        # Not `one_line`, which would remove the space between a word and the match beside it.
         words = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in html.unescape(part)))
         text.append(words, style="bold yellow" if marked else "")
     return text
 
 
 def snippet_plain(snippet: str) -> str:
-    """The same as mere text."""
+    """The same as plain text."""
     return snippet_text(snippet).plain.strip()

@@ -1,4 +1,4 @@
-"""The two ways out: answers to stdout, everything else to stderr."""
+"""Prints answers to stdout, and everything else to stderr."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Output:
 
     @cached_property
     def answers(self) -> Console:
-        """For what was asked for."""
+        """The console for answers, on stdout."""
         return _console(stderr=False)
 
     @cached_property
     def notes(self) -> Console:
-        """For progress and remarks."""
+        """The console for progress and remarks, on stderr."""
         return _console(stderr=True)
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody watches: a terminal that can be redrawn."""
+        """Whether stderr is a terminal that can be redrawn."""
         return self.notes.is_terminal and not self.notes.is_dumb_terminal
 
     def say(self, what: RenderableType = "") -> None:
-        """Prints part of the answer. A str is printed as it is: no markup, no emoji, no highlighting."""
+        """Prints part of the answer. A str is printed unchanged: no markup, no emoji, no highlighting."""
         self.answers.print(what, markup=False, highlight=False, emoji=False, soft_wrap=isinstance(what, str))
 
     def note(self, what: RenderableType) -> None:
@@ -47,8 +47,8 @@ class Output:
 
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    # Without a terminal nobody's window sets the width: a pipe gets whole lines.
-    # Bound to the stream of now: while a run goes, sys.stderr is its log.
+    # Without a terminal there is no window width: a pipe gets whole lines.
+    # Bound to the present stream, because sys.stderr is a log file during a run.
     return Console(file=stream, width=None if stream.isatty() else 200)
 
 

@@ -1,4 +1,4 @@
-"""Shows how far a video is while something else works on it."""
+"""Shows the progress of a video while a run works on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STAGES = [stage.value for stage in Stage]
 
 @contextmanager
 def shown(output: Output, database: Database, video_id: int) -> Iterator[None]:
-    """For the block, the video's progress: a bar on a terminal, else a line for each step."""
+    """For the block, shows the video's progress: a bar on a terminal, else a line for each step."""
     ended = threading.Event()
     target = _bar if output.interactive else _lines
     thread = threading.Thread(target=target, args=(output, database, video_id, ended), name="progress", daemon=True)
@@ -38,7 +38,7 @@ def _lines(output: Output, database: Database, video_id: int, ended: threading.E
     watcher = Watcher(database, [video_id], only=True)
     while True:
         last = ended.wait(REDRAW_SECONDS)
-        # A database that is slow to answer must not end a run that goes well.
+        # Trouble with showing progress must not end the run.
         with contextlib.suppress(Exception):
             for line in watcher.look():
                 output.note(line)
@@ -54,7 +54,7 @@ def _bar(output: Output, database: Database, video_id: int, ended: threading.Eve
         TimeElapsedColumn(),
         TextColumn("{task.fields[remark]}", markup=False),
     ]
-    # Nothing redirected: stderr is the run's log meanwhile, and must stay it.
+    # No redirection, because stderr goes into the run's log meanwhile.
     with Progress(
         *columns, console=output.notes, redirect_stdout=False, redirect_stderr=False, transient=True
     ) as progress:

@@ -1,4 +1,4 @@
-"""Tables for a terminal, out of rows. Titles and messages are somebody else's: they come as `safe` text."""
+"""Makes tables for a terminal from rows. Titles and messages come from outside, so they are passed through `safe`."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _events(events: Iterable[tuple[OutboxRow, str | None]]) -> Table:
 
 
 def parked_events(parked: Iterable[Parked]) -> Table:
-    """Events that were set aside."""
+    """The table of parked events."""
     picture = table(">video", "event", ">waiting behind it", "reason")
     for each in parked:
         picture.add_row(str(each.video_id), safe(each.topic, 60), str(each.waiting), safe(each.reason, 300))

@@ -1,4 +1,4 @@
-"""`video-assets up` as a supervisor: it starts the parts, starts a dead one again, and ends them all together.
+"""The supervisor of `video-assets up`: starts the parts, restarts a dead one, and stops all together.
 
-What runs inside the parts is in `defs/instance`.
+What runs inside the parts is not here but in `defs/instance`.
 """

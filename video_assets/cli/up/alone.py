@@ -1,4 +1,4 @@
-"""One `up` over one HOME: a lock that says who has it."""
+"""The lock that allows only one `up` over a HOME, and names the process that has it."""
 
 from __future__ import annotations
 
@@ -18,39 +18,40 @@ from video_assets.footprint import lives
 
 NAME = "up.lock"
 PREFIX = "video-assets-"
-"""Of the folder for its socket."""
+"""Prefix of the temporary folder for the code server's socket."""
 PATIENCE_SECONDS = 15.0
-"""One whose process is gone holds the lock until what it had started is gone too."""
+"""How long to wait for the lock of an `up` that was killed: its guard holds it until all of its parts are gone."""
 
 
 class Alone:
-    """The lock, held. What is noted in it is read by others, to say who has it and how it is."""
+    """The lock while we hold it. Its file holds data about this `up`, which other commands read."""
 
     def __init__(self, held: int, before: dict[str, Any]) -> None:
         self._before = before
         self.held = held
-        """A file descriptor: as long as one is open, here or in a child that was given it, the lock is held."""
+        """The file descriptor. The lock is held as long as it is open, here or in a child that inherited it."""
         self._notes: dict[str, Any] = {}
 
     def clear_up(self) -> None:
-        """Removes the folder of one that was killed together with its guard."""
+        """Removes the temporary folder of an earlier `up` that was killed together with its guard."""
         folder = Path(str(self._before.get("socket", ""))).parent
         if folder.name.startswith(PREFIX):
             shutil.rmtree(folder, ignore_errors=True)
 
     def note(self, **notes: Any) -> None:
-        """Adds to what is written there."""
+        """Adds data to the lock's file."""
         self._notes |= notes
         data = json.dumps(self._notes).encode()
-        # In place: another file of this name would be another lock. Blanks at the end, so that a shorter text is one
-        # write too, and whoever reads meanwhile finds the old or the new.
+        # In place, because a new file would be a new lock. Padded with blanks, so that a shorter text is also a single
+        # write and readers see either the old or the new text.
         size = os.fstat(self.held).st_size
         os.pwrite(self.held, data.ljust(size), 0)
 
 
 @contextlib.contextmanager
 def alone(home: Path, *, port: int | None) -> Iterator[Alone]:
-    """Holds the lock of this HOME, which is made where there is none. Raises PermanentError that names who has it."""
+    """For the block, holds the lock of this HOME, which is created if needed. PermanentError, which names the other
+    process, where it is taken."""
     home = home.absolute()
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ def alone(home: Path, *, port: int | None) -> Iterator[Alone]:
 
 
 def who(home: Path) -> dict[str, Any] | None:
-    """What is noted by the `up` that runs over this HOME; None where none does."""
+    """The data that the `up` over this HOME wrote into its lock; None where none runs."""
     try:
         held = os.open(home.absolute() / NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -94,7 +95,7 @@ def _take(held: int, home: Path) -> None:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             other = _noted(held)
-            # Not yet noted, or noted by one that is gone: neither takes long.
+            # No data yet, or of a process that is gone: both last only a moment.
             if lives(other.get("pid")) or time.monotonic() > deadline:
                 raise PermanentError(one_line(_refusal(home, other))) from None
             time.sleep(0.1)
@@ -112,6 +113,6 @@ def _refusal(home: Path, other: dict[str, Any]) -> str:
 def _noted(held: int) -> dict[str, Any]:
     try:
         found = json.loads(os.pread(held, 65536, 0) or b"{}")
-    except (OSError, ValueError):  # just being written
+    except (OSError, ValueError):  # it is being written
         return {}
     return found if isinstance(found, dict) else {}

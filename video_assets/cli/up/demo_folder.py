@@ -1,4 +1,4 @@
-"""The demo's own folder: emptied at each start, and never somebody else's."""
+"""The demo's folder: emptied at each start, and never a folder with other files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARK = ".video-assets-demo"
 
 
 def demo_settings() -> Settings:
-    """Embedded defaults in HOME/demo with short pauses, whatever servers the environment names: a demo
+    """The embedded defaults in HOME/demo, with short pauses, whatever servers the environment names, so that a demo
     never touches a production database."""
     forget_dagster_home()
     return Settings(
@@ -34,8 +34,8 @@ def demo_settings() -> Settings:
 
 @contextmanager
 def own_folder(folder: Path, port: int | None = None) -> Iterator[Alone]:
-    """The folder, empty and ours alone for the block. Raises PermanentError where it holds anything that no
-    demo put there, or another demo, or `up`, is using it."""
+    """For the block, the folder, emptied and locked. PermanentError where it has files that no demo made, or another
+    demo or `up` is using it."""
     mark = folder / MARK
     try:
         if folder.exists() and not mark.exists() and any(folder.iterdir()):
@@ -52,7 +52,7 @@ def own_folder(folder: Path, port: int | None = None) -> Iterator[Alone]:
                         shutil.rmtree(entry)
                     elif entry.name not in (MARK, NAME):
                         entry.unlink()
-                # Wherever HOME is, git is to see nothing of this.
+                # If HOME is in a git checkout, git must ignore this folder.
                 (folder / ".gitignore").write_text("*\n")
                 yield mine
     except OSError as error:

@@ -1,9 +1,9 @@
-"""The last of `video-assets up`: ends what it had started, where it could not do so itself (kill -9, out of memory).
+"""The guard of `video-assets up`: kills its parts where `up` cannot do it itself (kill -9, out of memory).
 
-A script as well as a module: `python -I -S guard.py FOLDER`. It reads from `up`, through a pipe, which sessions there
-are (`+PID` and `-PID`, a line each): every part that `up` starts leads one, and runs stay in their code server's. The
-kernel closes the pipe when `up` is gone, whatever it died of; then the guard kills what is left of these sessions and
-removes FOLDER. It imports little, so that it is small, and there at once.
+A script as well as a module: `python -I -S guard.py FOLDER`. Through a pipe `up` tells it the sessions (`+PID` and
+`-PID`, one per line): every part leads a session, and runs stay in that of their code server. The kernel closes the
+pipe when `up` ends for whatever reason; then the guard kills what is left of these sessions and removes FOLDER. It
+imports little, so it is small and starts at once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ KILL_SECONDS = 10.0
 
 
 def members(sessions: Collection[int]) -> list[int]:
-    """Ids of the processes of these sessions that are still at work. Read as it is: whoever dies meanwhile is not one,
-    and no library's opinion of half-dead processes comes in between."""
+    """Pids of the living processes of these sessions. Read from /proc itself, because libraries treat half-dead
+    processes in different ways."""
     return [pid for pid, session in _everyone() if session in sessions]
 
 
 def kill(sessions: Collection[int], seconds: float = KILL_SECONDS) -> list[int]:
-    """Kills them, and those they start meanwhile; returns who is left after `seconds`."""
+    """Kills the processes of these sessions, and those they start meanwhile; returns the pids left after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         left = members(sessions)
@@ -40,7 +40,7 @@ def kill(sessions: Collection[int], seconds: float = KILL_SECONDS) -> list[int]:
 
 
 def _everyone() -> Iterator[tuple[int, int]]:
-    """(process, session) of all that live; the dead whose parents have not noticed yet do not count."""
+    """(pid, session) of all living processes; zombies do not count."""
     if not os.path.exists("/proc/self/stat"):
         yield from _everyone_by_ps()
         return
@@ -49,7 +49,7 @@ def _everyone() -> Iterator[tuple[int, int]]:
             continue
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
-                # The name may hold anything, brackets too. Behind it: state, parent, group, session.
+                # The name is in brackets and may contain brackets. Behind it: state, parent, group, session.
                 state, _, _, session = file.read().rpartition(b")")[2].split()[:4]
         except (OSError, ValueError):
             continue
@@ -67,9 +67,9 @@ def _everyone_by_ps() -> Iterator[tuple[int, int]]:
 
 
 def main(folder: str) -> None:
-    """Waits for the pipe to be closed."""
+    """Reads sessions until the pipe is closed, then kills what is left of them and removes the folder."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # whoever is told so too tells us by ending
+        signal.signal(number, signal.SIG_IGN)  # `up` gets these too, and closes the pipe when it ends
     sessions: set[int] = set()
     for line in sys.stdin:
         (sessions.add if line[0] == "+" else sessions.discard)(int(line[1:]))

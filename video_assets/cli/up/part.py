@@ -1,4 +1,4 @@
-"""One child of `video-assets up`: started, watched, started again when it dies."""
+"""A child process of `video-assets up`, which is started, watched, and restarted when it dies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from video_assets.errors import TransientError
 
 TRIES = 5
-"""So often in a row it may end before it has come up: with the pauses between, less than a minute."""
+"""After so many failures in a row before it came up, it is given up; with the pauses that is less than a minute."""
 PAUSES = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before it is started again: the first time, the second, and so on."""
+"""Seconds before the first restart, the second, and so on."""
 
 
 class Part:
-    """A program that is to run, whatever happens to it."""
+    """A program that is kept running."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class Part:
         is_up: Callable[[float], bool],
     ) -> None:
         self.name = name
-        """As people are told of it."""
+        """The name in messages."""
         self.restarts = 0
         self._command = command
         self._environment = environment
         self._log = log
         self._is_up = is_up
-        """Whether it has come up, by the seconds it has been running."""
+        """Called with the seconds since its start; tells whether it has come up."""
         self._process: subprocess.Popen[bytes] | None = None
         self._begun = 0.0
         self._came_up = False
@@ -45,17 +45,17 @@ class Part:
 
     @property
     def pid(self) -> int | None:
-        """Also the id of its session; None where it does not run."""
+        """Its pid, which is also the id of its session; None while it does not run."""
         return self._process.pid if self._process is not None else None
 
     @property
     def came_up(self) -> bool:
-        """Whether it did, and still runs."""
+        """Whether it has come up and still runs."""
         return self._process is not None and self._came_up
 
     def start(self) -> None:
-        """Starts it, in a session of its own: what it leaves behind is found by that, and Ctrl-C on the terminal
-        reaches us alone, so that all is ended in order."""
+        """Starts it in a new session, by which its child processes are found later. Ctrl-C on the terminal then reaches
+        only `up`, which stops everything in order."""
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 self._command,
@@ -68,8 +68,8 @@ class Part:
         self._begun, self._came_up, self._again_at = time.monotonic(), False, None
 
     def look(self) -> str | None:
-        """Starts it again where it has ended and its pause is over. Returns a line about what happened, if anything
-        did. Raises TransientError where there is no use in another try."""
+        """Checks it, and restarts it if it has ended and the pause is over. Returns a line if it has just ended.
+        TransientError where another restart is no use."""
         if self._process is None:
             if self._again_at is not None and time.monotonic() >= self._again_at:
                 self.restarts += 1
@@ -86,25 +86,25 @@ class Part:
         if self._failures >= TRIES:
             raise TransientError(f"{how}, {TRIES} times in a row before it had come up")
         if code >= 0 and not self._came_up and not self.restarts:
-            raise TransientError(f"{how} at its start")  # it will do the same again
+            raise TransientError(f"{how} at its start")  # a restart would end the same way
         self._again_at = time.monotonic() + PAUSES[min(self._failures, len(PAUSES)) - 1]
         return f"{how}; it is started again"
 
     def tell(self, number: signal.Signals) -> None:
-        """Sends it a signal, and has it stay down once it has ended."""
+        """Sends it a signal; it is not restarted after that."""
         self._again_at = None
         if self._process is not None:
-            self._process.send_signal(number)  # nothing where it has ended
+            self._process.send_signal(number)  # does nothing if it has ended
 
     def ended(self) -> bool:
-        """Whether it has; what is left of it is then reaped."""
+        """Whether it has ended; if so its zombie is reaped."""
         if self._process is not None and self._process.poll() is not None:
             self._process = None
         return self._process is None
 
 
 def command(*arguments: str) -> list[str]:
-    """Python with these arguments, as this one is."""
+    """A command line with this Python and these arguments."""
     return [sys.executable, *arguments]
 
 

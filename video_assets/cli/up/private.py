@@ -1,6 +1,6 @@
-"""HOME and what lies in it are for their owner alone: the tables hold password hashes, the logs what was said.
+"""Makes HOME and its files accessible to their owner only: the tables have password hashes, the logs spoken words.
 
-Storage and inbox elsewhere keep the rights they have: other users may read the one and drop files into the other.
+Storage and inbox outside of HOME keep their rights: other users may read the one and drop files into the other.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from video_assets.settings import Settings
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OURS = ("video-assets.db", "search.db", "dagster", "storage", "up.lock")
-"""One of these is in every HOME that was ever used."""
+"""Every HOME that was ever used has one of these, by which it is recognised."""
 
 
 @contextlib.contextmanager
 def private_files() -> Iterator[None]:
-    """For the block, and for every process that is started within, new files are their owner's alone; so is HOME, and
-    what an earlier release left open there."""
+    """For the block, new files are accessible to their owner only, also those of processes started in it. The same is
+    set for HOME and for files in it that an earlier release left open."""
     try:
         settings = Settings.load()
-    except PermanentError:  # whoever needs them says so
+    except PermanentError:  # the command that needs the settings reports it
         yield
         return
     before = None if _stores_elsewhere(settings) else os.umask(OTHERS)
@@ -36,15 +36,15 @@ def private_files() -> Iterator[None]:
     finally:
         if before is not None:
             os.umask(before)
-        tighten(settings.home)  # it may have been made only now
+        tighten(settings.home)  # HOME may have been made in the block
 
 
 def tighten(home: Path) -> None:
-    """Takes from others what rights they have to HOME and to the files right in it that matter; to everything of
-    Dagster's too where HOME was open till now. Leaves alone what is not ours."""
+    """Removes other users' rights to HOME and to the important files in it; if HOME was open until now, also to all of
+    Dagster's files. Does nothing to a folder that is not ours."""
     with contextlib.suppress(OSError):
         found = home.stat()
-        # Never a folder that others use too: HOME=/tmp would be a bad idea, and worse if nobody else could enter.
+        # Never a shared folder: with HOME=/tmp no other user could use /tmp any more.
         if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX or not any((home / n).exists() for n in _OURS):
             return
         was_open = bool(found.st_mode & OTHERS)
@@ -55,7 +55,7 @@ def tighten(home: Path) -> None:
 
 
 def make_for_all(folder: Path) -> None:
-    """Makes a folder that others may look into, as the inbox is where it lies outside of HOME."""
+    """Makes a folder that other users can read: the inbox, which may be outside of HOME."""
     before = os.umask(0o022)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def _take_from_others(path: Path) -> None:
 
 
 def _stores_elsewhere(settings: Settings) -> bool:
-    """Whether storage is a folder outside of HOME, whose readers may be others."""
+    """Whether storage is a folder outside of HOME, which other users may read."""
     parts = urlsplit(settings.storage)
     if parts.scheme != "file":
         return False

@@ -1,4 +1,4 @@
-"""Code server, webserver and daemon as children of this process: started, watched, started again, ended whole."""
+"""Runs code server, webserver and daemon as children of this process: starts, watches, restarts and stops them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.settings import Settings
 
 HOST = "127.0.0.1"
-"""Never another: whoever reaches Dagster's GraphQL can start and delete runs without logging in."""
+"""Only this machine: everyone who reaches Dagster's GraphQL can start and delete runs without a login."""
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 PRUNE_SECONDS = 5.0
 STEADY_SECONDS = 10.0
-"""A daemon, which listens nowhere, has come up when it has not ended for so long."""
+"""The daemon listens on no port, so it counts as up once it has run for this long."""
 _HEALTH = """{
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError {
@@ -42,7 +42,7 @@ _HEALTH = """{
 
 
 def port_in_use(port: int) -> str | None:
-    """Why nothing can listen on the port; None where it can."""
+    """Why the port cannot be used; None where it can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -53,7 +53,7 @@ def port_in_use(port: int) -> str | None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 class Services:
-    """The running children. `started` is the way to have them."""
+    """The running children. Use `started` to get one."""
 
     def __init__(self, settings: Settings, port: int, log: Path, alone: Alone, folder: Path) -> None:
         from video_assets.defs.instance.parts import workspace
@@ -93,12 +93,12 @@ class Services:
         self._stopping, self._over = threading.Event(), threading.Event()
         self._looking = threading.Lock()
         self._prune_at = 0.0
-        # A thread of its own: whoever shows what the tables say may wait for a database.
+        # A separate thread, because the main thread, which shows the tables, may wait for a database.
         self._watch = threading.Thread(target=self._keep_running, name="services", daemon=True)
 
     @property
     def address(self) -> str:
-        """Where the Dagster UI is."""
+        """URL of the Dagster UI."""
         return f"http://{HOST}:{self.port}"
 
     def start(self) -> None:
@@ -111,7 +111,7 @@ class Services:
         self._watch.start()
 
     def must_run(self) -> None:
-        """Raises TransientError, with the log's last words, where a part has ended and will not stay up."""
+        """TransientError, with the last lines of the log, where a part does not stay up."""
         if self._trouble is not None:
             raise TransientError(f"{self._trouble}; see {self.log}: {self.last_words()}")
 
@@ -120,8 +120,8 @@ class Services:
         return [self._news.popleft() for _ in range(len(self._news))]
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Returns once the webserver answers, the graph is loaded and the daemons live. Raises TransientError
-        with the reason and the log's last words."""
+        """Waits until the webserver answers, the graph is loaded and the daemons are healthy. TransientError, with the
+        reason and the last lines of the log, after `seconds`."""
         deadline = time.monotonic() + seconds
         lacking = "the webserver does not answer"
         while time.monotonic() < deadline:
@@ -137,12 +137,12 @@ class Services:
         raise TransientError(f"not ready within {seconds:.0f} s: {lacking}; see {self.log}: {self.last_words()}")
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Ends all of them. A run that is going may use these seconds to end by itself; then, or on a second
-        Ctrl-C, it is killed, and the next start goes on with its video. Returns when nothing is left."""
+        """Stops all parts; returns when no process is left. A running run has `seconds` to end by itself. Then, or on a
+        second Ctrl-C, it is killed, and the next start goes on with its video."""
         self._stopping.set()
         deadline = time.monotonic() + seconds
         with contextlib.suppress(KeyboardInterrupt), self._looking:
-            # First those who ask the code server for something: a run it cannot start any more would be a failed one.
+            # The clients of the code server first: a run that it can no longer start would fail.
             for others in (self._others, (self._code,)):
                 for part in others:
                     part.tell(signal.SIGTERM)
@@ -159,7 +159,7 @@ class Services:
                 self._guard.wait(timeout=2 * guard.KILL_SECONDS)
 
     def last_words(self, lines: int = 3, *, one: bool = True) -> str:
-        """The end of the log: as one short line, or as it is."""
+        """The last lines of the log, as one short line or unchanged."""
         try:
             with self.log.open(encoding="utf-8", errors="replace") as file:
                 last = [line.rstrip() for line in deque(file, maxlen=lines) if line.strip()]
@@ -176,9 +176,9 @@ class Services:
             except TransientError as error:
                 self._trouble = str(error)
                 break
-            except OSError as error:  # no process to be had, no room for the log
+            except OSError as error:  # no more processes, or no room for the log
                 self._say(one_line(f"a part could not be started: {error}; trying again"))
-        # What this thread has started is killed by the kernel when it ends.
+        # The kernel kills the parts that this thread has started when the thread ends, so it waits.
         self._over.wait()
 
     def _look(self) -> None:
@@ -199,23 +199,24 @@ class Services:
         return self._guard is not None and self._guard.poll() is None
 
     def _tell_guard(self) -> None:
-        """Has the guard know all sessions in which there may be somebody; starts it where there is none."""
+        """Tells the guard about all sessions that may have processes; starts it if it does not run."""
         running = {part.pid for part in self._parts if part.pid is not None}
-        # Of a code server that was killed, runs go on. Once nobody is left the number may become somebody else's.
+        # Runs go on after their code server was killed, so a session stays until it has no process. Then its number may
+        # be used again by others.
         now = running | {session for session in self._sessions - running if guard.members({session})}
-        told = self._sessions
+        known = self._sessions
         if not self._guarded():
-            self._guard, told = self._new_guard(), set()
+            self._guard, known = self._new_guard(), set()
         self._sessions, self._prune_at = now, time.monotonic() + PRUNE_SECONDS
         assert self._guard is not None
         assert self._guard.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has just died; the next look starts another
-            for sign, sessions in (("+", now - told), ("-", told - now)):
+            for sign, sessions in (("+", now - known), ("-", known - now)):
                 self._guard.stdin.write("".join(f"{sign}{each}\n" for each in sessions).encode())
             self._guard.stdin.flush()
 
     def _new_guard(self) -> subprocess.Popen[bytes]:
-        # It holds the lock as we do: the next `up` begins once nothing of this one is left.
+        # It inherits the lock, so that the next `up` starts only once nothing of this one is left.
         return subprocess.Popen(
             command("-I", "-S", str(Path(guard.__file__)), str(self._folder)),
             stdin=subprocess.PIPE,
@@ -227,7 +228,7 @@ class Services:
         )
 
     def _write_down(self) -> None:
-        """For `doctor`."""
+        """Writes pids and restarts of the parts into the lock, for `doctor`."""
         parts = {part.name: {"pid": part.pid, "restarts": part.restarts} for part in self._parts}
         self._alone.note(socket=str(self._socket), parts=parts)
 
@@ -249,11 +250,11 @@ class Services:
 
 
 def get(url: str, body: Any = None, seconds: float = 10) -> Any:
-    """The JSON that is answered. Raises OSError or ValueError."""
+    """The JSON answer of a GET, or of a POST if there is a body. Raises OSError or ValueError."""
     request = urllib.request.Request(
         url, data=json.dumps(body).encode() if body else None, headers={"Content-Type": "application/json"}
     )
-    # No proxy stands between us and this machine, whatever the environment says.
+    # No proxy for this machine, even if the environment names one.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=seconds) as answer:
         return json.load(answer)
@@ -267,7 +268,8 @@ def _listens(address: str | tuple[str, int]) -> bool:
 
 @contextlib.contextmanager
 def started(settings: Settings, port: int, *, log: Path, alone: Alone) -> Iterator[Services]:
-    """Starts everything over these settings; ends everything when the block is left, however it is left."""
+    """For the block, runs everything with these settings; stops it however the block is left. PermanentError where the
+    port cannot be used."""
     trouble = port_in_use(port)
     if trouble:
         raise PermanentError(f"port {port} cannot be used ({trouble}); name another with --port, or stop what has it")
@@ -287,7 +289,7 @@ def started(settings: Settings, port: int, *, log: Path, alone: Alone) -> Iterat
 
 
 def _private_folder() -> Path:
-    """For the code server's socket, whose path may be no longer than 107 bytes; the guard removes it."""
+    """A temporary folder for the code server's socket, whose path may have at most 107 bytes. The guard removes it."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     if len(os.fsencode(folder)) > 90:
         folder.rmdir()
