@@ -183,6 +183,29 @@ class Settings(BaseSettings):
         default=80_000, gt=0, description="Above it the oldest ready partition keys are retired."
     )
 
+    signup: Literal["open", "invitation", "closed"] = Field(
+        default="open", description="Who may make an account over HTTP; the very first user always may, and is admin."
+    )
+    default_visibility: Literal["private", "members", "public"] = Field(
+        default="members", description="Who sees a video of which nobody said it: its owner, all accounts, anybody."
+    )
+    user_quota_bytes: int = Field(
+        default=0, ge=0, description="Most that one user's uploads may take together, bytes; 0: no limit."
+    )
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs addresses of files and parts; the same for all web processes. Empty: made and kept in HOME.",
+    )
+    public_url: str = Field(
+        default="", description="Where clients reach the web: https://host; empty: as the request says."
+    )
+    rate_limits_url: str = Field(
+        default="", description="redis://host:6379/1 where several web processes count together; empty: in memory."
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1", description="Addresses of proxies whose word on a client's address is taken."
+    )
+
     @field_validator("ladder")
     @classmethod
     def _ladder_is_heights(cls, value: str) -> str:
@@ -234,6 +257,22 @@ class Settings(BaseSettings):
         if not (key.isascii() and key.isprintable()):
             raise ValueError("a key has printable ASCII characters only; paste it again")
         return SecretStr(key)
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_plain(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query):
+            raise ValueError("give https://host or http://host:port")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _secret_key_is_long(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("give at least 32 characters, such as `openssl rand -hex 32` prints")
+        return value
 
     @field_validator("kafka_options")
     @classmethod

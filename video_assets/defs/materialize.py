@@ -32,10 +32,11 @@ def checks_of(stage: Stage) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=stage.value, blocking=True) for name in RECIPES[stage].checks]
 
 
-def run_info(instance: dg.DagsterInstance, run_id: str) -> RunInfo:
-    """Id, fence and force tag of a run."""
+def run_info(instance: dg.DagsterInstance, run_id: str, stage: Stage | None = None) -> RunInfo:
+    """Id, fence and force tag of a run. The tag says `true`, or names the stages that are made again, with commas."""
     record = run_record(instance, run_id)
-    force = record.dagster_run.tags.get(FORCE_TAG, "").lower() == "true"
+    tag = record.dagster_run.tags.get(FORCE_TAG, "").lower()
+    force = tag == "true" or (stage is not None and stage.value in tag.split(","))
     return RunInfo(run_id, fence_of(instance, record), force, created_after(instance, record))
 
 
@@ -60,7 +61,7 @@ def materialize(
     with reported(stage, context.retry_number, logging.getLogger(__name__), rest, wait_for_room):
         video_id = video_id_of(context.partition_key)
         making = Making(systems, video_id, {each.artefact: each for each in sources}, say)
-        with opened(stage, making, run_info(context.instance, context.run.run_id)) as artifact:
+        with opened(stage, making, run_info(context.instance, context.run.run_id, stage)) as artifact:
             for outcome in artifact.outcomes:
                 yield check_result(stage, outcome)
             manifest = artifact.seal()

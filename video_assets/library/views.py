@@ -65,12 +65,16 @@ def counts(session: Session) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: known.index(item[0]) if item[0] in known else len(known)))
 
 
-def _listed(session: Session, rows: Sequence[VideoRow]) -> list[Listed]:
-    working = queries.working(session, [row.id for row in rows])
-    doing = {
+def doing_of(session: Session, video_ids: Sequence[int]) -> dict[int, Doing]:
+    """The last progress of each of these videos on which a run is at work."""
+    return {
         video_id: Doing(row.run_id, row.stage, row.fraction, row.speed, row.eta_seconds, row.beat_at)
-        for video_id, row in working.items()
+        for video_id, row in queries.working(session, video_ids).items()
     }
+
+
+def _listed(session: Session, rows: Sequence[VideoRow]) -> list[Listed]:
+    doing = doing_of(session, [row.id for row in rows])
     return [
         Listed(row.id, row.title, row.status, row.status_message, row.created_at, row.processed_at, doing.get(row.id))
         for row in rows

@@ -47,6 +47,8 @@ class Launch:
     run_key: str | None = None
     requested_at: datetime | None = None
     """When it was last requested, at the time of the decision; None for a new launch."""
+    remake: tuple[str, ...] = ()
+    """Stages that the run makes again even where they are fresh."""
 
 
 def due(

@@ -29,12 +29,17 @@ def claim(session: Session, video_id: int, *, claimed_by: str, reason: str, now:
     return row.run_key
 
 
-def request(session: Session, video_id: int, *, reason: str, now: datetime) -> bool:
+def request(
+    session: Session, video_id: int, *, reason: str, now: datetime, remake: Sequence[str] | None = None
+) -> bool:
     """Asks the uploads sensor for a run, whatever the video's status; False where a launch is open already or the
-    video is gone."""
+    video is gone. `remake`: stages that the run makes again even where they are fresh."""
     if _open_launch(session, video_id) is not None:
         return False
-    return _new(session, video_id, SENSOR, reason, now) is not None
+    row = _new(session, video_id, SENSOR, reason, now)
+    if row is not None:
+        row.remake = list(remake) if remake else None
+    return row is not None
 
 
 def withhold(session: Session, video_id: int, *, now: datetime) -> None:
@@ -133,7 +138,7 @@ def record(session: Session, chosen: Sequence[Launch], *, claimed_by: str, now: 
             row = None
         if row is not None:
             row.claimed_by, row.requested_at = claimed_by, now
-            requested.append(Launch(row.video_id, row.reason, row.run_key, now))
+            requested.append(Launch(row.video_id, row.reason, row.run_key, now, tuple(row.remake or ())))
     return requested
 
 

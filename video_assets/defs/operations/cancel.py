@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterRunStatus
+from sqlalchemy import delete, select
 
 from video_assets.clock import utc_now
+from video_assets.database.models import CancelRequestRow
 from video_assets.defs.jobs import PROCESS_VIDEO
 from video_assets.defs.operations.unfinished import is_finished, unfinished_runs
 from video_assets.errors import one_line
@@ -46,6 +48,18 @@ def cancel_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) 
         if not stopping and not is_finished(instance, run.run_id):
             instance.report_run_canceled(run, message="canceled; its worker did not answer")
     return len(runs)
+
+
+def cancel_requested(systems: Systems, instance: dg.DagsterInstance) -> list[int]:
+    """Cancels the videos of which somebody without Dagster asked it; returns their ids. A request is removed only when
+    it is done, so that one that was broken off is done again."""
+    with systems.database.read() as session:
+        asked = list(session.scalars(select(CancelRequestRow.video_id).order_by(CancelRequestRow.requested_at)))
+    for video_id in asked:
+        cancel_video(systems, instance, video_id)
+        with systems.database.write() as session:
+            session.execute(delete(CancelRequestRow).where(CancelRequestRow.video_id == video_id))
+    return asked
 
 
 def _withhold(systems: Systems, video_id: int) -> bool:

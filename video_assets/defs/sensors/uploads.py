@@ -6,6 +6,8 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from video_assets.clock import utc_now
 from video_assets.defs.jobs import process_video
+from video_assets.defs.materialize import FORCE_TAG
+from video_assets.defs.operations.cancel import cancel_requested
 from video_assets.defs.partitions import videos
 from video_assets.defs.sensors.poll_within_tick import looks
 from video_assets.intake.identity import what_is_wrong
@@ -45,7 +47,7 @@ def build_uploads_sensor(systems: Systems) -> dg.SensorDefinition:
                 dg.RunRequest(
                     run_key=launch.run_key,
                     partition_key=str(launch.video_id),
-                    tags={"video_assets/reason": launch.reason, "video_assets/launch": launch.run_key},
+                    tags=_tags(launch),
                 )
                 for launch in chosen
             ],
@@ -55,9 +57,15 @@ def build_uploads_sensor(systems: Systems) -> dg.SensorDefinition:
     return uploads_sensor
 
 
+def _tags(launch: Launch) -> dict[str, str | None]:
+    tags = {"video_assets/reason": launch.reason, "video_assets/launch": launch.run_key}
+    return tags | ({FORCE_TAG: ",".join(launch.remake)} if launch.remake else {})
+
+
 def _look(systems: Systems, instance: dg.DagsterInstance) -> tuple[list[Launch], str]:
     """The launches to request now, already recorded; and a line about what was found."""
     settings, now = systems.settings, utc_now()
+    cancel_requested(systems, instance)
     # Dagster is queried before the transaction, which keeps others from writing while it is open.
     with systems.database.read() as session:
         asked = launches.open_run_keys(session)
