@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from video_assets.errors import Full as Full
 from video_assets.errors import PermanentError, one_line
+from video_assets.storage.multipart import Part, PartAddress, PartWriter
 
 
 class NotFound(Exception):
@@ -100,8 +102,38 @@ class Storage(Protocol):
         """An address that anybody may read the object from for a while, also by ranges; None where the backend
         has no addresses of its own (a folder: the site serves it). Does not look whether the object is there."""
 
+    def begin_multipart(self, key: str, *, content_type: str, part_bytes: int, hashed: bool = False) -> str:
+        """Begins an object whose parts come one by one, in any order, from anybody, also after a restart of ours;
+        returns the backend's id of this upload. Each part but the last has `part_bytes`. `hashed`: the SHA-256 of each
+        part must be given with it and is checked as it arrives; S3 wants to know this from the beginning."""
+
+    def part_url(
+        self, key: str, upload_id: str, number: int, *, size: int, seconds: int, sha256: str | None = None
+    ) -> PartAddress | None:
+        """Where just this part may be sent for a while, with just this size (and SHA-256, hex); None where the backend
+        has no addresses (a folder: the site takes it with `open_part`). PartRefused for a number or size that no part
+        has. Does not look whether the upload is still there."""
+
+    def open_part(
+        self, key: str, upload_id: str, number: int, size: int, *, sha256: str | None = None
+    ) -> AbstractContextManager[PartWriter]:
+        """A writer for one part, where `part_url` is None. A part counts from `finish` on; nothing is kept of one that
+        broke off. One that is sent again replaces the first, and until then the first one counts."""
+
+    def parts(self, key: str, upload_id: str) -> Sequence[Part]:
+        """The parts that are there whole, by number. NotFound where no such upload of this key is going on."""
+
+    def complete_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """Makes the object of these parts, which `check_parts` must find in order; the object appears whole, and then
+        the upload is over. PartsDiffer where they are not, and nothing has changed. Parts that are not named are
+        dropped."""
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Ends an upload and removes its parts; no error where there is none."""
+
     def clear_unfinished(self, before: datetime, prefix: str = "") -> int:
-        """Removes what writers left half-done below the prefix, begun before this moment; returns how many."""
+        """Removes what writers left half-done below the prefix, begun before this moment, and multipart uploads that
+        were; returns how many."""
 
     def clear_abandoned(self) -> int:
         """Removes what is half-done where it is certain that its writer is dead; returns how many."""

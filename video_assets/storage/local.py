@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -17,14 +15,14 @@ from urllib.parse import unquote, urlparse
 from uuid import uuid4
 
 from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.storage.base import Conflict, Full, NotFound, Stat, Stored, check_key
+from video_assets.storage.base import Conflict, NotFound, Stat, Stored, check_key
+from video_assets.storage.files import begun_before, in_words, is_unchanged, sync
+from video_assets.storage.local_multipart import LocalUploads
+from video_assets.storage.multipart import Part, PartAddress, PartWriter, check_part
 
 _TEMPORARY = ".tmp-"
 _ATTEMPTS = 20
 _CHUNK = 2**20
-_STILL_SECONDS = 10
-"""A temporary file may be unlocked for a moment, just after it was created and just before it is moved. So only files
-that have not changed for this long count as abandoned."""
 
 
 class LocalStorage:
@@ -34,6 +32,7 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._uploads = LocalUploads(self.root)
 
     @classmethod
     def from_url(cls, url: str) -> LocalStorage:
@@ -148,12 +147,45 @@ class LocalStorage:
     def url(self, key: str, *, seconds: int) -> str | None:
         return None
 
+    def begin_multipart(self, key: str, *, content_type: str, part_bytes: int, hashed: bool = False) -> str:
+        check_key(key)
+        return self._uploads.begin(key, part_bytes, hashed=hashed)
+
+    def part_url(
+        self, key: str, upload_id: str, number: int, *, size: int, seconds: int, sha256: str | None = None
+    ) -> PartAddress | None:
+        check_key(key)
+        check_part(number, size)
+        return None
+
+    def open_part(
+        self, key: str, upload_id: str, number: int, size: int, *, sha256: str | None = None
+    ) -> AbstractContextManager[PartWriter]:
+        check_key(key)
+        return self._uploads.open_part(key, upload_id, number, size, sha256=sha256)
+
+    def parts(self, key: str, upload_id: str) -> Sequence[Part]:
+        check_key(key)
+        return self._uploads.parts(key, upload_id)
+
+    def complete_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        check_key(key)
+        self._uploads.complete(
+            key, upload_id, parts, lambda data: self._write(key, lambda _: None, durable=True, ready=data)
+        )
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        check_key(key)
+        self._uploads.abort(key, upload_id)
+
     def clear_unfinished(self, before: datetime, prefix: str = "") -> int:
         folder = self._path(prefix.rstrip("/")) if prefix else self.root
-        return self._clear(folder, lambda path: _begun_before(path, before) and _is_locked(path) is not True)
+        removed = self._clear(folder, lambda path: begun_before(path, before) and _is_locked(path) is not True)
+        return removed + self._uploads.clear_begun(before, prefix)
 
     def clear_abandoned(self) -> int:
-        return self._clear(self.root, lambda path: _is_unchanged(path) and _is_locked(path) is False)
+        removed = self._clear(self.root, lambda path: is_unchanged(path) and _is_locked(path) is False)
+        return removed + self._uploads.clear_remains()
 
     def _clear(self, folder: Path, is_dead: Callable[[Path], bool]) -> int:
         removed = 0
@@ -176,19 +208,22 @@ class LocalStorage:
                 if not name.startswith("."):
                     yield (Path(parent) / name).relative_to(self.root).as_posix()
 
-    def _write(self, key: str, fill: Callable[[Path], object], *, durable: bool = False) -> None:
+    def _write(
+        self, key: str, fill: Callable[[Path], object], *, durable: bool = False, ready: Path | None = None
+    ) -> None:
         """Has `fill` write a temporary file beside the object's path, then moves it there. `durable`: returns only when
-        the object would survive a power cut."""
+        the object would survive a power cut. `ready`: a file that is moved instead, and stays where it is if that
+        fails."""
         target = self._path(key)
-        with _in_words(key):
+        with in_words(key):
             for attempt in range(_ATTEMPTS):
-                temporary = target.with_name(f"{_TEMPORARY}{uuid4().hex}")
+                temporary = ready or target.with_name(f"{_TEMPORARY}{uuid4().hex}")
                 try:
                     new_folders = [each for each in target.parents if durable and not each.exists()]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     fill(temporary)
                     if durable:  # the bytes before the name: else a power cut could leave the name of an empty file
-                        _sync(temporary)
+                        sync(temporary)
                     if target.is_dir():  # folders are no objects, so empty ones are removed
                         for each, _, _ in os.walk(target, topdown=False):
                             with suppress(OSError):
@@ -196,7 +231,7 @@ class LocalStorage:
                     os.replace(temporary, target)
                     for folder in (target.parent, *(each.parent for each in new_folders)) if durable else ():
                         with suppress(FileNotFoundError):  # the object was deleted meanwhile, and its folder removed
-                            _sync(folder)
+                            sync(folder)
                     return
                 except (FileNotFoundError, FileExistsError):
                     # Another process deleted an object of this folder, found it empty and removed it: try again.
@@ -206,7 +241,8 @@ class LocalStorage:
                     # Left over if writing failed, or if both names are hard links to one file: then the move does
                     # nothing.
                     with suppress(OSError):
-                        temporary.unlink(missing_ok=True)
+                        if ready is None:
+                            temporary.unlink(missing_ok=True)
 
     def _remove_empty_folders(self, folder: Path) -> None:
         """Removes this folder and those above it, up to the root, as long as they are empty: a bucket has no empty
@@ -223,7 +259,7 @@ class LocalStorage:
         """Keeps other conditional writers of this object waiting. Objects share 256 lock files, which are never
         removed: if one were removed while it is held, a third writer could lock a new file of the same name."""
         locks = self.root / ".locks"
-        with _in_words(key):
+        with in_words(key):
             locks.mkdir(parents=True, exist_ok=True)
             file = open(locks / hashlib.sha256(key.encode()).hexdigest()[:2], "a")  # noqa: SIM115 - closed below
         with file as lock:
@@ -236,15 +272,6 @@ class LocalStorage:
     def _path(self, key: str) -> Path:
         check_key(key)
         return self.root / key
-
-
-def _sync(path: Path) -> None:
-    """Returns when a file's bytes, or a folder's entries, would survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -306,33 +333,5 @@ def _read_back(path: Path) -> Stored:
     return Stored(size, digest.hexdigest())
 
 
-def _begun_before(path: Path, moment: datetime) -> bool:
-    try:
-        # Not the modification time, which for a hard link is the linked file's.
-        return path.lstat().st_ctime < moment.timestamp()
-    except FileNotFoundError:
-        return False
-
-
-def _is_unchanged(path: Path) -> bool:
-    """Whether the file has not changed for `_STILL_SECONDS`. The absolute difference also works after the clock was set
-    back."""
-    try:
-        return abs(time.time() - path.lstat().st_ctime) > _STILL_SECONDS
-    except FileNotFoundError:
-        return False
-
-
 def _etag(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-@contextmanager
-def _in_words(key: str) -> Iterator[None]:
-    """Turns errors of the file system into Full or PermanentError, with one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Full(one_line(f"the disk is full: storage cannot keep {key}; free some space there")) from error
-        raise PermanentError(one_line(f"storage cannot keep {key}: {error.strerror or error}")) from error

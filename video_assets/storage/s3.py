@@ -10,7 +10,8 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +25,9 @@ from s3transfer.subscribers import BaseSubscriber
 
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.storage.base import Conflict, Damaged, Full, NotFound, Stat, Stored, check_key
+from video_assets.storage.multipart import Part, PartAddress, PartWriter
 from video_assets.storage.s3_client import code_of, in_words, status_of
+from video_assets.storage.s3_multipart import S3Uploads
 
 PART_BYTES = 16 * 2**20
 """The size of a part. The library raises it for files that would have more than 10,000 parts."""
@@ -75,6 +78,7 @@ class S3Storage:
         self.prefix = prefix
         self.encryption = dict(encryption or {})
         """The arguments for server-side encryption of each write, by S3's names; empty: the bucket's default."""
+        self._uploads = S3Uploads(client, bucket, self.name, self.encryption)
 
     @classmethod
     def from_url(cls, url: str, client: Any, *, encryption: Mapping[str, str] | None = None) -> S3Storage:
@@ -221,6 +225,28 @@ class S3Storage:
         where = {"Bucket": self.bucket, "Key": self._key(key)}
         with in_words(self.name):
             return str(self.client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
+
+    def begin_multipart(self, key: str, *, content_type: str, part_bytes: int, hashed: bool = False) -> str:
+        return self._uploads.begin(self._key(key), content_type, part_bytes, hashed=hashed)
+
+    def part_url(
+        self, key: str, upload_id: str, number: int, *, size: int, seconds: int, sha256: str | None = None
+    ) -> PartAddress | None:
+        return self._uploads.address(self._key(key), upload_id, number, size=size, seconds=seconds, sha256=sha256)
+
+    def open_part(
+        self, key: str, upload_id: str, number: int, size: int, *, sha256: str | None = None
+    ) -> AbstractContextManager[PartWriter]:
+        raise PermanentError(f"{self.name} takes parts at their addresses only; ask for one")
+
+    def parts(self, key: str, upload_id: str) -> Sequence[Part]:
+        return self._uploads.parts(self._key(key), upload_id)
+
+    def complete_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        self._uploads.complete(self._key(key), upload_id, parts)
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        self._uploads.abort(self._key(key), upload_id)
 
     def clear_abandoned(self) -> int:
         return 0  # an unfinished upload does not show which process it belongs to

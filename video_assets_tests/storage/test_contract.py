@@ -16,26 +16,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.storage import Conflict, NotFound, Storage, open_storage
-from video_assets.storage.s3_client import S3Options, make_client
+from video_assets.storage import Conflict, NotFound, Part, Storage
 
 pytestmark = pytest.mark.parametrize("backend", ["local", "s3"])
 Opened = Callable[[], Storage]
-
-
-@pytest.fixture
-def opened(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
-    """Opens the one storage of this test; in another process too."""
-    if backend == "local":
-        return partial(open_storage, (tmp_path / "storage").as_uri())
-    endpoint: str = request.getfixturevalue("s3_endpoint")
-    url: str = request.getfixturevalue("s3_url")
-    return partial(open_storage, url, partial(make_client, S3Options(endpoint_url=endpoint, region="us-east-1")))
-
-
-@pytest.fixture
-def storage(opened: Opened) -> Storage:
-    return opened()
 
 
 def keys(storage: Storage, prefix: str = "") -> list[str]:
@@ -290,6 +274,11 @@ def test_keys_that_lead_elsewhere_are_refused_by_every_call(storage: Storage, tm
         lambda: storage.fetch(key, tmp_path),
         lambda: storage.stat(key),
         lambda: storage.delete(key),
+        lambda: storage.begin_multipart(key, content_type="video/mp4", part_bytes=5),
+        lambda: storage.part_url(key, "0" * 32, 1, size=1, seconds=1),
+        lambda: storage.parts(key, "0" * 32),
+        lambda: storage.complete_multipart(key, "0" * 32, [Part(1, 1, "x")]),
+        lambda: storage.abort_multipart(key, "0" * 32),
     ):
         with pytest.raises(PermanentError, match="is no storage key") as error:
             call()

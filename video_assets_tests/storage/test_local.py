@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from video_assets.errors import PermanentError, TransientError
-from video_assets.storage import Full, local, open_storage
+from video_assets.storage import Full, files, open_storage
 from video_assets.storage.local import LocalStorage
 
 WRITER = """
@@ -185,7 +185,7 @@ LocalStorage(Path(sys.argv[1])).put_open("v/1/source/film", Slow())
 def test_what_a_dead_writer_left_goes_at_once_and_what_a_living_one_writes_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_STILL_SECONDS", 0)
+    monkeypatch.setattr(files, "STILL_SECONDS", 0)
     storage = LocalStorage(tmp_path)
     writer = subprocess.Popen([sys.executable, "-c", HALF, str(tmp_path)], stdout=subprocess.PIPE)
     assert writer.stdout is not None

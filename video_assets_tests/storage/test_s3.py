@@ -201,6 +201,44 @@ def test_an_address_serves_ranges_for_a_while_and_no_longer(storage: S3Storage, 
     assert ended == 403
 
 
+def test_more_parts_than_one_page_are_listed(storage: S3Storage) -> None:
+    storage.client.meta.events.register(
+        "provide-client-params.s3.ListParts", lambda params, **_: {**params, "MaxParts": 2}
+    )
+    upload = storage.begin_multipart("o", content_type="video/mp4", part_bytes=5 * 2**20)
+    for number in range(1, 6):
+        address = storage.part_url("o", upload, number, size=1, seconds=60)
+        assert address is not None
+        urllib.request.urlopen(urllib.request.Request(address.url, data=b"x", method="PUT"), timeout=10).close()
+    assert [part.number for part in storage.parts("o", upload)] == [1, 2, 3, 4, 5]
+
+
+def test_an_address_takes_its_part_for_a_while_and_no_longer(storage: S3Storage) -> None:
+    upload = storage.begin_multipart("v/o.mp4", content_type="video/mp4", part_bytes=5 * 2**20)
+    address = storage.part_url("v/o.mp4", upload, 1, size=1, seconds=2)
+    assert address is not None
+    put = urllib.request.Request(address.url, data=b"x", method="PUT")
+    urllib.request.urlopen(put, timeout=10).close()
+    for other in (address.url.replace("partNumber=1", "partNumber=2"), address.url.replace("o.mp4", "p.mp4")):
+        assert other != address.url
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(other, data=b"x", method="PUT"), timeout=10)
+        assert refused.value.code in (403, 404)
+    deadline = time.monotonic() + 10
+    ended = 0
+    while not ended:
+        try:
+            urllib.request.urlopen(put, timeout=10).close()
+        except urllib.error.HTTPError as error:
+            ended = error.code
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert ended == 403
+    storage.complete_multipart("v/o.mp4", upload, storage.parts("v/o.mp4", upload))
+    head = storage.client.head_object(Bucket=storage.bucket, Key="some/prefix/v/o.mp4")
+    assert (head["ContentType"], head["ContentLength"]) == ("video/mp4", 1)
+
+
 def test_encryption_is_asked_for_with_every_write(storage: S3Storage, tmp_path: Path) -> None:
     wanted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/videos"}
     encrypted = S3Storage(storage.client, storage.bucket, storage.prefix, encryption=wanted)
@@ -219,7 +257,8 @@ def test_encryption_is_asked_for_with_every_write(storage: S3Storage, tmp_path: 
     encrypted.put_file("c", tmp_path / "o")
     (tmp_path / "big").write_bytes(bytes(s3_module.PART_BYTES + 1))
     encrypted.put_file("d", tmp_path / "big")
-    assert asked == [("aws:kms", "alias/videos")] * 4
+    encrypted.begin_multipart("e", content_type="video/mp4", part_bytes=1)
+    assert asked == [("aws:kms", "alias/videos")] * 5
 
 
 def test_no_such_bucket_wrong_keys_and_no_server_are_told_apart(
@@ -271,6 +310,10 @@ def calls(storage: S3Storage, folder: Path) -> list[Callable[[], object]]:
         lambda: storage.delete("o"),
         lambda: storage.delete_prefix(""),
         lambda: storage.clear_unfinished(datetime.now()),
+        lambda: storage.begin_multipart("o", content_type="video/mp4", part_bytes=1),
+        lambda: storage.parts("o", "x"),
+        lambda: storage.complete_multipart("o", "x", []),
+        lambda: storage.abort_multipart("o", "x"),
     ]
 
 
