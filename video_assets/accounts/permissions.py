@@ -106,12 +106,12 @@ def effective(role: Role, scopes: Collection[Scope] | None) -> frozenset[Scope]:
 
 def sight(principal: Principal) -> Sight:
     """What this principal sees."""
-    if not principal.has(Scope.READ):
-        return Sight(shared_video=principal.shared_video)
+    own = principal.has(Scope.READ) or principal.has(Scope.UPLOAD)
     return Sight(
         everything=principal.has(Scope.OPERATE),
-        members=True,
-        user_id=principal.user_id,
+        members=principal.has(Scope.READ),
+        # Who uploads with a token for just that must be able to see what became of it.
+        user_id=principal.user_id if own else None,
         shared_video=principal.shared_video,
     )
 

@@ -25,6 +25,7 @@ from video_assets.cli.commands import (
     search,
     status,
     up,
+    web,
     worker,
 )
 from video_assets.cli.render.output import Output
@@ -69,6 +70,7 @@ for _command in (
     events.events,
     doctor.doctor,
     report.report,
+    web.web,
     worker.worker,
     migrate.migrate,
     healthy.healthy,

@@ -70,6 +70,12 @@ def cards(session: Session, video_ids: Sequence[int], sight: Sight, default: Vis
     return _found(session, query, default)
 
 
+def visible(session: Session, video_ids: Sequence[int], sight: Sight, default: Visibility) -> set[int]:
+    """Those of the videos that he may see."""
+    query = select(VideoRow.id).outerjoin(AccessRow, AccessRow.video_id == VideoRow.id)
+    return set(session.scalars(query.where(VideoRow.id.in_(video_ids), visibility.seen(sight, default))))
+
+
 def _cards() -> Select[Any]:
     uploads, variants = aliased(ArtifactRow), aliased(ArtifactRow)
     return (

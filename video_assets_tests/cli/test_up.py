@@ -32,7 +32,7 @@ from video_assets_tests.media.clips import make_clip
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-PARTS = {"code server", "webserver", "daemon"}
+PARTS = {"code server", "webserver", "daemon", "web"}
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ COMMANDS = [
     "search",
     "status",
     "up",
+    "web",
     "worker",
 ]
 

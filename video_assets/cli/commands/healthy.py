@@ -18,7 +18,7 @@ from video_assets.cli.render.output import Output, pass_output
 if TYPE_CHECKING:
     from video_assets.settings import Settings
 
-PARTS = ("webserver", "daemon", "worker")
+PARTS = ("webserver", "daemon", "worker", "web")
 ANSWER_SECONDS = 5.0
 SILENT_SECONDS = 120.0
 """A daemon hangs if its heartbeat for sensors or queue is older. It writes them every 30 s."""
@@ -27,11 +27,13 @@ _LOOKED_AFTER = ("SENSOR", "QUEUED_RUN_COORDINATOR")
 
 @click.command()
 @click.argument("part", type=click.Choice(PARTS))
-@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the webserver.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port of the webserver or the web  [default: 3000, of the web 8000]"
+)
 @pass_output
-def healthy(output: Output, part: str, port: int) -> None:
-    """Say whether a PART of a production installation works; the exit status is 1 where it does not. The webserver
-    and the worker are looked for on this machine, the daemon through the database.
+def healthy(output: Output, part: str, port: int | None) -> None:
+    """Say whether a PART of a production installation works; the exit status is 1 where it does not. The webserver,
+    the web and the worker are looked for on this machine, the daemon through the database.
 
     \b
     video-assets healthy daemon
@@ -41,7 +43,9 @@ def healthy(output: Output, part: str, port: int) -> None:
 
     settings = Settings.load()
     if part == "webserver":
-        output.say(webserver(port))
+        output.say(webserver(port or 3000))
+    elif part == "web":
+        output.say(web(port or 8000))
     elif part == "daemon":
         output.say(daemon(settings))
     else:
@@ -60,6 +64,20 @@ def webserver(port: int) -> str:
     except (OSError, ValueError, KeyError) as error:
         raise TransientError(one_line(f"no webserver answers on port {port}: {error}")) from None
     return f"webserver {version} answers"
+
+
+def web(port: int) -> str:
+    """A line with the API's version; TransientError where it does not answer. Whether its servers do it says itself,
+    at `health/ready`: starting it again because the tables are away would help nobody."""
+    from video_assets.errors import TransientError, one_line
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/api/v1/health/live", timeout=ANSWER_SECONDS) as answer:
+            version = json.load(answer)["version"]
+    except (OSError, ValueError, KeyError) as error:
+        raise TransientError(one_line(f"no web answers on port {port}: {error}")) from None
+    return f"web {version} answers"
 
 
 def daemon(settings: Settings) -> str:

@@ -19,10 +19,15 @@ LOOK_SECONDS = 0.5
 
 @click.command()
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the Dagster UI.")
+@click.option(
+    "--web-port",
+    type=click.IntRange(1, 65535),
+    help="Port of the web  [default: 8000, or a free one where another program has that]",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open the Dagster UI in a browser once it is ready.")
 @pass_output
-def up(output: Output, port: int, open_browser: bool) -> None:
-    """Start everything on this machine and stay until Ctrl-C: the Dagster UI, and the daemon whose sensors
+def up(output: Output, port: int, web_port: int | None, open_browser: bool) -> None:
+    """Start everything on this machine and stay until Ctrl-C: the web, the Dagster UI, and the daemon whose sensors
     take files from the inbox folder, launch runs, and keep the status columns up to date.
 
     \b
@@ -40,7 +45,7 @@ def up(output: Output, port: int, open_browser: bool) -> None:
     log = settings.home.absolute() / "logs" / "up.log"
     with alone(settings.home, port=port) as mine:
         systems = prepare(settings)
-        with started(settings, port, log=log, alone=mine) as services:
+        with started(settings, port, log=log, alone=mine, web_port=web_port) as services:
             output.say("starting; this takes some seconds")
             services.wait_until_ready()
             try:
@@ -80,6 +85,7 @@ def addresses(services: Services, systems: Systems) -> str:
     """The addresses and folders, for people."""
     settings = systems.settings
     return (
+        f"API          {services.web_address}/api/v1\n"
         f"Dagster UI   {services.address}\n"
         f"inbox        {settings.inbox_url or settings.inbox_folder}\n"
         f"data         {settings.home.absolute()}\n"

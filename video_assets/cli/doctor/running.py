@@ -55,6 +55,8 @@ def _troubles(settings: Settings, noted: dict[str, Any], parts: dict[str, Any], 
     dead = {name for name, _ in found}
     if "webserver" not in dead and not _web_answers(noted.get("port")):
         found.append(("webserver", f"does not answer within {ANSWER_SECONDS:.0f} s"))
+    if "web" in parts and "web" not in dead and not _api_answers(noted.get("web_port")):
+        found.append(("web", f"does not answer within {ANSWER_SECONDS:.0f} s"))
     if "code server" not in dead and not _code_answers(noted.get("socket")):
         found.append(("code server", f"does not answer within {ANSWER_SECONDS:.0f} s"))
     if "daemon" not in dead and age > SILENT_SECONDS:
@@ -69,6 +71,15 @@ def _web_answers(port: int | None) -> bool:
 
     try:
         return bool(get(f"http://127.0.0.1:{port}/server_info", seconds=ANSWER_SECONDS))
+    except (OSError, ValueError):
+        return False
+
+
+def _api_answers(port: int | None) -> bool:
+    from video_assets.cli.up.services import get
+
+    try:
+        return bool(get(f"http://127.0.0.1:{port}/api/v1/health/live", seconds=ANSWER_SECONDS))
     except (OSError, ValueError):
         return False
 

@@ -27,6 +27,7 @@ from video_assets.settings import Settings
 HOST = "127.0.0.1"
 """Only this machine: everyone who reaches Dagster's GraphQL can start and delete runs without a login."""
 
+WEB_PORT = 8000
 READY_SECONDS = 120.0
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.2
@@ -63,10 +64,11 @@ def free_port() -> int:
 class Services:
     """The running children. Use `started` to get one."""
 
-    def __init__(self, settings: Settings, port: int, log: Path, alone: Alone, folder: Path) -> None:
+    def __init__(self, settings: Settings, port: int, web_port: int, log: Path, alone: Alone, folder: Path) -> None:
         from video_assets.defs.instance.parts import workspace
 
         self.port = port
+        self.web_port = web_port
         self.log = log
         self._alone = alone
         self._folder = folder
@@ -84,6 +86,13 @@ class Services:
         self._others = (
             part("webserver", *common, str(port), is_up=lambda _: _listens((HOST, port))),
             part("daemon", *common, is_up=lambda seconds: seconds > STEADY_SECONDS),
+            Part(
+                "web",
+                command("-m", "video_assets.web", str(os.getpid()), HOST, str(web_port)),
+                environment=environment,
+                log=log,
+                is_up=lambda _: _listens((HOST, web_port)),
+            ),
         )
         self._parts = (self._code, *self._others)
         self._sessions: set[int] = set()
@@ -100,6 +109,11 @@ class Services:
     def address(self) -> str:
         """URL of the Dagster UI."""
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def web_address(self) -> str:
+        """URL of the web."""
+        return f"http://{HOST}:{self.web_port}"
 
     def start(self) -> None:
         """Starts everything at once; webserver and daemon wait for the code server by themselves."""
@@ -230,7 +244,7 @@ class Services:
     def _write_down(self) -> None:
         """Writes pids and restarts of the parts into the lock, for `doctor`."""
         parts = {part.name: {"pid": part.pid, "restarts": part.restarts} for part in self._parts}
-        self._alone.note(socket=str(self._socket), parts=parts)
+        self._alone.note(socket=str(self._socket), parts=parts, web_port=self.web_port)
 
     def _lacking(self) -> str:
         down = [part.name for part in self._parts if part.pid is None]
@@ -246,7 +260,9 @@ class Services:
                 raise TransientError(f"the graph cannot be loaded: {one_line(loaded['message'], 300)}")
         daemons = data["instance"]["daemonHealth"]["allDaemonStatuses"]
         missing = [each["daemonType"] for each in daemons if each["required"] and not each["healthy"]]
-        return f"not alive yet: {', '.join(missing).lower()} daemon" if missing else ""
+        if missing:
+            return f"not alive yet: {', '.join(missing).lower()} daemon"
+        return "" if _listens((HOST, self.web_port)) else "the web does not answer"
 
 
 def get(url: str, body: Any = None, seconds: float = 10) -> Any:
@@ -267,19 +283,25 @@ def _listens(address: str | tuple[str, int]) -> bool:
 
 
 @contextlib.contextmanager
-def started(settings: Settings, port: int, *, log: Path, alone: Alone) -> Iterator[Services]:
+def started(
+    settings: Settings, port: int, *, log: Path, alone: Alone, web_port: int | None = None
+) -> Iterator[Services]:
     """For the block, runs everything with these settings; stops it however the block is left. PermanentError where the
-    port cannot be used."""
-    trouble = port_in_use(port)
-    if trouble:
-        raise PermanentError(f"port {port} cannot be used ({trouble}); name another with --port, or stop what has it")
+    port cannot be used. `web_port` None: `WEB_PORT`, or where another program has that a free one."""
+    for option, wanted in (("--port", port), ("--web-port", web_port)):
+        trouble = port_in_use(wanted) if wanted is not None else None
+        if trouble:
+            raise PermanentError(
+                f"port {wanted} cannot be used ({trouble}); name another with {option}, or stop what has it"
+            )
+    web_port = web_port or (free_port() if port_in_use(WEB_PORT) else WEB_PORT)
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     alone.clear_up()
     folder, services = _private_folder(), None
     try:
-        services = Services(settings, port, log, alone, folder)
+        services = Services(settings, port, web_port, log, alone, folder)
         services.start()
         yield services
     finally:

@@ -48,7 +48,7 @@ class Signup(Asking):
     email: str = Field(max_length=320, json_schema_extra=described("ada@example.org"))
     name: str = Field(min_length=1, max_length=200, json_schema_extra=described("Ada"))
     password: SecretStr = Field(
-        min_length=8, max_length=1024, json_schema_extra=described("correct horse battery staple")
+        description="8 to 1,024 characters.", json_schema_extra=described("correct horse battery staple")
     )
     invitation: str | None = Field(None, max_length=200, description="Where signing up is by invitation.")
 
@@ -57,7 +57,7 @@ class Login(Asking):
     """Who signs in."""
 
     email: str = Field(max_length=320, json_schema_extra=described("ada@example.org"))
-    password: SecretStr = Field(max_length=4096, json_schema_extra=described("correct horse battery staple"))
+    password: SecretStr = Field(json_schema_extra=described("correct horse battery staple"))
 
 
 class SignedIn(Saying):

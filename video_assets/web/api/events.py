@@ -22,7 +22,9 @@ router = APIRouter(tags=["events"])
 AT_MOST = 200
 QUIET_SECONDS = 15.0
 """A comment is sent then, so that proxies do not close the connection, and a client that is gone is noticed."""
-STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "Events named `video`; `data` is a video."}}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Events named `video`; `data` is a video."}
+}
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)]
 
 

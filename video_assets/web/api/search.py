@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from video_assets.library import listing
 from video_assets.search import Filters
 from video_assets.web.ask import Asked
 from video_assets.web.words import Saying
@@ -60,6 +61,9 @@ def search_videos(
         longest=longest,
     )
     found = ask.systems.search.videos(q, limit=limit, filters=filters)
+    # The index follows the tables within moments; what it does not know yet is left out here.
+    with ask.systems.database.read() as session:
+        shown = listing.visible(session, [each.video_id for each in found], ask.sight, ask.default_visibility)
     return Answers(
         items=[
             FoundVideo(
@@ -69,5 +73,6 @@ def search_videos(
                 hits=[Place(start=hit.start, end=hit.end, snippet=hit.snippet, score=hit.score) for hit in each.hits],
             )
             for each in found
+            if each.video_id in shown
         ]
     )
