@@ -7,14 +7,26 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from video_assets import __version__
 from video_assets.library.watching import Manifests
 from video_assets.systems import Systems
 from video_assets.web import problems
-from video_assets.web.api import accounts, artifacts, events, health, operate, search, sharing, tokens, videos, watch
+from video_assets.web.api import (
+    accounts,
+    artifacts,
+    events,
+    health,
+    operate,
+    search,
+    sharing,
+    tokens,
+    uploads,
+    videos,
+    watch,
+)
 from video_assets.web.guards import BodyGuard, SecurityHeaders
 from video_assets.web.live import Hub
 from video_assets.web.rates import Rates
@@ -36,6 +48,10 @@ class Web:
     def manifests(self) -> Manifests:
         """The manifests of what is watched."""
         return Manifests(self.systems.storage)
+
+    def host(self, request: Request) -> str:
+        """Where clients reach this web: https://host, without a slash."""
+        return self.systems.settings.public_url or str(request.base_url).rstrip("/")
 
     @cached_property
     def signer(self) -> Signer:
@@ -77,7 +93,7 @@ def create_app(systems: Systems) -> FastAPI:
     app.state.web = web
     problems.install(app)
     # The order decides: `videos/search` and `videos/events` come before `videos/{id}`.
-    for module in (health, accounts, tokens, search, events, artifacts, watch, sharing, operate, videos):
+    for module in (health, accounts, tokens, uploads, search, events, artifacts, watch, sharing, operate, videos):
         app.include_router(module.router, prefix=PREFIX)
     app.add_middleware(BodyGuard)
     app.add_middleware(SecurityHeaders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +31,17 @@ class _TooLong(Exception):
 
 class _TooSlow(Exception):
     pass
+
+
+async def until_silent(chunks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
+    """The chunks, as long as the next comes within so many seconds. Problem 408 where it does not."""
+    while True:
+        try:
+            yield await asyncio.wait_for(anext(chunks), seconds)
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError:
+            raise Problem(408, f"nothing came for {seconds:.0f} s; send it again") from None
 
 
 class BodyGuard:

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from video_assets.accounts.signing_in import NotAllowed, Taken, WrongPassword
-from video_assets.errors import PermanentError, TransientError, one_line
-from video_assets.storage import Conflict, NotFound
+from video_assets.errors import Full, PermanentError, TransientError, one_line
+from video_assets.intake.upload_plan import NoSuchUpload, OverQuota, UploadCompleted, UploadExpired
+from video_assets.storage import Conflict, NotFound, PartsDiffer
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -71,6 +72,18 @@ def problem_of(error: Exception) -> Problem:
         return Problem(401, str(error), headers={"WWW-Authenticate": "Bearer"})
     if isinstance(error, NotAllowed):
         return Problem(403, str(error))
+    if isinstance(error, NoSuchUpload):
+        return Problem(404, str(error))
+    if isinstance(error, UploadExpired):
+        return Problem(410, str(error))
+    if isinstance(error, PartsDiffer):
+        return Problem(409, str(error), more={"missing": list(error.missing[:1000]), "wrong": list(error.wrong[:1000])})
+    if isinstance(error, UploadCompleted):
+        return Problem(409, str(error))
+    if isinstance(error, OverQuota):
+        return Problem(403, str(error))
+    if isinstance(error, Full):
+        return Problem(507, str(error))
     if isinstance(error, (Taken, Conflict)):
         return Problem(409, str(error) if isinstance(error, Taken) else "somebody else changed it meanwhile; try again")
     if isinstance(error, NotFound):

@@ -39,6 +39,12 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/videos"): ANYONE,
     ("GET", "/videos/search"): ANYONE,
     ("GET", "/videos/events"): ANYONE,
+    ("POST", "/videos/upload/initiate"): UPLOAD,
+    ("POST", "/videos/upload/presign"): UPLOAD,
+    ("PUT", "/videos/upload/{upload_id}/parts/{part_number}"): ANYONE,  # the signature lets it in
+    ("GET", "/videos/upload/{upload_id}/parts"): UPLOAD,
+    ("POST", "/videos/upload/complete"): UPLOAD,
+    ("POST", "/videos/upload/abort"): UPLOAD,
     ("GET", "/queue"): ANYONE,
     ("GET", "/failures"): UPLOAD,
     ("POST", "/videos/retry"): ANYONE,
@@ -73,6 +79,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/users/{user_id}"): {},
     ("POST", "/tokens"): {"name": "t", "scopes": ["read"]},
     ("POST", "/invitations"): {},
+    ("POST", "/videos/upload/initiate"): {"filename": "a.mp4", "sizeBytes": 0},
+    ("POST", "/videos/upload/presign"): {"uploadId": "0" * 32, "partNumber": 1},
+    ("POST", "/videos/upload/complete"): {"uploadId": "0" * 32},
+    ("POST", "/videos/upload/abort"): {"uploadId": "0" * 32},
 }
 SCOPES = {
     "anonymous": set(),
@@ -203,6 +213,8 @@ def test_everybody_may_what_the_table_says_and_no_more(
                 path=manifest.file("poster.jpg").key.split("/", 2)[2],
                 share_id=999_999,
                 token_id=999_999,
+                upload_id="0" * 32,
+                part_number=1,
                 user_id=site.ids["viewer"],
             )
             answer = asked(client, method, address, BODIES.get((method, route)))

@@ -71,7 +71,7 @@ def create_share(ask: Asked, video_id: VideoId, response: Response, body: LinkWa
         )
         ask.note(session, "share.create", video_id=video_id, share=row.id)
         response.headers["Cache-Control"] = "no-store"
-        return Link.of(row, f"{_host(ask)}/videos/{video_id}?{SHARE_PARAMETER}={word}")
+        return Link.of(row, f"{ask.web.host(ask.request)}/videos/{video_id}?{SHARE_PARAMETER}={word}")
 
 
 @router.delete("/videos/{video_id}/shares/{share_id}", status_code=204, summary="Close a share link")
@@ -178,7 +178,3 @@ def _remakes(ask: Ask, video_id: int) -> list[Consequence]:
         )
         for each in found
     ]
-
-
-def _host(ask: Ask) -> str:
-    return ask.settings.public_url or str(ask.request.base_url).rstrip("/")
