@@ -9,7 +9,7 @@ from pathlib import Path
 
 from video_assets.clock import utc_now
 from video_assets.database.engine import Database
-from video_assets.intake import upload_rows
+from video_assets.intake import multipart, multipart_rows, upload_rows
 from video_assets.intake.claim import held
 from video_assets.intake.holder import is_dead, this_process
 from video_assets.intake.identity import what_is_wrong
@@ -22,7 +22,8 @@ from video_assets.videos import video_prefix
 
 def sweep_uploads(database: Database, storage: Storage, settings: Settings, now: datetime) -> Iterator[str]:
     """Removes uploads whose process is dead, or that are unfinished after UPLOAD_HOURS; yields a line about each. If
-    such an upload is still running, it finds its video gone when it ends, and reports that."""
+    such an upload is still running, it finds its video gone when it ends, and reports that. An upload over HTTP belongs
+    to no process: it goes when it has expired."""
     yield from _sweep_work(settings)
     with database.read() as session:
         unfinished = upload_rows.unfinished_since(session)
@@ -32,13 +33,19 @@ def sweep_uploads(database: Database, storage: Storage, settings: Settings, now:
     here, before = this_process(), now - timedelta(hours=settings.upload_hours)
     with database.read() as session:
         old = set(upload_rows.unfinished_since(session, before))
+        over_http = {upload.video_id: upload for upload in multipart_rows.unfinished(session)}
     for video_id in unfinished:
+        if upload := over_http.get(video_id):
+            if now >= upload.expires_at and multipart.end(upload, database=database, storage=storage):
+                yield f"video {video_id}: its upload over HTTP was not completed in time and was taken back"
+            continue
         claim = held(storage, video_id)
         dead = claim is not None and (claim.given_up or is_dead(claim.holder, here, one_machine=database.is_sqlite))
         if not dead and video_id not in old:
             continue
         with database.write() as session:
-            gone = upload_rows.withdraw_unfinished(session, video_id, None if dead else before)
+            begun = multipart_rows.is_begun(session, video_id)  # since we looked
+            gone = not begun and upload_rows.withdraw_unfinished(session, video_id, None if dead else before)
         if not gone:
             continue
         # Without a claim the files there may be of another upload, unless there is no upload record.

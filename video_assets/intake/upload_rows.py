@@ -103,6 +103,37 @@ def mark_pending(
     return bool(rows.add(session, [event], service=service))
 
 
+def finish(
+    session: Session,
+    record: UploadRecord,
+    *,
+    now: datetime,
+    service: str,
+    captions_sha256: str | None,
+    upload_id: str | None = None,
+) -> None:
+    """Everything of the upload is in storage: writes it into the row, makes the video pending, tells of it, and notes
+    the record. May be repeated. PermanentError where the video is gone."""
+    set_source(session, record.video_id, record.key)
+    mark_pending(
+        session,
+        record.video_id,
+        now=now,
+        service=service,
+        filename=record.filename,
+        content_type=record.content_type,
+        size_bytes=record.size_bytes,
+        upload_id=upload_id,
+    )
+    note_record(session, record, size_bytes=record.size_bytes, captions_sha256=captions_sha256)
+
+
+def video(session: Session, video_id: int) -> Video | None:
+    """The descriptive columns of a video; None where there is none."""
+    row = session.get(VideoRow, video_id)
+    return None if row is None else _video(row)
+
+
 def note_record(session: Session, record: UploadRecord, *, size_bytes: int | None, captions_sha256: str | None) -> None:
     """Writes into `upload_records` what storage has of the upload, so that recipes can be asked without storage.
     `size_bytes`: of the uploaded object; None where storage cannot tell, and then an existing row stays. Does nothing

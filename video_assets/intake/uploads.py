@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from video_assets.artifacts.captions import put_captions
@@ -64,7 +64,7 @@ class Refused(PermanentError):
 
 def check_size(name: str, size: int, settings: Settings) -> None:
     """Raises Refused where a file of this size is not accepted."""
-    if size == 0:
+    if size < 1:
         raise Refused(f"{name} is empty; copy it again")
     if size > settings.max_upload_bytes:
         raise Refused(f"{name} has {size:,} bytes; at most {settings.max_upload_bytes:,} are taken")
@@ -177,46 +177,29 @@ def take_arrival(arrival: Arrival, new: NewVideo, *, database: Database, storage
     )
     filename, unsure = one_line(arrival.name, 255), False
     try:
-        key = f"{video_prefix(video.id)}source/original{safe_ending(arrival.name)}"
+        key = source_key(video.id, arrival.name)
         content_type = mimetypes.guess_type(arrival.name)[0] or "application/octet-stream"
         arrival.store(storage, key, content_type)
         _must_have(storage, key, arrival.size_bytes)
         captions = None
         if arrival.captions:
             captions = put_captions(storage, video.id, arrival.captions[1], arrival.captions[0]).sha256
-        record = UploadRecord(
-            video_id=video.id,
-            key=key,
-            title=title,
-            description=new.description,
-            user_id=new.user_id,
-            user_name=new.user_name,
-            filename=filename,
-            content_type=content_type,
-            size_bytes=arrival.size_bytes,
-            created_at=now,
+        record = record_of(
+            video, key, filename=filename, content_type=content_type, size_bytes=arrival.size_bytes, created_at=now
         )
         put_upload_record(storage, record)
         unsure = True
         with database.write() as session:
             if arrival.message_id and not processed_messages.take(session, arrival.message_id, utc_now()):
                 raise AlreadyTaken(arrival.name)
-            upload_rows.set_source(session, video.id, key)
             if new.claimed_by:
                 launches.claim(session, video.id, claimed_by=new.claimed_by, reason="process", now=utc_now())
-            upload_rows.mark_pending(
-                session,
-                video.id,
-                now=utc_now(),
-                service=settings.outbox_service,
-                filename=filename,
-                content_type=content_type,
-                size_bytes=arrival.size_bytes,
+            upload_rows.finish(
+                session, record, now=utc_now(), service=settings.outbox_service, captions_sha256=captions
             )
-            upload_rows.note_record(session, record, size_bytes=arrival.size_bytes, captions_sha256=captions)
     except BaseException as error:
         message = None if isinstance(error, AlreadyTaken) else arrival.message_id
-        _take_back(claim, message, database, storage, unsure=unsure)
+        take_back(claim, message, database, storage, unsure=unsure)
         raise
     finally:
         claim.end()
@@ -225,7 +208,7 @@ def take_arrival(arrival: Arrival, new: NewVideo, *, database: Database, storage
     return replace(video, key=key)
 
 
-def _take_back(claim: Claim, message_id: str | None, database: Database, storage: Storage, *, unsure: bool) -> None:
+def take_back(claim: Claim, message_id: str | None, database: Database, storage: Storage, *, unsure: bool) -> None:
     """Removes row and files of a failed upload. If it is `unsure` whether the video became pending, the row goes first:
     where the database is away this fails, and the files stay. Else the files go first, since on a full disk the tables
     need their space. What is left in either case is removed by the sweep."""
@@ -257,6 +240,29 @@ def _must_have(storage: Storage, key: str, size: int) -> None:
     stat = storage.stat(key)
     if stat is None or stat.bytes != size:
         raise TransientError(f"{key} has {stat.bytes if stat else 0:,} bytes in storage instead of {size:,}; try again")
+
+
+def source_key(video_id: int, filename: str) -> str:
+    """The key of a video's uploaded file."""
+    return f"{video_prefix(video_id)}source/original{safe_ending(filename)}"
+
+
+def record_of(
+    video: Video, key: str, *, filename: str, content_type: str, size_bytes: int, created_at: datetime
+) -> UploadRecord:
+    """The upload record of a video, as its row describes it."""
+    return UploadRecord(
+        video_id=video.id,
+        key=key,
+        title=video.title,
+        description=video.description,
+        user_id=video.user_id,
+        user_name=video.user_name,
+        filename=filename,
+        content_type=content_type,
+        size_bytes=size_bytes,
+        created_at=created_at,
+    )
 
 
 def safe_ending(filename: str) -> str:

@@ -68,18 +68,19 @@ def check_part(number: int, size: int, part_bytes: int | None = None) -> None:
         raise PartRefused(f"part {number} cannot have {_shown(size)} bytes; it may have 1{limit}")
 
 
-def check_parts(wanted: Sequence[Part], there: Iterable[Part]) -> list[Part]:
+def check_parts(wanted: Sequence[Part], there: Iterable[Part], count: int | None = None) -> list[Part]:
     """The wanted parts in order, where they make one object: numbered from 1 without gaps, all as large as the first
     and only the last smaller, each there with its size and etag. Else PartsDiffer names those that are missing or
-    wrong."""
+    wrong. `count`: how many there must be, where that is known."""
     found = {part.number: part for part in there}
     ordered = sorted(wanted, key=lambda part: part.number)
     numbers = [part.number for part in ordered]
-    last = max((number for number in numbers if number <= MAX_PARTS), default=1)
+    last = count or max((number for number in numbers if number <= MAX_PARTS), default=1)
     missing = set(range(1, last + 1)) - (found.keys() & set(numbers))
-    wrong = {n for n in numbers if not 1 <= n <= MAX_PARTS} | {n for n, m in pairwise(numbers) if n == m}
+    wrong = {n for n in numbers if not 1 <= n <= (count or MAX_PARTS)} | {n for n, m in pairwise(numbers) if n == m}
+    whole = next((part.bytes for part in ordered if part.number == 1), 0)
     for part in ordered:
-        misplaced = part.bytes > ordered[0].bytes or (part.bytes < ordered[0].bytes and part.number != last)
+        misplaced = whole and (part.bytes > whole or (part.bytes < whole and part.number != last))
         if misplaced or (part.number in found and found[part.number] != part):
             wrong.add(part.number)
     if missing or wrong:
