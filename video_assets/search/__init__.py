@@ -7,13 +7,25 @@ How documents are made from transcripts and summaries, and when they are put int
 from pathlib import Path
 
 from video_assets.errors import PermanentError, one_line
-from video_assets.search.base import EVERYTHING, Document, Filters, Found, Hit, Indexed, Passage, SearchIndex
+from video_assets.search.base import (
+    EVERYTHING,
+    Access,
+    Document,
+    Filters,
+    Found,
+    Hit,
+    Indexed,
+    Passage,
+    SearchIndex,
+    Viewer,
+)
 from video_assets.search.documents import Spoken, digest, passages
 from video_assets.search.sqlite.index import EmbeddedIndex
 from video_assets.search.verify import search_checks
 
 __all__ = [
     "EVERYTHING",
+    "Access",
     "Document",
     "Filters",
     "Found",
@@ -22,6 +34,7 @@ __all__ = [
     "Passage",
     "SearchIndex",
     "Spoken",
+    "Viewer",
     "digest",
     "open_index",
     "passages",

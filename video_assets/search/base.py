@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol
 
+MEMBERS, PUBLIC = "members", "public"
 ABOUT = -1
 """The passage number for the video as a whole: its title, summary and the rest of its description."""
 
@@ -69,6 +70,42 @@ class Found:
     """At most three, best first."""
 
 
+class Access(NamedTuple):
+    """Who may see a video beside its owner."""
+
+    visibility: str
+    """private, members (everybody with an account) or public. Any other is seen by the owner alone."""
+    version: int
+    """Of two changes, the one with the higher version stays, whichever comes first."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks: public videos are seen by everybody, others only as it says here."""
+
+    members: bool
+    """Whether videos for everybody with an account are seen."""
+    user_id: int | None
+    """This user's own videos are seen."""
+    shared_video: int | None
+    """This video is seen, by a share link."""
+    default: str
+    """The visibility of videos that have none noted."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The visibilities with which a video is seen, whoever owns it."""
+        return (PUBLIC, MEMBERS) if self.members else (PUBLIC,)
+
+    def sees(self, video_id: int, owner: int | None, visibility: str | None) -> bool:
+        """Whether this viewer sees the video. Each index asks the same in its query."""
+        return (
+            (visibility or self.default) in self.shown
+            or (self.user_id is not None and self.user_id == owner)
+            or self.shared_video == video_id
+        )
+
+
 @dataclass(frozen=True)
 class Filters:
     """Which videos are searched; by default all."""
@@ -82,6 +119,9 @@ class Filters:
     shortest: float | None = None
     longest: float | None = None
     """Duration in seconds; both bounds are inclusive."""
+    viewer: Viewer | None = None
+    """Only what this viewer sees is searched; None: everything is seen. Nothing of other videos shows in an answer: no
+    place, no spelling, and no count that scores depend on."""
 
 
 EVERYTHING = Filters()
@@ -107,10 +147,17 @@ class SearchIndex(Protocol):
         version (compared as text), or the video was removed for ever."""
 
     def remove(self, video_id: int, *, forever: bool = False) -> None:
-        """Removes the video's document. After `forever`, no put brings it back."""
+        """Removes the video's document. After `forever`, no put brings it back, and its access is removed too."""
 
     def read(self, video_id: int) -> Indexed | None:
         """What the index holds of a video; None if nothing."""
+
+    def set_access(self, video_id: int, access: Access) -> None:
+        """Notes who may see the video from now on, unless the index has this version or a higher one. It needs no
+        document, and outlives documents. Once this returns, every search goes by it."""
+
+    def read_access(self, video_id: int) -> Access | None:
+        """By what searches go for this video; None if nothing is noted."""
 
     def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
         """The best places for these words, best first, at most three of one video. Any text is a query."""
@@ -119,12 +166,18 @@ class SearchIndex(Protocol):
         """The best videos for these words, best first, each with its best places."""
 
     def rebuild(
-        self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
+        self,
+        documents: Iterable[tuple[Document, str]],
+        *,
+        removed: Iterable[int] = (),
+        kept: Collection[int] = (),
+        access: Iterable[tuple[int, Access]] = (),
     ) -> int:
         """Makes the index again from these documents and their versions. Returns how many videos it then holds.
 
         Other videos are removed, except those in `kept` (read after all documents), whose documents stay as they are.
-        Videos in `removed` are removed for ever. Searches are answered meanwhile, and what is put meanwhile stays.
+        Videos in `removed` are removed for ever. `access` is noted before the first document, as by `set_access`; what
+        is noted already stays. Searches are answered meanwhile, and what is put or set meanwhile stays.
         """
 
     def count(self) -> int:

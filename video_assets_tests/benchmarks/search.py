@@ -78,7 +78,7 @@ def bare_fts5(path: Path, documents: Sequence[Document]) -> Callable[[str], obje
 def elastic(url: str, documents: Sequence[Document], queries: Sequence[str]) -> dict[str, float | str]:
     index = ElasticIndex(f"{url}/bench-{uuid4().hex}")
     client = Elasticsearch(url)  # as it comes
-    actions = list(index._whole("", ((document, "1") for document in documents)))
+    actions = list(index._whole("", ((document, "1") for document in documents), {}))
     try:
         ours, bare = list[float](), list[float]()
         ways = [

@@ -8,7 +8,7 @@ run, is seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from elasticsearch.helpers import scan
 
 from video_assets.errors import TransientError
 from video_assets.search import hits, queries, ranking
-from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed
+from video_assets.search.base import ABOUT, EVERYTHING, Access, Document, Filters, Found, Hit, Indexed, Viewer
 from video_assets.search.elastic import mapping, versions
 from video_assets.search.elastic import query as asking
+from video_assets.search.elastic.access import Accesses
 from video_assets.search.elastic.names import Names
-from video_assets.search.elastic.server import Action, Server
+from video_assets.search.elastic.server import Action, Server, stored
 from video_assets.search.matching import Matcher
 
 TRIES = 20
@@ -38,11 +39,14 @@ class ElasticIndex:
     def __init__(self, url: str, *, ca: Path | None = None) -> None:
         self.server = Server(url, ca=ca)
         self.names = Names(self.server)
+        self.accesses = Accesses(self.server, self.names)
 
     def put(self, document: Document, *, version: str) -> bool:
         with self._ready(writing=True) as client:
-            head, tried = mapping.head(document, version), False
+            tried = False
             for _ in range(TRIES):
+                access = self.accesses.read(self.names.alias, document.video_id)
+                head = mapping.head(document, version, access)
                 before = self._head(client, document.video_id)
                 if _is_higher(before, version):
                     if tried:
@@ -50,13 +54,15 @@ class ElasticIndex:
                     return False
                 tried = True
                 went_to = self.server.write(
-                    self._action(name, source) for name, source in mapping.passages(document, version)
+                    self._action(name, source) for name, source in mapping.passages(document, version, access)
                 )
                 landed = self._move_head(client, head, before)
                 # None: another writer was first. Another index than that of the passages: the alias was switched in
                 # between. In both cases try again, if this version may still replace the one that is there.
                 if landed is not None and went_to <= {landed}:
                     self._clear(client, head, before)
+                    if self.accesses.read(self.names.alias, document.video_id) != access:
+                        self.accesses.spread(self.names.alias, document.video_id)
                     return True
         raise TransientError(f"video {document.video_id} is put by too many at once")
 
@@ -71,6 +77,8 @@ class ElasticIndex:
                     stone["forever"] = True
                 if self._move_head(client, stone, before) is not None:
                     self._clear(client, stone, before)
+                    if stone["forever"]:
+                        self.accesses.forget(self.names.alias, video_id)
                     return
         raise TransientError(f"video {video_id} is put by too many at once")
 
@@ -86,6 +94,28 @@ class ElasticIndex:
                 there += sum(bool(each.get("found")) for each in docs)
             return Indexed(version=head["version"], passages=there, digest=head["digest"])
 
+    def set_access(self, video_id: int, access: Access) -> None:
+        with self._ready(writing=True) as client:
+            for _ in range(TRIES):
+                head = self._head(client, video_id)
+                if head is not None and head["_source"].get("forever"):
+                    self.accesses.forget(self.names.alias, video_id)
+                    return
+                self.accesses.note(video_id, access)
+                if head is not None or self._head(client, video_id) is not None:
+                    self.accesses.spread(self.names.alias, video_id)
+                # It is missing if the video was removed for ever meanwhile, or the alias was switched in between.
+                held = self.accesses.read(self.names.alias, video_id)
+                if held is not None and held.version >= access.version:
+                    return
+        raise TransientError(f"the access of video {video_id} is changed by too many at once")
+
+    def read_access(self, video_id: int) -> Access | None:
+        with self._ready() as client:
+            record, head = self.accesses.read(self.names.alias, video_id), self._head(client, video_id)
+            # The copy in the head, where a change stopped before it came there: by that, the video may not be found.
+            return record if head is None or head["_source"]["gone"] else mapping.access(head["_source"])
+
     def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
         ranked, matcher, read_details = self._ranked(words, limit, filters)
         return hits.best_places(ranked, limit, matcher, read_details)
@@ -95,7 +125,12 @@ class ElasticIndex:
         return hits.best_videos(ranked, limit, matcher, read_details)
 
     def rebuild(
-        self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
+        self,
+        documents: Iterable[tuple[Document, str]],
+        *,
+        removed: Iterable[int] = (),
+        kept: Collection[int] = (),
+        access: Iterable[tuple[int, Access]] = (),
     ) -> int:
         with self.server.speaking():
             old = self.names.ready()
@@ -103,7 +138,12 @@ class ElasticIndex:
             gone = {head["video_id"] for head in self._heads(old, forever=True)} | set(removed)
             new = self.names.create()
             self.server.write(self._tombstones(new, gone))
-            self.server.write(self._whole(new, (each for each in documents if each[0].video_id not in gone)))
+            noted = dict(self.accesses.every(old))
+            for video_id, given in access:
+                if video_id not in noted or noted[video_id].version < given.version:
+                    noted[video_id] = given
+            self.accesses.fill(new, (each for each in noted.items() if each[0] not in gone))
+            self.server.write(self._whole(new, (each for each in documents if each[0].video_id not in gone), noted))
             for video_id in set(kept) - gone:
                 self._carry_over(old, new, video_id)
             self.names.settle(new)
@@ -136,14 +176,14 @@ class ElasticIndex:
         wide = min(max(ranking.VIDEOS, videos + videos // 2), MOST_PLACES)
         with self._ready() as client:
             answers = self._search(client, query, filters, wide)
-            counts, total = asking.counts(answers[0], len(query.terms))
+            counts, total = asking.counts(answers, len(query.terms))
             missing = [term for term, count in zip(query.terms, counts, strict=True) if not count]
-            widened = query.widened(missing, asking.spellings(answers[0], missing))
+            widened = query.widened(missing, self._spellings(client, answers, missing, filters.viewer))
             if widened != query:
                 query = widened
                 answers = self._search(client, query, filters, wide)
-                counts, total = asking.counts(answers[0], len(query.terms))
-            sources = self._current(client, asking.found(answers))
+                counts, total = asking.counts(answers, len(query.terms))
+            sources = self._current(client, asking.found(answers), filters.viewer)
         matcher = Matcher(query)
         candidates = [mapping.candidate(source) for source in sources.values()]
         ranked = ranking.ranked(candidates, query, matcher=matcher, counts=counts, total=total)
@@ -165,32 +205,53 @@ class ElasticIndex:
             self.server.check(each)
         return list(answers)
 
+    def _spellings(
+        self,
+        client: elasticsearch.Elasticsearch,
+        answers: Sequence[Json],
+        missing: Sequence[queries.Term],
+        viewer: Viewer | None,
+    ) -> dict[str, tuple[str, ...]]:
+        """Other spellings of missing words. For a viewer those count that are said in what the viewer sees."""
+        if viewer is None:
+            return asking.spellings(asking.similar(answers[0], missing))
+        known = asking.times(answers[2])
+        similar = asking.similar(answers[0], [term for term in missing if not known.get(term.word)])
+        if not similar:
+            return {}
+        every = {word for words in similar.values() for word in words}
+        seen = asking.times(client.search(index=self.names.alias, **asking.said(every, viewer)).body)
+        return asking.spellings({typed: {word: seen[word] for word in words} for typed, words in similar.items()})
+
     def _current(
-        self, client: elasticsearch.Elasticsearch, found: dict[int, dict[str, Json]]
+        self, client: elasticsearch.Elasticsearch, found: dict[int, dict[str, Json]], viewer: Viewer | None
     ) -> dict[hits.Place, Json]:
-        """The heads of the videos found, and those passages found that are of the version that the head names. Heads
-        are read by id, which is never behind the last write, as a search can be."""
+        """The heads of the videos found, and those passages found that are of the version that the head names. Without
+        videos that the viewer must not see. Heads and access records are read by id, which is never behind the last
+        write, as a search can be."""
         if not found:
             return {}
         ids = [mapping.head_id(video_id) for video_id in found]
-        heads = [each["_source"] for each in client.mget(index=self.names.alias, ids=ids)["docs"] if each.get("found")]
+        if viewer is not None:
+            ids += [mapping.access_id(video_id) for video_id in found]
+        read = [each["_source"] for each in client.mget(index=self.names.alias, ids=ids)["docs"] if each.get("found")]
+        heads = [each for each in read if each["kind"] == mapping.VIDEO]
+        noted = {each["video_id"]: each["visibility"] for each in read if each["kind"] == mapping.ACCESS}
         sources: dict[hits.Place, Json] = {}
         for head in heads:
+            video_id = head["video_id"]
+            if viewer is not None and not viewer.sees(video_id, head.get("user_id"), noted.get(video_id)):
+                continue
             if not head["gone"]:
-                sources[head["video_id"], ABOUT] = head
-                for source in found[head["video_id"]].values():
+                sources[video_id, ABOUT] = head
+                for source in found[video_id].values():
                     if source["version"] == head["version"]:
-                        sources[head["video_id"], source["number"]] = source
+                        sources[video_id, source["number"]] = source
         return sources
 
     def _head(self, client: elasticsearch.Elasticsearch, video_id: int, *, index: str | None = None) -> Any:
         """The video's head at this moment, with its version and sequence number; None if there is none."""
-        try:
-            return client.get(index=index or self.names.alias, id=mapping.head_id(video_id))
-        except elasticsearch.NotFoundError as error:
-            if isinstance(error.body, dict) and error.body.get("found") is False:
-                return None
-            raise
+        return stored(client, index or self.names.alias, mapping.head_id(video_id))
 
     def _move_head(
         self, client: elasticsearch.Elasticsearch, head: Json, before: Any, *, index: str | None = None
@@ -238,11 +299,14 @@ class ElasticIndex:
         action = {"_op_type": "index", "_index": index or self.names.alias, "_id": name, "_source": source}
         return action if index else {**action, "require_alias": True}
 
-    def _whole(self, index: str, documents: Iterable[tuple[Document, str]]) -> Iterator[Action]:
+    def _whole(
+        self, index: str, documents: Iterable[tuple[Document, str]], noted: Mapping[int, Access]
+    ) -> Iterator[Action]:
         for document, version in documents:
-            for name, source in mapping.passages(document, version):
+            access = noted.get(document.video_id)
+            for name, source in mapping.passages(document, version, access):
                 yield self._action(name, source, index)
-            yield self._head_action(index, mapping.head(document, version))
+            yield self._head_action(index, mapping.head(document, version, access))
 
     def _tombstones(self, index: str, removed: Iterable[int]) -> Iterator[Action]:
         for video_id in removed:
@@ -263,10 +327,13 @@ class ElasticIndex:
 
     def _catch_up(self, old: str, new: str, seen: int) -> int:
         """Copies what was written to the old index after the sequence number `seen` into the new one, removals for ever
-        included. Returns the sequence number up to which it has copied."""
+        and access included. Returns the sequence number up to which it has copied."""
         client, written = self.server.client, self.names.written(old)
         for listed in self._heads(old, after=seen):
             self._carry_over(old, new, listed["video_id"], listed)
+        for video_id, access in self.accesses.every(old, after=seen):
+            self.accesses.fill(new, [(video_id, access)])
+            self.accesses.spread(new, video_id)
         client.indices.refresh(index=new)
         return written
 
@@ -281,11 +348,17 @@ class ElasticIndex:
         held = self._head(client, video_id, index=new)
         if _is_higher(held, head["version"]):
             return
-        ids = mapping.passage_ids(head)
+        access, ids = self.accesses.read(new, video_id), mapping.passage_ids(head)
         for at in range(0, len(ids), 1000):
             docs = client.mget(index=old, ids=ids[at : at + 1000])["docs"]
-            self.server.write(self._action(each["_id"], each["_source"], new) for each in docs if each.get("found"))
-        self._move_head(client, head, held, index=new)
+            self.server.write(
+                self._action(each["_id"], mapping.with_access(each["_source"], access), new)
+                for each in docs
+                if each.get("found")
+            )
+        self._move_head(client, head if head["gone"] else mapping.with_access(head, access), held, index=new)
+        if head["gone"]:  # for ever
+            self.accesses.forget(new, video_id)
 
 
 def _is_higher(held: Any, version: str) -> bool:

@@ -1,4 +1,4 @@
-"""The documents in Elasticsearch: one for each video, and one for each of its passages.
+"""The documents in Elasticsearch: one for each video, one for each of its passages, and one for who may see it.
 
 A passage's id contains its version, so a new version does not overwrite the passages that readers see. The video's own
 document, its *head*, says which version is current. Passages of other versions are ignored.
@@ -11,15 +11,16 @@ from typing import Any
 
 from video_assets.language.names import primary
 from video_assets.search import words
-from video_assets.search.base import ABOUT, Document, Passage, timestamp
+from video_assets.search.base import ABOUT, Access, Document, Passage, timestamp
 from video_assets.search.documents import about, digest
 from video_assets.search.hits import Details
 from video_assets.search.ranking import Candidate
 
 VERSION = 1
-"""Raise it whenever the mapping changes. `rebuild --index` then makes a new index and switches the alias to it."""
+"""Raise it whenever documents have to be made again. `rebuild --index` then makes a new index and switches the alias to
+it. Fields that are only added are added to an index that lacks them, before it is written."""
 
-VIDEO, PASSAGE = "video", "passage"
+VIDEO, PASSAGE, ACCESS = "video", "passage", "access"
 
 SETTINGS: dict[str, Any] = {
     "number_of_shards": 1,
@@ -58,6 +59,9 @@ MAPPINGS: dict[str, Any] = {
         "shown": {"type": "object", "enabled": False},
         "digest": {"type": "keyword", "index": False, "doc_values": False},
         "passages": {"type": "integer", "index": False, "doc_values": False},
+        # Of passages and heads these are copies of the access record's.
+        "visibility": {"type": "keyword", "ignore_above": 100},
+        "access_version": {"type": "long"},
         "gone": {"type": "boolean"},
         "forever": {"type": "boolean"},
     },
@@ -79,9 +83,35 @@ def passage_ids(head: dict[str, Any]) -> list[str]:
     return [passage_id(head["video_id"], head["version"], at) for at in range(head.get("passages", 0))]
 
 
-def head(document: Document, version: str) -> dict[str, Any]:
+def access_id(video_id: int) -> str:
+    """The id of a video's access record."""
+    return f"access/{video_id}"
+
+
+def access_record(video_id: int, access: Access) -> dict[str, Any]:
+    """Who may see a video, as a document of its own."""
+    return {"kind": ACCESS, "video_id": video_id} | access_fields(access)
+
+
+def access_fields(access: Access | None) -> dict[str, Any]:
+    """Who may see a video, as fields of its documents."""
+    return {} if access is None else {"visibility": access.visibility, "access_version": access.version}
+
+
+def access(source: dict[str, Any]) -> Access | None:
+    """What a document says about who may see its video."""
+    return Access(source["visibility"], source["access_version"]) if "access_version" in source else None
+
+
+def with_access(source: dict[str, Any], access: Access | None) -> dict[str, Any]:
+    """The document with this access, unless it has the same version or a higher one."""
+    newer = access is not None and access.version > source.get("access_version", -1)
+    return source | access_fields(access) if newer else source
+
+
+def head(document: Document, version: str, access: Access | None) -> dict[str, Any]:
     """The video's head: its description, and which version of its passages is current."""
-    source = _source(document, version, about(document), VIDEO)
+    source = _source(document, version, about(document), VIDEO) | access_fields(access)
     source |= {"title": " ".join(words.split(document.title)), "digest": digest(document), "gone": False}
     return source | {"passages": len(document.passages), "forever": False}
 
@@ -91,11 +121,11 @@ def tombstone(video_id: int, version: str, *, forever: bool) -> dict[str, Any]:
     return {"kind": VIDEO, "video_id": video_id, "version": version, "gone": True, "forever": forever}
 
 
-def passages(document: Document, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def passages(document: Document, version: str, access: Access | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """(id, document) of every passage."""
     for passage in document.passages:
         place = passage_id(document.video_id, version, passage.number)
-        yield place, _source(document, version, passage, PASSAGE)
+        yield place, _source(document, version, passage, PASSAGE) | access_fields(access)
 
 
 def candidate(source: dict[str, Any]) -> Candidate:

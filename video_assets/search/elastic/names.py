@@ -27,6 +27,8 @@ class Names:
         self._lock = threading.Lock()
         self._known: tuple[int, int] | None = None
         """(process id, version of the mapping), once the alias has been found; None before."""
+        self._lacking: dict[str, Any] = {}
+        """The fields that its index lacks, since an earlier release has made it."""
 
     @contextmanager
     def using(self, *, writing: bool) -> Iterator[elasticsearch.Elasticsearch]:
@@ -40,6 +42,9 @@ class Names:
                     f"the search index {self.alias} is laid out for an earlier release: "
                     "run video-assets rebuild --index; searches are answered meanwhile"
                 )
+            if writing and self._lacking:
+                self.server.client.indices.put_mapping(index=self.alias, properties=self._lacking)
+                self._lacking = {}
             try:
                 yield self.server.client
             except (elasticsearch.NotFoundError, IndexGone) as error:
@@ -55,6 +60,10 @@ class Names:
         if len(names) > 1:
             raise PermanentError(f"the alias {self.alias} on {self.server.shown} names {len(names)} indices: leave one")
         return names[0]
+
+    def beside(self, name: str | None) -> list[str]:
+        """The indices of ours beside this one, such as one that a rebuild fills."""
+        return [each for each in self._all() if each != name]
 
     def ready(self) -> str:
         """The name of the index behind the alias. Creates both if there are none."""
@@ -129,6 +138,8 @@ class Names:
             self._wait_for(name)
             found = self.server.client.indices.get_mapping(index=name)[name]["mappings"]
             version = int(found.get("_meta", {}).get("mapping", 0))
+            fields: dict[str, Any] = mapping.MAPPINGS["properties"]
+            self._lacking = {each: fields[each] for each in fields if each not in found.get("properties", {})}
             self._known = (os.getpid(), version)
             return version
 

@@ -131,7 +131,8 @@ class Server:
 
     def write(self, actions: Iterable[Action], **options: Any) -> set[str]:
         """Sends many documents. Those that a busy server refuses are sent again after a pause. Returns the names of the
-        indices that they were written to. Deleting a document that does not exist is no failure."""
+        indices that they were written to. Deleting a document that does not exist is no failure, nor is writing an
+        external version that is not higher than the one there."""
         written = set[str]()
         left: Iterable[Action] = actions
 
@@ -173,7 +174,7 @@ class Server:
                 back.append(action)
             elif isinstance(item.get("exception"), Exception):
                 raise item["exception"]
-            elif kind != "delete" or item["status"] != 404:
+            elif not _is_settled(action, kind, item["status"]):
                 raise PermanentError(
                     f"the search server {self.shown} refuses a document: {one_line(_reason(item.get('error')), 200)}"
                 )
@@ -191,6 +192,21 @@ class Server:
 
     def _no_such_thing(self) -> PermanentError:
         return PermanentError(f"what answers at {self.shown} is no Elasticsearch: check {SETTING}")
+
+
+def stored(client: elasticsearch.Elasticsearch, index: str, name: str) -> Any:
+    """The document with this id at this moment, with its version and sequence number; None if there is none."""
+    try:
+        return client.get(index=index, id=name)
+    except elasticsearch.NotFoundError as error:
+        if isinstance(error.body, dict) and error.body.get("found") is False:
+            return None
+        raise
+
+
+def _is_settled(action: Action, kind: str, status: int) -> bool:
+    """Whether what the server refused needs no doing any more."""
+    return (kind == "delete" and status == 404) or (status == 409 and action.get("version_type") == "external")
 
 
 def _said(error: elasticsearch.ApiError) -> str:

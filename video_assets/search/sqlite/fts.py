@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from video_assets.language.names import primary
 from video_assets.search import words
 from video_assets.search.base import ABOUT, Filters, timestamp
 from video_assets.search.queries import Query, Term
 from video_assets.search.ranking import PER_VIDEO, SPELLINGS, VIDEOS, Candidate
+from video_assets.search.sqlite.access import seen
 
 RANKED = 3000
 """The most rows that are ranked; more would take too long."""
+COUNTED = 100
+"""How far the rows with a spelling are counted, where a viewer does not see all of them."""
 SHIFT = 20
 """Row id = video id << SHIFT | passage number + 1, so that the video of a row is known without a look-up."""
+
+_VIDEO = f"(words.rowid >> {SHIFT})"
 
 
 def row_id(video_id: int, number: int) -> int:
@@ -47,7 +53,7 @@ class Answer:
     counts: list[int]
     """For each term, the rows that have it."""
     total: int
-    """All rows of the index."""
+    """All rows of the index that may be seen."""
 
 
 class FilteredQuery:
@@ -58,6 +64,7 @@ class FilteredQuery:
         self.query = query
         self.scope = scope(filters.user_id, filters.language)
         self.languages = _languages(connection)
+        self.viewer = filters.viewer
         self.among, self.values = _among(filters)
 
     def answer(self, videos: int) -> Answer:
@@ -66,7 +73,8 @@ class FilteredQuery:
         counts = [self._count(term, span) for term in self.query.terms]
         missing = [term for term, count in zip(self.query.terms, counts, strict=True) if not count]
         if missing:
-            self.query = self.query.widened(missing, spellings(self.connection, missing))
+            said = self._said if self.viewer else None
+            self.query = self.query.widened(missing, spellings(self.connection, missing, said))
             counts = [count or self._count(term, span) for term, count in zip(self.query.terms, counts, strict=True)]
         terms = [term for term, count in zip(self.query.terms, counts, strict=True) if count]
         return Answer(self.query, self._candidates(terms, counts, max(VIDEOS, videos + videos // 2)), counts, total)
@@ -130,9 +138,22 @@ class FilteredQuery:
         return " AND ".join([f"({match})", *(f'scope : "{name}"' for name in self.scope)])
 
     def _size(self) -> tuple[int, int]:
-        """The number of rows, and an upper bound of the row ids."""
-        row = self.connection.execute("SELECT sum(passages + 1), max(video_id) FROM videos").fetchone()
+        """The number of rows that may be seen, and an upper bound of their ids."""
+        condition, values = seen(self.viewer, "videos.video_id") if self.viewer else ("TRUE", [])
+        row = self.connection.execute(
+            f"SELECT sum(passages + 1), max(video_id) FROM videos WHERE {condition}", values
+        ).fetchone()
         return int(row[0] or 0), ((row[1] or 0) + 1) << SHIFT
+
+    def _said(self, word: str) -> int:
+        """How many of the rows that the viewer sees have exactly this word, counted up to `COUNTED`."""
+        condition, values = seen(self.viewer, _VIDEO) if self.viewer else ("TRUE", [])
+        row = self.connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND {condition}"
+            f" AND instr(' ' || title || ' ' || text || ' ', ' ' || ? || ' ') LIMIT {COUNTED})",
+            (f'{{title text}} : "{word}"', *values, word),
+        ).fetchone()
+        return int(row[0])
 
     def _read(self, rows: Iterable[int]) -> list[Candidate]:
         found = self.connection.execute(
@@ -173,10 +194,14 @@ def _among(filters: Filters) -> tuple[str, list[float]]:
         if value is not None:
             conditions.append(condition)
             values.append(timestamp(value) if isinstance(value, datetime) else value)
-    if not conditions:
-        return "", []
-    videos = f"SELECT video_id FROM videos WHERE {' AND '.join(conditions)}"
-    return f" AND (rowid >> {SHIFT}) IN ({videos})", values
+    among = ""
+    if conditions:
+        videos = f"SELECT video_id FROM videos WHERE {' AND '.join(conditions)}"
+        among = f" AND {_VIDEO} IN ({videos})"
+    if filters.viewer is not None:
+        condition, of_viewer = seen(filters.viewer, _VIDEO)
+        among, values = f"{among} AND {condition}", [*values, *of_viewer]
+    return among, values
 
 
 def _languages(connection: sqlite3.Connection) -> list[str]:
@@ -189,13 +214,16 @@ def _languages(connection: sqlite3.Connection) -> list[str]:
     return sorted(codes & words.STEMMED)
 
 
-def spellings(connection: sqlite3.Connection, terms: Iterable[Term]) -> dict[str, tuple[str, ...]]:
+def spellings(
+    connection: sqlite3.Connection, terms: Iterable[Term], said: Callable[[str], int] | None = None
+) -> dict[str, tuple[str, ...]]:
     """For each word that the index does not have, the most similar words that it has: with the same first letter, the
-    fewest typing errors, and of those the most frequent."""
+    fewest typing errors, and of those the most frequent. `said`: how often a word is said in what may be seen, where
+    that is not everything; the index has no other words then."""
     found = {}
     for term in terms:
         typed, most = term.word, words.edits_allowed(term.word)
-        if not most or connection.execute("SELECT 1 FROM vocabulary WHERE word = ?", (typed,)).fetchone():
+        if not most or (said(typed) if said else _known(connection, typed)):
             continue
         mask = letters(typed)
         near = []
@@ -209,10 +237,22 @@ def spellings(connection: sqlite3.Connection, terms: Iterable[Term]) -> dict[str
                 slips = words.edits(typed, word, most)
                 if slips <= most:
                     near.append((slips, -videos, word))
-        if near:
-            fewest = min(near)[0]
-            found[typed] = tuple(word for slips, _, word in sorted(near) if slips == fewest)[:SPELLINGS]
+        if chosen := _fewest_slips(near, said):
+            found[typed] = chosen
     return found
+
+
+def _known(connection: sqlite3.Connection, word: str) -> bool:
+    return connection.execute("SELECT 1 FROM vocabulary WHERE word = ?", (word,)).fetchone() is not None
+
+
+def _fewest_slips(near: list[tuple[int, int, str]], said: Callable[[str], int] | None) -> tuple[str, ...]:
+    """The best of these words, given as (typing errors, minus the number of videos, word)."""
+    for _, alike in groupby(sorted(near), key=lambda each: each[0]):
+        counted = [(-said(word) if said else videos, word) for _, videos, word in alike]
+        if there := sorted(each for each in counted if each[0]):
+            return tuple(word for _, word in there)[:SPELLINGS]
+    return ()
 
 
 def letters(word: str) -> int:

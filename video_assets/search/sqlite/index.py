@@ -14,10 +14,11 @@ from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.language.names import primary
 from video_assets.retrying import Policy
 from video_assets.search import hits, queries, ranking, words
-from video_assets.search.base import ABOUT, EVERYTHING, Document, Filters, Found, Hit, Indexed, timestamp
+from video_assets.search.base import ABOUT, EVERYTHING, Access, Document, Filters, Found, Hit, Indexed, timestamp
 from video_assets.search.documents import about, digest
 from video_assets.search.matching import Matcher
 from video_assets.search.ranking import Ranked
+from video_assets.search.sqlite import access as accesses
 from video_assets.search.sqlite import fts
 from video_assets.search.sqlite.fts import FilteredQuery, row_id
 
@@ -26,12 +27,14 @@ _OPENING = Policy(tries=6, first=0.01, growth=3.2, longest=1.0)
 """The switch to WAL fails at once while another process opens the same new file, so it is tried again."""
 
 SCHEMA_VERSION = 2
+"""Raise it when a file of the earlier version has to be made again. A table that is only added is added on opening."""
 _SCHEMA = (
     "CREATE TABLE videos (video_id INTEGER PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL,"
     " title TEXT NOT NULL, language TEXT, user_id INTEGER, created_at REAL, duration REAL NOT NULL,"
     " passages INTEGER NOT NULL)",
     "CREATE INDEX videos_language ON videos (language)",
     "CREATE TABLE IF NOT EXISTS removed (video_id INTEGER PRIMARY KEY)",
+    *accesses.SCHEMA,
     # The text as it is shown. The row of `words` with the same id has the folded words, which are searched.
     "CREATE TABLE passages (id INTEGER PRIMARY KEY, start REAL NOT NULL, stop REAL NOT NULL, marks TEXT NOT NULL,"
     " text TEXT NOT NULL)",
@@ -59,6 +62,7 @@ class EmbeddedIndex:
             _delete(connection, video_id)
             if forever:
                 connection.execute("INSERT OR IGNORE INTO removed VALUES (?)", (video_id,))
+                accesses.forget(connection, video_id)
 
     def read(self, video_id: int) -> Indexed | None:
         with self._reading() as connection:
@@ -69,6 +73,14 @@ class EmbeddedIndex:
             ).fetchone()
         return None if row is None else Indexed(version=row[0], passages=row[2], digest=row[1])
 
+    def set_access(self, video_id: int, access: Access) -> None:
+        with self._writing() as connection:
+            accesses.note(connection, video_id, access)
+
+    def read_access(self, video_id: int) -> Access | None:
+        with self._reading() as connection:
+            return accesses.noted(connection, video_id)
+
     def search(self, words: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> list[Hit]:
         with self._ranked(words, limit, filters) as (ranked, matcher, read_details):
             return hits.best_places(ranked, limit, matcher, read_details)
@@ -78,7 +90,12 @@ class EmbeddedIndex:
             return hits.best_videos(ranked, limit, matcher, read_details)
 
     def rebuild(
-        self, documents: Iterable[tuple[Document, str]], *, removed: Iterable[int] = (), kept: Collection[int] = ()
+        self,
+        documents: Iterable[tuple[Document, str]],
+        *,
+        removed: Iterable[int] = (),
+        kept: Collection[int] = (),
+        access: Iterable[tuple[int, Access]] = (),
     ) -> int:
         self._lay_out_again()
         with self._reading() as connection:
@@ -86,6 +103,9 @@ class EmbeddedIndex:
         for video_id in removed:
             self.remove(video_id, forever=True)
             before.pop(video_id, None)
+        with self._writing() as connection:
+            for video_id, given in access:
+                accesses.note(connection, video_id, given)
         for document, version in documents:
             with self._writing() as connection:
                 # The version before the rebuild may be of a run that was never published, so it is replaced even if it
@@ -189,6 +209,7 @@ class EmbeddedIndex:
                 for statement in _SCHEMA:
                     connection.execute(statement)
             connection.commit()
+        accesses.add_tables(connection)
         return connection
 
     def _lay_out_again(self) -> None:
