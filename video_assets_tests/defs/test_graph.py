@@ -9,14 +9,17 @@ import dagster as dg
 import pytest
 from sqlalchemy import inspect, select
 
-from video_assets.database.models import ArtifactRow, AttemptRow, Base, SummaryRow, VideoRow
+from video_assets.clock import utc_now
+from video_assets.database.models import AccessRow, ArtifactRow, AttemptRow, Base, SummaryRow, VideoRow
 from video_assets.defs.bulk_remake import OP, REMAKE_LIGHT
 from video_assets.defs.instance.opening import open_instance
 from video_assets.defs.operations.compare import rebuild_database
 from video_assets.defs.operations.delete import delete_video
+from video_assets.defs.operations.reconcile import reconcile_thoroughly
 from video_assets.intake.uploads import NewVideo, take_in
 from video_assets.library.rebuild import Rebuilt
 from video_assets.library.rebuild_index import rebuild_index
+from video_assets.search import Access, Filters, Viewer
 from video_assets.settings import Settings
 from video_assets.storage.local import LocalStorage
 from video_assets.videos import Stage
@@ -190,6 +193,37 @@ def test_the_index_is_rebuilt_from_the_documents_in_storage(studio: Studio, read
     assert [(hit.video_id, hit.start, hit.snippet) for hit in search.search("herons")] == [
         (hit.video_id, hit.start, hit.snippet) for hit in hits
     ]
+
+
+def test_who_may_see_a_video_comes_from_the_tables_where_the_index_has_something_else(
+    studio: Studio, ready: int
+) -> None:
+    search, anybody = studio.systems.search, Filters(viewer=Viewer(False, None, None, "public"))
+
+    def note(visibility: str, version: int) -> None:
+        with studio.systems.database.write() as session:
+            session.merge(AccessRow(video_id=ready, visibility=visibility, version=version, changed_at=utc_now()))
+
+    def is_found() -> bool:
+        return ready in {each.video_id for each in search.videos("herons", limit=100, filters=anybody)}
+
+    assert is_found()
+    note("private", 1)
+    assert rebuild_index(studio.systems).trouble == []
+    assert (search.read_access(ready), is_found()) == (Access("private", 1), False)
+    note("public", 2)
+    lines = reconcile_thoroughly(studio.systems, studio.instance).repaired
+    assert [line for line in lines if "search index" in line] == [
+        f"video {ready}: the search index did not know that it is public"
+    ]
+    assert (search.read_access(ready), is_found()) == (Access("public", 2), True)
+    note("private", 2)
+    lines = reconcile_thoroughly(studio.systems, studio.instance).trouble
+    assert [f"video {ready}: it is private by the tables, and public" in line for line in lines].count(True) == 1
+    with studio.systems.database.write() as session:
+        session.delete(session.get_one(AccessRow, ready))
+    compared = reconcile_thoroughly(studio.systems, studio.instance)
+    assert not [line for line in (*compared.repaired, *compared.trouble) if "search index" in line]
 
 
 def test_the_audit_passes_and_notices_a_damaged_file(studio: Studio, ready: int) -> None:

@@ -11,6 +11,7 @@ from video_assets.defs.event_log.projector import Projector
 from video_assets.intake.identity import put_together
 from video_assets.library import queries, rebuild
 from video_assets.library.rebuild import Rebuilt
+from video_assets.library.rebuild_index import noted_access
 from video_assets.library.survey import Seen
 from video_assets.projection.failure_record import mirror_failures
 from video_assets.systems import Systems
@@ -56,6 +57,9 @@ def compare(systems: Systems, instance: dg.DagsterInstance, projector: Projector
             trouble.append(
                 f"video {video_id}: the tables do not know it; `video-assets rebuild --database` restores it"
             )
+    lines, unsolved = _access(systems)
+    repaired += lines
+    trouble += unsolved
     mirror_failures(systems.storage, systems.database, video_ids)
     with systems.database.read() as session:
         after = queries.ledger_versions(session)
@@ -72,6 +76,25 @@ def _vanished(seen: Seen, ledger: Sequence[Stage]) -> Iterator[str]:
         begins = f"video {seen.video_id}, {stage.value}: "
         if stage not in seen.made and not any(line.startswith(begins) for line in seen.trouble):
             yield f"{begins}nothing is current any more; `video-assets process --video {seen.video_id}` makes it again"
+
+
+def _access(systems: Systems) -> tuple[list[str], list[str]]:
+    """Sets who may see a video where the search index has something else than the tables. A line about each repair, and
+    one about each video that cannot be set, since the index has a change as late or later."""
+    repaired, trouble = list[str](), list[str]()
+    for video_id, access in noted_access(systems).items():
+        if systems.search.read_access(video_id) == access:
+            continue
+        systems.search.set_access(video_id, access)
+        held = systems.search.read_access(video_id)
+        if held == access:
+            repaired.append(f"video {video_id}: the search index did not know that it is {access.visibility}")
+        elif held is not None:
+            trouble.append(
+                f"video {video_id}: it is {access.visibility} by the tables, and {held.visibility} by the search "
+                "index, whose change is as late or later; remove the index and run `video-assets rebuild --index`"
+            )
+    return repaired, trouble
 
 
 def _is_known(systems: Systems, video_id: int) -> bool:
