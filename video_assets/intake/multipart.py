@@ -7,6 +7,7 @@ Whatever is interrupted here can be repeated, or is taken back by the sweep once
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -50,6 +51,8 @@ from video_assets.videos import Video
 
 Note = Callable[[Session, int], None]
 """Writes more about a video (its id) into the transaction of a change: who sees it, who made the change."""
+_PAUSES = (0.0, 0.1, 0.4, 1.0)
+"""Seconds, before an upload that storage does not know counts as lost."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -268,8 +271,12 @@ def _make_object(upload: MultipartUpload, named: Sequence[tuple[int, str]] | Non
         wanted = _wanted(upload, [(part.number, part.etag) for part in there] if named is None else named)
         storage.complete_multipart(upload.key, upload.storage_upload_id, check_parts(wanted, there, upload.part_count))
     except (NotFound, PermanentError, TransientError) as error:
-        if _is_stored(upload, storage):  # another request was faster, or only the answer was lost
-            return
+        # Another request was faster, or only the answer was lost. A server over a folder takes the object away for a
+        # moment where two complete it at once.
+        for pause in _PAUSES if isinstance(error, NotFound) else (0.0,):
+            time.sleep(pause)
+            if _is_stored(upload, storage):
+                return
         if isinstance(error, NotFound):
             raise no_such_upload() from None
         raise

@@ -150,7 +150,7 @@ def test_parts_that_are_missing_or_others_are_named_and_nothing_changes(storage:
         ([one, Part(2, PART, three.etag), three], (), (2,)),
         ([one, Part(2, PART - 1, two.etag), three], (), (2,)),
         ([one, one, two], (), (1,)),
-        ([Part(0, 1, "x"), one], (), (0, 1)),
+        ([Part(0, 1, "x"), one], (), (0,)),
         ([one, two, Part(MAX_PARTS + 1, PART, "x")], (), (MAX_PARTS + 1,)),
     ):
         with pytest.raises(PartsDiffer) as error:
