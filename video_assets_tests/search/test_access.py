@@ -241,6 +241,7 @@ def test_an_index_file_of_an_earlier_release_gets_the_table(tmp_path: Path) -> N
     with sqlite3.connect(index.path) as connection:
         for table in ("access", "access_private", "access_members", "access_public"):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX videos_owner")
     again = EmbeddedIndex(index.path)
     assert seen(again, "harbour", MEMBER) == {1}
     again.set_access(1, Access("private", 1))

@@ -18,12 +18,14 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS access"
     " (video_id INTEGER PRIMARY KEY, visibility TEXT NOT NULL, version INTEGER NOT NULL)",
     *(f"CREATE TABLE IF NOT EXISTS {table} (video_id INTEGER PRIMARY KEY)" for table in _IDS.values()),
+    # The last, by which a file that has all of them is known.
+    "CREATE INDEX IF NOT EXISTS videos_owner ON videos (user_id)",
 )
 
 
 def add_tables(connection: sqlite3.Connection) -> None:
     """Gives the tables to a file that an earlier release has made."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_IDS[PUBLIC],)).fetchone():
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'videos_owner'").fetchone():
         for statement in SCHEMA:
             connection.execute(statement)
 
@@ -63,7 +65,7 @@ def seen(viewer: Viewer, video: str) -> tuple[str, list[int]]:
         ways = [f"{video} IN (SELECT video_id FROM {_IDS[visibility]})" for visibility in viewer.shown]
     values = list[int]()
     if viewer.user_id is not None:
-        ways.append(f"(SELECT user_id FROM videos AS owned WHERE owned.video_id = {video}) IS ?")
+        ways.append(f"{video} IN (SELECT video_id FROM videos WHERE user_id = ?)")
         values.append(viewer.user_id)
     if viewer.shared_video is not None:
         ways.append(f"{video} = ?")
