@@ -112,9 +112,15 @@ def sign_in(database: Database, *, email: str, password: str, now: datetime, add
     user = found[0]
     if user.disabled:
         raise NotAllowed("this account is disabled; ask an administrator")
-    with database.write() as session:
-        if better:
+    if better:
+        with database.write() as session:
             rows.set_password_hash(session, user.id, better, now=now)
+    return begin_session(database, user, now=now, address=address)
+
+
+def begin_session(database: Database, user: User, *, now: datetime, address: str) -> SignedIn:
+    """A new session of somebody who has shown who he is."""
+    with database.write() as session:
         expires = now + SESSION_LIFE
         token, word = rows.add_token(
             session, user.id, kind="session", name="sign-in", scopes=(), now=now, expires_at=expires

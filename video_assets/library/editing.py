@@ -22,6 +22,7 @@ from video_assets.database.models import UploadRecordRow, VideoRow
 from video_assets.errors import PermanentError
 from video_assets.intake.uploads import MAX_CAPTION_BYTES, clean_title
 from video_assets.runs import launches
+from video_assets.search import Access
 from video_assets.storage import Conflict
 from video_assets.systems import Systems
 from video_assets.videos import VideoStatus
@@ -79,6 +80,8 @@ def show_to(systems: Systems, video_id: int, visibility: Visibility, *, now: dat
         assert row is not None
         row.updated_at = now
         note(session)
+    # The index before storage: what is private from now on shall be found by nobody.
+    systems.search.set_access(video_id, Access(visibility.value, version))
     access.store(systems.storage, video_id, visibility, version)
 
 

@@ -34,8 +34,12 @@ def request(
 ) -> bool:
     """Asks the uploads sensor for a run, whatever the video's status; False where a launch is open already or the
     video is gone. `remake`: stages that the run makes again even where they are fresh."""
-    if _open_launch(session, video_id) is not None:
+    row = _open_launch(session, video_id)
+    if row is not None and row.claimed_by != CANCEL:
         return False
+    if row is not None:  # it was canceled just now, and shall run after all
+        row.closed_at = now
+        session.flush()
     row = _new(session, video_id, SENSOR, reason, now)
     if row is not None:
         row.remake = list(remake) if remake else None

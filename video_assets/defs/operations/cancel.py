@@ -34,7 +34,7 @@ def cancel_video(systems: Systems, instance: dg.DagsterInstance, video_id: int) 
         time.sleep(0.2)  # the sensor has requested a run that the daemon has not created yet
         runs = unfinished_runs(instance, video_id)
     if waits and not runs:
-        _note_canceled(systems, instance, video_id)
+        _note_canceled(instance, video_id)
         return 1
     for run in runs:
         if run.status in (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED):
@@ -77,7 +77,7 @@ def _is_being_launched(systems: Systems, video_id: int) -> bool:
         return launches.is_requested(session, video_id)
 
 
-def _note_canceled(systems: Systems, instance: dg.DagsterInstance, video_id: int) -> None:
+def _note_canceled(instance: dg.DagsterInstance, video_id: int) -> None:
     # It is written to the event log, from which the projection and a rebuild read everything about a video's runs.
     run = dg.DagsterRun(
         job_name=PROCESS_VIDEO,
@@ -85,6 +85,5 @@ def _note_canceled(systems: Systems, instance: dg.DagsterInstance, video_id: int
         tags={"dagster/partition": str(video_id), "video_assets/reason": "cancel"},
     )
     instance.add_run(run)
+    # The launch stays open until the projection has seen this: else the sensor would launch the video in between.
     instance.report_run_canceled(run, message="canceled before it was launched")
-    with systems.database.write() as session:
-        launches.close(session, video_id, now=utc_now())

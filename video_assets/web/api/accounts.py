@@ -72,18 +72,18 @@ class SignedIn(Saying):
 @router.post("/auth/signup", status_code=201, summary="Make an account and sign in")
 def signup(ask: Asked, body: Signup, response: Response) -> SignedIn:
     ask.web.rates.hit(rates.SIGNUP, "signup", ask.address)
-    password = body.password.get_secret_value()
-    signing_in.sign_up(
+    user = signing_in.sign_up(
         ask.systems.database,
         email=body.email,
         name=body.name,
-        password=password,
+        password=body.password.get_secret_value(),
         how=ask.settings.signup,
         invitation=body.invitation,
         now=utc_now(),
         address=ask.address,
     )
-    return _signed_in(ask, body.email, password, response)
+    found = signing_in.begin_session(ask.systems.database, user, now=utc_now(), address=ask.address)
+    return _signed_in(ask, found, response)
 
 
 @router.post("/auth/login", summary="Sign in")
@@ -92,7 +92,14 @@ def login(ask: Asked, body: Login, response: Response) -> SignedIn:
     # a thousand accounts.
     ask.web.rates.hit(rates.LOGIN, "login", body.email.strip().lower())
     ask.web.rates.hit(rates.LOGIN_ADDRESS, "login-address", ask.address)
-    return _signed_in(ask, body.email, body.password.get_secret_value(), response)
+    found = signing_in.sign_in(
+        ask.systems.database,
+        email=body.email,
+        password=body.password.get_secret_value(),
+        now=utc_now(),
+        address=ask.address,
+    )
+    return _signed_in(ask, found, response)
 
 
 @router.post("/auth/logout", status_code=204, summary="Sign out: the token is no good any more")
@@ -212,8 +219,7 @@ def invite(ask: Asked, body: InvitationWanted) -> Invitation:
         return Invitation(id=row.id, invitation=word, role=body.role, expires_at=expires)
 
 
-def _signed_in(ask: Ask, email: str, password: str, response: Response) -> SignedIn:
-    found = signing_in.sign_in(ask.systems.database, email=email, password=password, now=utc_now(), address=ask.address)
+def _signed_in(ask: Ask, found: signing_in.SignedIn, response: Response) -> SignedIn:
     response.set_cookie(
         COOKIE,
         found.word,

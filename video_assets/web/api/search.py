@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from video_assets.library import listing
-from video_assets.search import Filters
-from video_assets.web.ask import Asked
+from video_assets.search import Filters, Viewer
+from video_assets.web.ask import Ask, Asked
 from video_assets.web.words import Saying
 
 router = APIRouter(tags=["search"])
@@ -59,6 +59,7 @@ def search_videos(
         created_before=created_before,
         shortest=shortest,
         longest=longest,
+        viewer=_viewer(ask),
     )
     found = ask.systems.search.videos(q, limit=limit, filters=filters)
     # The index follows the tables within moments; what it does not know yet is left out here.
@@ -76,3 +77,11 @@ def search_videos(
             if each.video_id in shown
         ]
     )
+
+
+def _viewer(ask: Ask) -> Viewer | None:
+    """Who asks, as the index understands it; None where everything is seen."""
+    sight = ask.sight
+    if sight.everything:
+        return None
+    return Viewer(sight.members, sight.user_id, sight.shared_video, ask.default_visibility.value)

@@ -22,6 +22,7 @@ from video_assets.clock import utc_now
 from video_assets.intake import multipart
 from video_assets.intake.upload_plan import MultipartUpload, NoSuchUpload
 from video_assets.intake.uploads import NewVideo
+from video_assets.search import Access
 from video_assets.storage import PartWriter
 from video_assets.web.ask import Ask, Asked
 from video_assets.web.guards import BODY_SECONDS, until_silent
@@ -285,6 +286,7 @@ def _initiate(ask: Ask, who: Principal, body: Initiate) -> UploadSaid:
         note=note,
     )
     if body.visibility is not None:
+        systems.search.set_access(upload.video_id, Access(body.visibility.value, 1))
         visibility.store(systems.storage, upload.video_id, body.visibility, 1)
     return UploadSaid.of(upload)
 
