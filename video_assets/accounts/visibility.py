@@ -77,9 +77,23 @@ def store(storage: Storage, video_id: int, visibility: Visibility, version: int)
 
 
 def stored(storage: Storage, video_id: int) -> tuple[Visibility, int] | None:
-    """Visibility and version as storage has them; None where it has none that can be read."""
+    """Visibility and version as storage has them; None where it has none. One that cannot be read was something: it
+    counts as private."""
     try:
         said = json.loads(storage.get_bytes(access_key(video_id)))
         return Visibility(said["visibility"]), int(said["version"])
-    except (NotFound, ValueError, KeyError, TypeError):
+    except NotFound:
         return None
+    except (ValueError, KeyError, TypeError):
+        return Visibility.PRIVATE, 1
+
+
+def put_back(session: Session, video_id: int, found: tuple[Visibility, int], *, now: datetime) -> None:
+    """Notes what storage has, unless the tables know something later. Nothing where the video is gone."""
+    if session.get(VideoRow, video_id, with_for_update=True) is None:
+        return
+    row = session.get(AccessRow, video_id)
+    if row is None:
+        session.add(AccessRow(video_id=video_id, visibility=found[0].value, version=found[1], changed_at=now))
+    elif row.version < found[1]:
+        row.visibility, row.version, row.changed_at = found[0].value, found[1], now

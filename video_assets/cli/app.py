@@ -13,6 +13,7 @@ import click
 
 from video_assets import __version__
 from video_assets.cli.commands import (
+    account,
     demo,
     doctor,
     events,
@@ -71,6 +72,7 @@ for _command in (
     doctor.doctor,
     report.report,
     web.web,
+    account.account,
     worker.worker,
     migrate.migrate,
     healthy.healthy,

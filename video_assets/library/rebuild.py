@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from video_assets.accounts import visibility
+from video_assets.accounts.permissions import Visibility
+from video_assets.clock import utc_now
 from video_assets.database.engine import Database, NoSchema
+from video_assets.database.models import AccessRow
 from video_assets.errors import TransientError, one_line
 from video_assets.intake import upload_rows
 from video_assets.intake.identity import VIDEOS
@@ -70,8 +74,11 @@ def restore(video_id: int, *, database: Database, storage: Storage, settings: Se
         seen.tell(f": its upload never came whole; `video-assets delete {video_id}` removes what lies there")
     if seen.record is not None:
         with _reported(seen):
+            found = visibility.stored(storage, video_id)
             with database.write() as session:
                 upload_rows.restore(session, seen.record, size_bytes=seen.record.size_bytes)
+                if found is not None:  # in the same transaction: it is never there for everybody
+                    visibility.put_back(session, video_id, found, now=utc_now())
             note_record(database, storage, video_id)
             # Without messages: they were sent when the artifacts were made.
             _apply(seen, database, storage, settings, announce=False)
@@ -85,10 +92,24 @@ def reapply(video_id: int, *, database: Database, storage: Storage, settings: Se
     if seen.deleted_at is None and seen.record is not None and known_upload(database, video_id) is not None:
         with _reported(seen):
             note_record(database, storage, video_id)
+            _compare_access(database, storage, video_id)
     if seen.deleted_at is None and seen.made:
         with _reported(seen):
             _apply(seen, database, storage, settings, announce=True)
     return seen
+
+
+def _compare_access(database: Database, storage: Storage, video_id: int) -> None:
+    """Who may see it, in the tables and in storage: the later of the two counts."""
+    found = visibility.stored(storage, video_id)
+    with database.read() as session:
+        row = session.get(AccessRow, video_id)
+        noted = (Visibility(row.visibility), row.version) if row else None
+    if found is not None and (noted is None or noted[1] < found[1]):
+        with database.write() as session:
+            visibility.put_back(session, video_id, found, now=utc_now())
+    elif noted is not None and found != noted:
+        visibility.store(storage, video_id, *noted)
 
 
 def _apply(seen: Seen, database: Database, storage: Storage, settings: Settings, *, announce: bool) -> None:

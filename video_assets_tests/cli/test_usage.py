@@ -18,6 +18,7 @@ from video_assets.storage import NotFound
 from video_assets_tests.cli.conftest import Said, say
 
 COMMANDS = [
+    "account",
     "cancel",
     "delete",
     "demo",

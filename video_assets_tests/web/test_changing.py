@@ -8,14 +8,18 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from video_assets.accounts.permissions import Visibility
+from video_assets.accounts.visibility import access_key, stored
 from video_assets.artifacts.upload import read_upload_record
 from video_assets.clock import utc_now
-from video_assets.database.models import AuditRow, CancelRequestRow, LaunchRow
+from video_assets.database.models import AuditRow, CancelRequestRow, LaunchRow, VideoRow
 from video_assets.defs.event_log.projector import Projector
 from video_assets.defs.materialize import FORCE_TAG
 from video_assets.defs.sensors import uploads as uploads_sensor
+from video_assets.library.rebuild import restore
+from video_assets.library.rebuild_index import rebuild_index
 from video_assets.runs import launches
 from video_assets_tests.defs.studio import CAPTIONS, Studio
 from video_assets_tests.web.serving import Site
@@ -200,3 +204,21 @@ def test_a_stream_tells_each_change_once_and_goes_on_where_it_broke_off(site: Si
         headers = {"Last-Event-ID": ids[-1]}
         with client.stream("GET", f"/videos/events?ids={own}", headers=headers, timeout=timeout) as told:
             assert [line for line in told.iter_lines() if line.startswith("data")] == []
+
+
+def test_a_private_video_is_private_after_everything_was_made_again(site: Site, studio: Studio, own: int) -> None:
+    with site.as_("owner") as client:
+        client.patch(f"/videos/{own}", json={"visibility": "private"})
+    systems = studio.systems
+    with systems.database.write() as session:
+        session.execute(delete(VideoRow).where(VideoRow.id == own))
+    assert restore(own, database=systems.database, storage=systems.storage, settings=systems.settings)
+    rebuild_index(systems)
+    with site.as_("member") as member:
+        assert member.get(f"/videos/{own}").status_code == 404
+        found = member.get("/videos/search", params={"q": "herons harbour", "limit": 50}).json()["items"]
+        assert own not in [each["videoId"] for each in found]
+    with site.as_("owner") as client:
+        assert client.get(f"/videos/{own}").json()["visibility"] == "private"
+    systems.storage.put_bytes(access_key(own), b"garbage")
+    assert stored(systems.storage, own) == (Visibility.PRIVATE, 1)
