@@ -54,6 +54,9 @@ class Settings(BaseSettings):
         default=5, gt=0, description="An event refused this often is parked, and its video's later ones with it."
     )
     s3_endpoint_url: str = Field(default="", description="Of an S3 server that is not Amazon's: http(s)://host:port.")
+    s3_public_url: str = Field(
+        default="", description="Where clients reach that server, for signed addresses; empty: where we do."
+    )
     s3_region: str = Field(default="", description="Region of the bucket; empty: AWS_DEFAULT_REGION or the profile's.")
     s3_path_style: bool | None = Field(
         default=None, description="host/bucket/key instead of bucket.host/key; empty: where an endpoint is set."
@@ -222,7 +225,7 @@ class Settings(BaseSettings):
             raise ValueError("give minute, hour, day, month and weekday, such as 30 3 * * *")
         return value
 
-    @field_validator("s3_endpoint_url")
+    @field_validator("s3_endpoint_url", "s3_public_url")
     @classmethod
     def _endpoint_is_plain(cls, value: str) -> str:
         value = value.strip().rstrip("/")

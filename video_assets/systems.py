@@ -74,19 +74,24 @@ class Systems:
     @cached_property
     def storage(self) -> Storage:
         """The object storage: a local folder or a bucket."""
+        settings = self.settings
         return open_storage(
-            self.settings.storage, lambda: self.client_of_s3, encryption=self.settings.s3_encryption_words
+            settings.storage,
+            lambda: self.client_of_s3,
+            encryption=settings.s3_encryption_words,
+            make_signer=(lambda: self._s3_client(settings.s3_public_url)) if settings.s3_public_url else None,
         )
 
     @cached_property
     def client_of_s3(self) -> Any:
         """A boto3 client of the S3 server of these settings."""
+        return self._s3_client(self.settings.s3_endpoint_url)
+
+    def _s3_client(self, endpoint_url: str) -> Any:
         from video_assets.storage.s3_client import S3Options, make_client  # boto3 is loaded only where it is used
 
         settings = self.settings
-        return make_client(
-            S3Options(settings.s3_endpoint_url or None, settings.s3_region or None, settings.s3_path_style)
-        )
+        return make_client(S3Options(endpoint_url or None, settings.s3_region or None, settings.s3_path_style))
 
     @cached_property
     def answers(self) -> Answers:

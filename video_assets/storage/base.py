@@ -147,7 +147,11 @@ def check_key(key: str) -> None:
 
 
 def open_storage(
-    url: str, make_client: Callable[[], Any] | None = None, *, encryption: Mapping[str, str] | None = None
+    url: str,
+    make_client: Callable[[], Any] | None = None,
+    *,
+    encryption: Mapping[str, str] | None = None,
+    make_signer: Callable[[], Any] | None = None,
 ) -> Storage:
     """The storage behind a URL: `file:///folder` or `s3://bucket/prefix`. `make_client`: makes the boto3 client
     of an S3 storage; without it, one as boto3 makes it from its own configuration and environment. `encryption`:
@@ -163,6 +167,8 @@ def open_storage(
         from video_assets.storage.s3_client import S3Options
         from video_assets.storage.s3_client import make_client as plain
 
-        return S3Storage.from_url(url, (make_client or (lambda: plain(S3Options())))(), encryption=encryption)
+        client = (make_client or (lambda: plain(S3Options())))()
+        signer = make_signer() if make_signer else None
+        return S3Storage.from_url(url, client, encryption=encryption, signer=signer)
     what = f"{scheme}:// is not supported" if separator else "it is no URL"
     raise PermanentError(one_line(f"VIDEO_ASSETS_STORAGE_URL: {what}; give file:///folder or s3://bucket/prefix", 200))

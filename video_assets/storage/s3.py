@@ -71,19 +71,30 @@ class S3Storage:
     keeps_files = False
 
     def __init__(
-        self, client: Any, bucket: str, prefix: str = "", *, encryption: Mapping[str, str] | None = None
+        self,
+        client: Any,
+        bucket: str,
+        prefix: str = "",
+        *,
+        encryption: Mapping[str, str] | None = None,
+        signer: Any = None,
     ) -> None:
         self.client = client
+        self._signer = signer or client
+        """Makes addresses for others, who may reach the server under another name than we do."""
         self.bucket = bucket
         self.prefix = prefix
         self.encryption = dict(encryption or {})
         """The arguments for server-side encryption of each write, by S3's names; empty: the bucket's default."""
-        self._uploads = S3Uploads(client, bucket, self.name, self.encryption)
+        self._uploads = S3Uploads(client, bucket, self.name, self.encryption, signer=self._signer)
 
     @classmethod
-    def from_url(cls, url: str, client: Any, *, encryption: Mapping[str, str] | None = None) -> S3Storage:
+    def from_url(
+        cls, url: str, client: Any, *, encryption: Mapping[str, str] | None = None, signer: Any = None
+    ) -> S3Storage:
         """Storage for an `s3://bucket/prefix` URL."""
-        return cls(client, *bucket_and_prefix(url, "VIDEO_ASSETS_STORAGE_URL"), encryption=encryption)
+        bucket, prefix = bucket_and_prefix(url, "VIDEO_ASSETS_STORAGE_URL")
+        return cls(client, bucket, prefix, encryption=encryption, signer=signer)
 
     @property
     def name(self) -> str:
@@ -224,7 +235,7 @@ class S3Storage:
     def url(self, key: str, *, seconds: int) -> str | None:
         where = {"Bucket": self.bucket, "Key": self._key(key)}
         with in_words(self.name):
-            return str(self.client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
+            return str(self._signer.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
 
     def begin_multipart(self, key: str, *, content_type: str, part_bytes: int, hashed: bool = False) -> str:
         return self._uploads.begin(self._key(key), content_type, part_bytes, hashed=hashed)

@@ -24,8 +24,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class S3Uploads:
     """The multipart uploads of a bucket. Each call is given the whole key of the object."""
 
-    def __init__(self, client: Any, bucket: str, name: str, encryption: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: Any, bucket: str, name: str, encryption: Mapping[str, str], *, signer: Any = None
+    ) -> None:
         self.client = client
+        self._signer = signer or client
         self.bucket = bucket
         self.name = name
         self.encryption = encryption
@@ -56,7 +59,7 @@ class S3Uploads:
             signed["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(sha256)).decode()
             headers["x-amz-checksum-sha256"] = signed["ChecksumSHA256"]
         with in_words(self.name):
-            url = str(self.client.generate_presigned_url("upload_part", Params=signed, ExpiresIn=seconds))
+            url = str(self._signer.generate_presigned_url("upload_part", Params=signed, ExpiresIn=seconds))
         return PartAddress(url, headers)
 
     def parts(self, full: str, upload_id: str) -> list[Part]:

@@ -53,6 +53,7 @@ class Installation:
     """What its docker/.env says."""
     name: str = field(default_factory=lambda: f"test-{uuid4().hex[:10]}")
     port: int = 3000
+    web_port: int = 8000
 
     def arguments(self, service: str, more: Sequence[str] = ()) -> list[str]:
         """What stands between `docker run` and the command, for a service of compose.yaml."""
@@ -74,7 +75,8 @@ class Installation:
     def command(self, service: str) -> list[str]:
         """What compose.yaml has the service do; but nothing of a test listens beyond this machine."""
         words: list[str] = resolved(read("compose.yaml")["services"][service]["command"], self.given)
-        return ["webserver", "--port", str(self.port)] if service == "webserver" else words
+        ports = {"webserver": self.port, "web": self.web_port}
+        return [service, "--port", str(ports[service])] if service in ports else words
 
     def run(self, service: str, *command: str, more: Sequence[str] = (), check: bool = True) -> Any:
         """A container that ends by itself: `docker compose run --rm SERVICE COMMAND…`."""

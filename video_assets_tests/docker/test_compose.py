@@ -67,9 +67,13 @@ def test_the_parts_can_neither_become_root_nor_write_beside_their_volumes() -> N
         assert "user" not in part, "the image's own user"
 
 
-def test_only_the_ui_is_published_and_to_this_machine_only() -> None:
+def test_only_what_clients_need_is_published_and_to_this_machine_only() -> None:
     published = {name: each["ports"] for name, each in COMPOSE["services"].items() if "ports" in each}
-    assert published == {"webserver": ["127.0.0.1:${DAGSTER_PORT:-3000}:3000"]}
+    assert published == {
+        "webserver": ["127.0.0.1:${DAGSTER_PORT:-3000}:3000"],
+        "web": ["127.0.0.1:${WEB_PORT:-8000}:8000"],
+        "s3": ["127.0.0.1:${S3_PORT:-7070}:7070"],
+    }
     assert all(port.startswith("127.0.0.1:") for each in SERVICES["services"].values() for port in each["ports"])
 
 

@@ -35,7 +35,7 @@ from video_assets_tests.media.clips import make_clip
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(880)]
 
 LARGEST_IMAGE = 1_500_000_000
-PARTS = ("webserver", "daemon", "worker")
+PARTS = ("webserver", "daemon", "worker", "web")
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def installation(
             s3_endpoint_url=servers.s3,
             db_sync=False,
         )
-        running = Installation(docker, image, given, port=free_port())
+        running = Installation(docker, image, given, port=free_port(), web_port=free_port())
         with emptied(servers.s3, name), unindexed(search, name):
             try:
                 running.run("migrate")

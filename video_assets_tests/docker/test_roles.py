@@ -122,11 +122,11 @@ def playing(environment: dict[str, str], log: Path, *words: str) -> Iterator[sub
 
 @pytest.mark.e2e
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("part", ["daemon", "worker", "webserver"])
+@pytest.mark.parametrize("part", ["daemon", "worker", "webserver", "web"])
 def test_each_role_comes_up_and_is_healthy(environment: dict[str, str], part: str, tmp_path: Path) -> None:
     words, log, more = service(part)["command"], tmp_path / "log", []
     words = resolved(words, filled_in())
-    if part == "webserver":
+    if part in ("webserver", "web"):
         more = ["--port", str(free_port())]
         words = [word for word in words if word not in ("--host", "0.0.0.0")]  # nothing of a test listens to others
     with playing(environment, log, *words, *more) as process:
