@@ -51,6 +51,8 @@ setup(
         # What openai speaks HTTP with; its answers are bounded through it.
         "httpx2>=2.12,<3",
         "elasticsearch[orjson]>=8.19,<8.20",
+        # Reads the JSON columns.
+        "orjson>=3.10",
         "confluent-kafka>=2.10",
         "redis>=5",
         # Counts tokens offline: pure Python, with the vocabulary in the wheel (tiktoken fetches it).

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -326,7 +327,7 @@ class Settings(BaseSettings):
     @property
     def heights(self) -> tuple[int, ...]:
         """The ladder's rung heights, highest first."""
-        return tuple(int(height) for height in self.ladder.split(","))
+        return _heights(self.ladder)
 
     @property
     def speech_threads(self) -> int:
@@ -409,6 +410,11 @@ class Settings(BaseSettings):
             yield
         finally:
             _exports.remove(layer)
+
+
+@lru_cache(maxsize=64)
+def _heights(ladder: str) -> tuple[int, ...]:
+    return tuple(int(height) for height in ladder.split(","))
 
 
 class _Exports:

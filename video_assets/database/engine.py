@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
@@ -177,13 +179,24 @@ class Database:
 
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_from_json)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     # In UTC: some columns of the services before have no time zone, and are written in the session's zone.
     options = {"connect_timeout": "10", "application_name": "video-assets", "options": "-c timezone=UTC"}
-    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=options)
+    return create_engine(
+        url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=options, json_deserializer=_from_json
+    )
+
+
+def _from_json(text: str) -> Any:
+    """What a JSON column holds. Three times as fast as the standard library, which is asked for what only it takes:
+    NaN, numbers beyond 64 bits, halves of surrogate pairs."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

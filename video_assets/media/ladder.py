@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from video_assets.artifacts import digest
@@ -288,6 +289,7 @@ def cap_by_source(video: Video, width: int, height: int, *, copied: bool) -> int
     return _rate(video.peak_bit_rate * share * (1 if copied else 2))
 
 
+@lru_cache(maxsize=4096)
 def _scaled(area: int, whole: int) -> float:
     return float((area / whole) ** AREA_EXPONENT)
 
@@ -301,10 +303,18 @@ def _copied(video: Video, rate: float) -> Rung:
     return Rung(f"{video.short_side}p", video.width, video.height, True, 0, peak, 2 * peak, rate)
 
 
-def _encoded(video: Video, height: int, rate: float, *, copied: bool) -> Rung:
-    width, tall = size_for(video.display_width, video.display_height, height)
+@lru_cache(maxsize=4096)
+def _shape(display_width: int, display_height: int, height: int, rate: float) -> tuple[int, int, int, int]:
+    """Width, height, CRF and cap of a rung: the same for every source of this size and rate, and asked for again and
+    again when staleness plans the ladders of a whole library."""
+    width, tall = size_for(display_width, display_height, height)
     crf = next(crf for least, crf in CRF_FROM if height >= least)
-    maxrate = min(cap(width, tall, rate), cap_by_source(video, width, tall, copied=copied))
+    return width, tall, crf, cap(width, tall, rate)
+
+
+def _encoded(video: Video, height: int, rate: float, *, copied: bool) -> Rung:
+    width, tall, crf, most = _shape(video.display_width, video.display_height, height, rate)
+    maxrate = min(most, cap_by_source(video, width, tall, copied=copied))
     return Rung(f"{min(width, tall)}p", width, tall, False, crf, maxrate, 2 * maxrate, rate)
 
 
