@@ -20,7 +20,18 @@ import time
 from datetime import date
 from pathlib import Path
 
-from video_assets_tests.benchmarks import launching, media, outbox, overhead, projection, search, speech, text, wanted
+from video_assets_tests.benchmarks import (
+    launching,
+    media,
+    outbox,
+    overhead,
+    projection,
+    search,
+    speech,
+    text,
+    wanted,
+    web,
+)
 
 RESULTS = Path(__file__).with_name("results.json")
 ALONE = {
@@ -31,6 +42,7 @@ ALONE = {
     "media": media.run,
     "speech": speech.run,
     "search": search.run,
+    "web": web.run,
 }
 ON_SERVERS = {
     "outbox": outbox.run,
