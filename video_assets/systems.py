@@ -17,7 +17,7 @@ from video_assets.artifacts import Workbench
 from video_assets.artifacts.answers import Answers
 from video_assets.artifacts.workbench import Heartbeat, NoHeartbeat
 from video_assets.clock import utc_now
-from video_assets.database.engine import Database
+from video_assets.database.engine import CONNECTIONS, Database
 from video_assets.errors import TransientError
 from video_assets.model_server.address import OPENAI_URL
 from video_assets.outbox.publisher import Publisher, drain, open_publisher
@@ -59,14 +59,16 @@ def summary_server(settings: Settings) -> Server:
 class Systems:
     """Every system of one process, opened from its settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, connections: int = CONNECTIONS) -> None:
+        """`connections`: to the database, at most at once."""
         self.settings = settings
+        self._connections = connections
 
     @cached_property
     def database(self) -> Database:
         """The tables; created or upgraded on first use where `db_sync` says so."""
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        database = Database(self.settings.database)
+        database = Database(self.settings.database, connections=self._connections)
         if self.settings.db_sync:
             database.ensure_schema()
         return database

@@ -61,8 +61,12 @@ class Principal:
     token_id: int | None = None
     is_session: bool = False
     """It came with the cookie of a browser session, so that other sites could have caused it."""
+    is_api: bool = False
+    """It came with an API token: a leaked one must not make others that outlive it."""
     shared_video: int | None = None
     """The one video that a share link opens."""
+    shared_until: int | None = None
+    """Second since 1970 at which the link ends."""
 
     @property
     def owner(self) -> str:

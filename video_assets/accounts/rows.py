@@ -119,8 +119,9 @@ def add_token(
     return row, word
 
 
-def principal_of(session: Session, word: str, *, now: datetime) -> Principal | None:
-    """Who a token stands for; None where it is unknown, revoked, expired, or its user is disabled."""
+def principal_of(session: Session, word: str, *, now: datetime) -> tuple[Principal, bool] | None:
+    """Who a token stands for, and whether its use is to be noted (`note_use`); None where it is unknown, revoked,
+    expired, or its user is disabled."""
     row = session.execute(
         select(TokenRow, AccountRow.role, AccountRow.disabled)
         .outerjoin(AccountRow, AccountRow.user_id == TokenRow.user_id)
@@ -133,12 +134,9 @@ def principal_of(session: Session, word: str, *, now: datetime) -> Principal | N
         return None
     kind = Role(role) if role else Role.UPLOADER
     is_session = token.kind == "session"
-    return Principal(
-        user_id=token.user_id,
-        role=kind,
-        scopes=effective(kind, None if is_session else [Scope(each) for each in token.scopes]),
-        token_id=token.id,
-    )
+    scopes = effective(kind, None if is_session else [Scope(each) for each in token.scopes])
+    unnoted = token.last_used_at is None or token.last_used_at < now - USED_STEP
+    return Principal(user_id=token.user_id, role=kind, scopes=scopes, token_id=token.id, is_api=not is_session), unnoted
 
 
 def note_use(session: Session, token_id: int, *, now: datetime) -> None:

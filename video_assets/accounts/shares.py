@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from video_assets.accounts import secrets
-from video_assets.database.models import ShareLinkRow
+from video_assets.database.models import AccountRow, ShareLinkRow
 
 LIFE = timedelta(days=30)
 LONGEST = timedelta(days=3650)
@@ -27,10 +27,16 @@ def add(
     return row, word
 
 
-def video_of(session: Session, word: str, *, now: datetime) -> int | None:
-    """The video that the word opens now."""
-    query = select(ShareLinkRow.video_id).where(ShareLinkRow.hash == secrets.hash_of(word))
-    return session.scalar(query.where(ShareLinkRow.revoked_at.is_(None), ShareLinkRow.expires_at > now))
+def opened_by(session: Session, word: str, *, now: datetime) -> tuple[int, datetime] | None:
+    """The video that the word opens now, and until when. None too where its maker is let in no more."""
+    query = (
+        select(ShareLinkRow.video_id, ShareLinkRow.expires_at)
+        .outerjoin(AccountRow, AccountRow.user_id == ShareLinkRow.created_by)
+        .where(ShareLinkRow.hash == secrets.hash_of(word), AccountRow.disabled.is_not(True))
+        .where(ShareLinkRow.revoked_at.is_(None), ShareLinkRow.expires_at > now)
+    )
+    row = session.execute(query).one_or_none()
+    return (row.video_id, row.expires_at) if row else None
 
 
 def of_video(session: Session, video_id: int) -> list[ShareLinkRow]:

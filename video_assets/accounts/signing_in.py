@@ -104,8 +104,12 @@ def _must_be_let_in(
 
 def sign_in(database: Database, *, email: str, password: str, now: datetime, address: str) -> SignedIn:
     """A new session of a user. Raises WrongPassword; NotAllowed where the account is disabled."""
+    try:
+        email = clean_email(email)
+    except PermanentError:
+        raise WrongPassword("e-mail address or password is wrong") from None
     with database.read() as session:
-        found = rows.by_email(session, email.strip().lower()[:254])
+        found = rows.by_email(session, email)
     right, better = passwords.verify(password, found[1] if found else None)
     if not right or found is None:
         raise WrongPassword("e-mail address or password is wrong")

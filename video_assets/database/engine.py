@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from video_assets.clock import utc_now
@@ -27,6 +28,10 @@ from video_assets.database.migrations import HEAD, VERSION_TABLE
 from video_assets.errors import PermanentError, TransientError, one_line
 
 BUSY_SECONDS = 30
+POOLED = 5
+"""Connections that are kept open."""
+CONNECTIONS = 15
+POOL_SECONDS = 10
 CHECK_SECONDS = 0.05
 """How often `Hold.check` asks the server at most. A server takes longer than that to restart."""
 _WRITES = "video_assets_writes"
@@ -66,10 +71,11 @@ class Hold:
 class Database:
     """The database at one URL. Connects on first use; thread-safe. PermanentError where the URL is not valid."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+        """`connections`: at most so many at once; a process with many threads needs one for each."""
         try:
             self.url = make_url(url)
-            self.engine = _engine(url)
+            self.engine = _engine(url, connections)
         except (ArgumentError, ValueError, ModuleNotFoundError):
             # The URL may contain a password, so the message does not repeat it.
             raise PermanentError("DATABASE_URL is no database URL; give sqlite:///file or postgresql://…") from None
@@ -140,6 +146,8 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except PoolTimeout as error:
+            raise TransientError("too many requests wait for the database; try again in a moment") from error
         except (OperationalError, InterfaceError) as error:
             if "no such table" in str(error.orig) or "no such column" in str(error.orig):
                 raise self._no_schema() from error
@@ -177,16 +185,28 @@ class Database:
         return self.url.render_as_string(hide_password=True)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, connections: int) -> Engine:
+    pool = {"max_overflow": connections - POOLED, "pool_size": POOLED, "pool_timeout": POOL_SECONDS}
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_from_json)
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=_from_json, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     # In UTC: some columns of the services before have no time zone, and are written in the session's zone.
-    options = {"connect_timeout": "10", "application_name": "video-assets", "options": "-c timezone=UTC"}
+    # A server that vanishes without a word is noticed after 20 s, not after the hours that TCP takes by itself.
+    options = {
+        "tcp_user_timeout": "20000",
+        "connect_timeout": "10",
+        "application_name": "video-assets",
+        "options": "-c timezone=UTC",
+    }
     return create_engine(
-        url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=options, json_deserializer=_from_json
+        url,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args=options,
+        json_deserializer=_from_json,
+        **pool,
     )
 
 

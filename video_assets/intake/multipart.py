@@ -16,6 +16,7 @@ from secrets import token_hex
 
 from sqlalchemy.orm import Session
 
+from video_assets.accounts import visibility
 from video_assets.artifacts.captions import current_captions, put_captions
 from video_assets.artifacts.upload import put_upload_record
 from video_assets.database.engine import Database
@@ -102,6 +103,8 @@ def initiate(
             user_name=new.user_name,
             now=now,
         )
+        if new.visibility is not None:  # with the row, or everybody would see it for a moment
+            visibility.change(session, video.id, new.visibility, now=now)
         multipart_rows.add(session, replace(upload, video_id=video.id, key=source_key(video.id, name)))
         return video
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from video_assets.accounts.permissions import Visibility
 from video_assets.artifacts.captions import put_captions
 from video_assets.artifacts.upload import UploadRecord, put_upload_record
 from video_assets.clock import utc_now
@@ -102,6 +103,8 @@ class NewVideo:
     description: str | None = None
     user_id: int | None = None
     user_name: str | None = None
+    visibility: Visibility | None = None
+    """Who sees it from its first moment on; None: as the setting says."""
     claimed_by: str | None = None
     """The process that starts the run itself, so that the uploads sensor does not; None: the sensor launches it."""
 

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from video_assets.artifacts import Manifest
 from video_assets.artifacts.manifest import ManifestFile
 from video_assets.artifacts.pointer import read_manifest
+from video_assets.database.engine import Database
 from video_assets.database.models import ArtifactRow
 from video_assets.errors import PermanentError
 from video_assets.storage import NotFound, Storage
@@ -66,14 +66,14 @@ class Manifests:
     def __init__(self, storage: Storage) -> None:
         self._read = lru_cache(MANIFESTS)(lambda key: read_manifest(storage, key))
 
-    def of(self, session: Session, video_id: int) -> Watchable:
+    def of(self, database: Database, video_id: int) -> Watchable:
         """What is current of the video. One that storage cannot give counts as not made: the rest is still good.
-        TransientError where storage is away."""
-        keys = session.execute(
-            select(ArtifactRow.artefact, ArtifactRow.manifest_key).where(ArtifactRow.video_id == video_id)
-        )
+        TransientError where storage is away. No session is open meanwhile: a slow storage must not use them all up."""
+        query = select(ArtifactRow.artefact, ArtifactRow.manifest_key).where(ArtifactRow.video_id == video_id)
+        with database.read() as session:
+            keys = session.execute(query).all()
         made = {}
-        for artefact, key in keys.all():
+        for artefact, key in keys:
             try:
                 made[Stage(artefact)] = self._read(key)
             except (NotFound, PermanentError):

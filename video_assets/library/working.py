@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from video_assets.accounts import visibility
@@ -136,6 +136,8 @@ def retry(session: Session, video_id: int, stages: Sequence[Stage]) -> str:
         return f"there is no video {video_id}"
     if row.status == VideoStatus.UPLOADING.value:
         return "its upload has not ended"
+    # Whatever was asked before: now it shall run.
+    session.execute(delete(CancelRequestRow).where(CancelRequestRow.video_id == video_id))
     asked = launches.request(
         session, video_id, reason="retry", now=utc_now(), remake=[stage.value for stage in stages] or None
     )
@@ -147,7 +149,10 @@ def cancel(session: Session, video_id: int, *, by: int | None) -> str:
     row = session.get(VideoRow, video_id)
     if row is None:
         return f"there is no video {video_id}"
-    if row.status in (VideoStatus.READY.value, VideoStatus.FAILED.value) and not _has_run(session, video_id):
+    if row.status == VideoStatus.UPLOADING.value:
+        return "its upload has not ended; abort that"
+    at_rest = row.status in (VideoStatus.READY.value, VideoStatus.FAILED.value)
+    if at_rest and not _has_run(session, video_id) and not launches.has_open(session, video_id):
         return "nothing of it is running"
     upsert(
         session,

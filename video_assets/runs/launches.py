@@ -54,6 +54,19 @@ def withhold(session: Session, video_id: int, *, now: datetime) -> None:
         row.claimed_by, row.requested_at = CANCEL, now
 
 
+def drop_unrequested(session: Session, video_id: int, *, now: datetime) -> None:
+    """Closes the launch that somebody has asked for and the sensor has not requested yet, if there is one."""
+    row = _open_launch(session, video_id)
+    if row is not None and row.claimed_by == SENSOR and row.requested_at is None:
+        row.closed_at = now
+
+
+def has_open(session: Session, video_id: int) -> bool:
+    """Whether a run of the video is asked for and does not show yet."""
+    row = _open_launch(session, video_id)
+    return row is not None and row.claimed_by != CANCEL
+
+
 def is_requested(session: Session, video_id: int) -> bool:
     """Whether the sensor has requested a run of the video that does not show yet."""
     requested_by_sensor = (

@@ -98,7 +98,7 @@ class Storage(Protocol):
     def delete_prefix(self, prefix: str) -> int:
         """Removes every object whose key starts with `prefix`; returns how many."""
 
-    def url(self, key: str, *, seconds: int) -> str | None:
+    def url(self, key: str, *, seconds: int, download_as: str | None = None) -> str | None:
         """An address that anybody may read the object from for a while, also by ranges; None where the backend
         has no addresses of its own (a folder: the site serves it). Does not look whether the object is there."""
 

@@ -144,7 +144,7 @@ class LocalStorage:
             self.delete(key)
         return len(found)
 
-    def url(self, key: str, *, seconds: int) -> str | None:
+    def url(self, key: str, *, seconds: int, download_as: str | None = None) -> str | None:
         return None
 
     def begin_multipart(self, key: str, *, content_type: str, part_bytes: int, hashed: bool = False) -> str:

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
 from botocore import exceptions as boto
@@ -232,8 +232,10 @@ class S3Storage:
                 raise PermanentError(one_line(f"{self.name}: {error['Key']} cannot be removed: {error['Code']}"))
         return len(found)
 
-    def url(self, key: str, *, seconds: int) -> str | None:
+    def url(self, key: str, *, seconds: int, download_as: str | None = None) -> str | None:
         where = {"Bucket": self.bucket, "Key": self._key(key)}
+        if download_as:
+            where["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(download_as, safe='')}"
         with in_words(self.name):
             return str(self._signer.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
 

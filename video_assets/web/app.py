@@ -27,6 +27,7 @@ from video_assets.web.api import (
     videos,
     watch,
 )
+from video_assets.web.checks import Checks
 from video_assets.web.guards import BodyGuard, SecurityHeaders
 from video_assets.web.live import Hub
 from video_assets.web.rates import Rates
@@ -43,6 +44,11 @@ class Web:
     def __init__(self, systems: Systems) -> None:
         self.systems = systems
         self.hub = Hub(systems)
+
+    @cached_property
+    def checks(self) -> Checks:
+        """Looks at what this process depends on."""
+        return Checks(self.systems)
 
     @cached_property
     def manifests(self) -> Manifests:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
@@ -22,6 +23,7 @@ from video_assets.accounts.permissions import (
     sight,
 )
 from video_assets.clock import utc_now
+from video_assets.errors import TransientError
 from video_assets.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Ask:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.web: Web = request.app.state.web
+        self._principal: Principal | None = None
 
     @property
     def systems(self) -> Systems:
@@ -58,10 +61,16 @@ class Ask:
         """The client's address: of the connection, or as the proxy said that is trusted (uvicorn sees to that)."""
         return self.request.client.host if self.request.client else ""
 
-    @cached_property
+    @property
     def principal(self) -> Principal:
         """Who asks. Problem 401 where a token is no good: to go on as anybody would hide that from its user. A cookie
-        that is no good is passed over, as a browser cannot help sending it."""
+        that is no good is passed over, as a browser cannot help sending it. Ask for it before a session has begun to
+        read: it opens one."""
+        if self._principal is None:  # no `cached_property`: up to Python 3.11 it locks all requests out meanwhile
+            self._principal = self._look_up()
+        return self._principal
+
+    def _look_up(self) -> Principal:
         bearer = self._bearer()
         cookie = self.request.cookies.get(COOKIE)
         share = self.request.headers.get(SHARE_HEADER) or self.request.query_params.get(SHARE_PARAMETER)
@@ -69,21 +78,24 @@ class Ask:
             return ANYBODY
         now = utc_now()
         with self.systems.database.read() as session:
-            found = rows.principal_of(session, bearer or cookie or "", now=now) if bearer or cookie else None
-            shared = shares.video_of(session, share, now=now) if share else None
-        if bearer and found is None:
+            known = rows.principal_of(session, bearer or cookie or "", now=now) if bearer or cookie else None
+            shared = shares.opened_by(session, share, now=now) if share else None
+        if bearer and known is None:
             raise Problem(
                 401,
                 "the token is unknown, revoked or expired; sign in again",
                 headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
             )
-        found = found or ANYBODY
+        found, unnoted = known or (ANYBODY, False)
+        if unnoted and found.token_id is not None:
+            with suppress(TransientError), self.systems.database.write() as session:
+                rows.note_use(session, found.token_id, now=now)
         is_session = bool(cookie and not bearer and found.user_id is not None)
         if is_session and self.request.method not in SAFE_METHODS:
             self._must_be_same_site()
-        return Principal(
-            found.user_id, found.role, found.scopes, found.token_id, is_session=is_session, shared_video=shared
-        )
+        if shared is not None:
+            found = replace(found, shared_video=shared[0], shared_until=int(shared[1].timestamp()))
+        return replace(found, is_session=is_session)
 
     def require(self, scope: Scope) -> Principal:
         """Who asks, if he may do this kind of thing. Problem 401 where he is not signed in, 403 where he may not."""
@@ -94,6 +106,19 @@ class Ask:
             raise Problem(403, f"this takes the scope `{scope.value}`, which this token or its user's role lacks")
         return who
 
+    def signed_in(self) -> Principal:
+        """Who asks. Problem 401 where he is not signed in."""
+        if self.principal.user_id is None:
+            raise Problem(401, "sign in first", headers={"WWW-Authenticate": "Bearer"})
+        return self.principal
+
+    def in_person(self) -> Principal:
+        """Who asks, signed in with his password. Problem 401, or 403 for an API token."""
+        who = self.signed_in()
+        if who.is_api:
+            raise Problem(403, "an API token does not make or revoke tokens; sign in with the password")
+        return who
+
     @property
     def sight(self) -> Sight:
         """Which videos he sees, for lists and searches."""
@@ -101,8 +126,9 @@ class Ask:
 
     def visible(self, session: Session, video_id: int) -> Owned:
         """What decides about a video that he may see. Problem 404 where there is none, or where he may not know."""
+        who = self.principal
         found = visibility.owned(session, video_id, self.default_visibility)
-        if found is None or not may_see(self.principal, found):
+        if found is None or not may_see(who, found):
             raise Problem(404, f"there is no video {video_id}")
         return found
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video_assets.web.problems import Problem, answer
 
-MAX_BODY = 6 * 2**20
-"""Bytes of a request's body; captions, the longest of them, may have 5 MiB. Parts of an upload have a limit of their
-own."""
+MAX_BODY = 64 * 2**10
+"""Bytes of a request's body. It is read and checked before it is known who sends it."""
+LONGER = {"/captions": 5 * 2**20, "/upload/initiate": 6 * 2**20, "/upload/complete": 2 * 2**20}
+"""Paths that end so have captions or thousands of parts in their bodies."""
 BODY_SECONDS = 30.0
 """So long may a client be silent in the middle of its body."""
+WHOLE_BODY_SECONDS = 300.0
+"""So long may all of it take, however often a byte comes."""
 PART_PATH = "/parts/"
 HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -25,12 +30,15 @@ HEADERS = {
 }
 
 
-class _TooLong(Exception):
-    pass
+# HTTPException, as FastAPI takes any other error of reading a body for bad JSON.
+class _TooLong(HTTPException):
+    def __init__(self) -> None:
+        super().__init__(413, "the body is too long")
 
 
-class _TooSlow(Exception):
-    pass
+class _TooSlow(HTTPException):
+    def __init__(self) -> None:
+        super().__init__(408, "the rest of the body did not come in time")
 
 
 async def until_silent(chunks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
@@ -55,22 +63,25 @@ class BodyGuard:
             await self.app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > MAX_BODY:
-            await answer(Problem(413, f"a body may have {MAX_BODY:,} bytes at most"))(scope, receive, send)
+        most = next((most for end, most in LONGER.items() if scope["path"].endswith(end)), MAX_BODY)
+        if not declared.isdigit() or int(declared[:16]) > most:
+            await answer(Problem(413, f"a body may have {most:,} bytes at most"))(scope, receive, send)
             return
         got, complete, begun = 0, False, False
+        deadline = time.monotonic() + WHOLE_BODY_SECONDS
 
         async def bounded() -> Message:
             nonlocal got, complete
             if complete:  # from now on it only waits for the client to go away
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), BODY_SECONDS)
+                left = deadline - time.monotonic()
+                message = await asyncio.wait_for(receive(), max(0.0, min(BODY_SECONDS, left)))
             except asyncio.TimeoutError:
                 raise _TooSlow from None
             got += len(message.get("body", b""))
             complete = not message.get("more_body", False)
-            if got > MAX_BODY:
+            if got > most:
                 raise _TooLong
             return message
 
@@ -84,9 +95,7 @@ class BodyGuard:
         except (_TooLong, _TooSlow) as error:
             if begun:
                 raise
-            slow = isinstance(error, _TooSlow)
-            words = f"the rest of the body did not come within {BODY_SECONDS:.0f} s" if slow else "the body is too long"
-            await answer(Problem(408 if slow else 413, words))(scope, receive, send)
+            await answer(Problem(error.status_code, error.detail))(scope, receive, send)
 
 
 class SecurityHeaders:

@@ -18,8 +18,13 @@ from video_assets.accounts.permissions import Owned, Sight, Visibility, sees
 from video_assets.library import listing
 from video_assets.library.listing import Card
 from video_assets.systems import Systems
+from video_assets.web.problems import Problem
 
 LOOK_SECONDS = 1.0
+AT_ONCE = 500
+"""Videos that one query asks for."""
+STREAMS = 2_000
+"""Of one process. Whoever is too many gets 503, and asks again."""
 log = logging.getLogger("video_assets.web")
 
 
@@ -39,6 +44,8 @@ class Hub:
         self._systems = systems
         self._watchers: set[Watcher] = set()
         self._cards: dict[int, Card] = {}
+        self._states: dict[int, str] = {}
+        """A hash of each card, made in the thread that reads it."""
         self._wanted = asyncio.Event()
         self._closing = False
 
@@ -66,6 +73,13 @@ class Hub:
         for watcher in self._watchers:
             watcher.news.set()
 
+    async def begin(self, watcher: Watcher) -> None:
+        """Looks at its videos, before the answer begins. TransientError where the tables are away; Problem 503 where
+        too many streams are open."""
+        if len(self._watchers) >= STREAMS:
+            raise Problem(503, "too many streams are open; try again", headers={"Retry-After": "10"})
+        await self._look([watcher])
+
     async def changes(self, watcher: Watcher, known: str | None) -> AsyncGenerator[tuple[str, list[Card]], None]:
         """(id, videos that changed) again and again; first all of them, unless `known` is the id of just this state. A
         video that is gone, or that he may see no more, is left out from then on."""
@@ -73,14 +87,13 @@ class Hub:
         self._wanted.set()
         told: dict[int, Card] = {}
         try:
-            await self._look([watcher])
             first = True
             while not self._closing:
                 watcher.news.clear()
                 now = {video_id: self._cards[video_id] for video_id in watcher.video_ids if video_id in self._cards}
                 now = {video_id: card for video_id, card in now.items() if _sees(watcher, card)}
                 changed = [card for video_id, card in sorted(now.items()) if told.get(video_id) != card]
-                state = _digest(now.values())
+                state = self._state_of(now)
                 if changed and not (first and state == known):
                     yield state, changed
                 told, first = now, False
@@ -95,6 +108,7 @@ class Hub:
             if not self._watchers:
                 self._wanted.clear()
                 self._cards.clear()
+                self._states.clear()
                 continue
             try:
                 await self._look(self._watchers)
@@ -103,25 +117,28 @@ class Hub:
 
     async def _look(self, watchers: Iterable[Watcher]) -> None:
         watched = sorted({video_id for watcher in watchers for video_id in watcher.video_ids})
-        found = await anyio.to_thread.run_sync(self._read, watched)
+        found, states = await anyio.to_thread.run_sync(self._read, watched)
         changed = {card.id for card in found if self._cards.get(card.id) != card}
         changed |= set(watched) - {card.id for card in found}
         for video_id in watched:
             self._cards.pop(video_id, None)
         self._cards.update((card.id, card) for card in found)
+        self._states.update(states)
         for watcher in self._watchers:
             if changed & watcher.video_ids:
                 watcher.news.set()
 
-    def _read(self, video_ids: list[int]) -> list[Card]:
-        default = Visibility(self._systems.settings.default_visibility)
+    def _read(self, video_ids: list[int]) -> tuple[list[Card], dict[int, str]]:
+        default, found = Visibility(self._systems.settings.default_visibility), []
         with self._systems.database.read() as session:
-            return listing.cards(session, video_ids, Sight(everything=True), default)
+            for first in range(0, len(video_ids), AT_ONCE):
+                found += listing.cards(session, video_ids[first : first + AT_ONCE], Sight(everything=True), default)
+        return found, {card.id: hashlib.sha256(repr(card).encode()).hexdigest()[:16] for card in found}
+
+    def _state_of(self, cards: Iterable[int]) -> str:
+        said = ",".join(f"{video_id}:{self._states.get(video_id)}" for video_id in sorted(cards))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _sees(watcher: Watcher, card: Card) -> bool:
     return sees(watcher.sight, Owned(card.id, card.user_id, card.visibility))
-
-
-def _digest(cards: Iterable[Card]) -> str:
-    return hashlib.sha256(repr(list(cards)).encode()).hexdigest()[:16]

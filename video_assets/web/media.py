@@ -47,6 +47,9 @@ class Addresses:
         """For a request that may see the video."""
         life = min(LONGEST_LIFE, max(LEAST_LIFE, round(2 * (card.duration or 0))))
         until = int(time.time()) + life
+        # No longer than what let the request in.
+        for end in (ask.principal.shared_until, _end_of(ask.request.query_params.get(SIGNATURE))):
+            until = min(until, end) if end is not None else until
         return cls(ask, card.id, until, _query(ask, card, until))
 
     def page(self, path: str) -> str:
@@ -56,7 +59,8 @@ class Addresses:
     def file(self, file: ManifestFile) -> str:
         """Of a stored file: the bucket's own, or one here."""
         found = self.ask.systems.storage.url(file.key, seconds=max(1, self.until - int(time.time())))
-        return found or f"{self.base}/media/{quote(file.key.split('/', 2)[2])}{self.query}"
+        # The hash stands in it, so that an address means the same bytes for ever and browsers may keep them.
+        return found or f"{self.base}/media/{file.sha256[:16]}/{quote(file.name)}{self.query}"
 
     @property
     def base(self) -> str:
@@ -75,6 +79,11 @@ def _query(ask: Ask, card: Card, until: int) -> str:
     return ""
 
 
+def _end_of(signature: str | None) -> int | None:
+    until = (signature or "").partition(".")[0]
+    return int(until) if until.isascii() and until.isdigit() and len(until) < 16 else None
+
+
 def may_watch(ask: Ask, video_id: int) -> None:
     """Problem 404 where the request may not see the video, and its address carries no signature that lets it."""
     signature = ask.request.query_params.get(SIGNATURE)
@@ -84,11 +93,11 @@ def may_watch(ask: Ask, video_id: int) -> None:
         ask.visible(session, video_id)
 
 
-def key_of(watchable: Watchable, video_id: int, path: str) -> ManifestFile:
+def file_of(watchable: Watchable, content: str, name: str) -> ManifestFile:
     """The file that a media address names: one of the current manifests, and no other object. Problem 404."""
     for manifest in watchable.made.values():
         for file in manifest.files:
-            if file.key == f"videos/{video_id}/{path}":
+            if file.name == name and file.sha256[:16] == content:
                 return file
     raise Problem(404, "this file is not there, or no longer; read the video's `watch` again")
 
@@ -99,7 +108,7 @@ class _File(FileResponse):
 
 def send(ask: Ask, file: ManifestFile, *, name: str | None = None) -> Response:
     """The file's bytes, by ranges; or the way to them, where a bucket has them. `name`: what a browser keeps it as."""
-    address = ask.systems.storage.url(file.key, seconds=LEAST_LIFE)
+    address = ask.systems.storage.url(file.key, seconds=LEAST_LIFE, download_as=name)
     if address is not None:
         return RedirectResponse(address, 307, headers={"Cache-Control": "private, no-store"})
     try:
@@ -111,7 +120,7 @@ def send(ask: Ask, file: ManifestFile, *, name: str | None = None) -> Response:
     more: dict[str, Any] = {"filename": name, "content_disposition_type": "attachment"} if name else {}
     # A file never changes under its key. Shown in a page it could run script: so never as a page.
     headers = {
-        "Cache-Control": "private, max-age=31536000, immutable",
+        "Cache-Control": "private, no-cache" if name else "private, max-age=31536000, immutable",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
     return _File(path, media_type=_harmless(file.content_type), headers=headers, **more)

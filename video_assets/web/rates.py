@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from ipaddress import ip_address, ip_network
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, storage_from_string
@@ -11,11 +12,21 @@ from limits.strategies import MovingWindowRateLimiter
 from video_assets.web.problems import Problem
 
 LOGIN = parse("10/minute")
-"""Tries for one account, wherever they come from."""
+"""Tries for one account from one address."""
+LOGIN_ACCOUNT = parse("100/minute")
 LOGIN_ADDRESS = parse("50/minute")
 SIGNUP = parse("20/hour")
 CHECK = parse("20/minute")
 log = logging.getLogger("video_assets.web")
+
+
+def network_of(address: str) -> str:
+    """The address, of IPv6 the network of one customer: he has more addresses than we could count."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
 
 
 class Rates:

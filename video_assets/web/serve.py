@@ -10,13 +10,12 @@ import uvicorn
 from video_assets.errors import PermanentError, one_line
 from video_assets.settings import Settings
 from video_assets.systems import Systems
-from video_assets.web.app import create_app
+from video_assets.web.app import THREADS, create_app
 
 DRAIN_SECONDS = 3
 """What requests under way have when it is told to stop. Without it open event streams outlive SIGTERM."""
 IDLE_SECONDS = 30
 """A connection without a request is closed then."""
-HEADER_BYTES = 64 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -39,7 +38,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     except OSError as error:
         what = f"{host}:{port} cannot be used ({error.strerror or error}); name another with --host and --port"
         raise PermanentError(one_line(what)) from None
-    app = create_app(Systems(settings))
+    app = create_app(Systems(settings, connections=THREADS + 8))
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -50,7 +49,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        h11_max_incomplete_event_size=HEADER_BYTES,
         ws="none",
     )
     with listening:

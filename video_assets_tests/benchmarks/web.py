@@ -152,4 +152,5 @@ def _stream_weight(port: int, word: str) -> float:
             told = b""
             while b"event: video" not in told:
                 told += connection.recv(4096)
-        return (process.memory_info().rss - before) / STREAMS / 1024
+        grown: int = process.memory_info().rss - before
+        return grown / STREAMS / 1024

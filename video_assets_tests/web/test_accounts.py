@@ -149,6 +149,7 @@ def test_a_token_does_no_more_than_it_says_nor_makes_a_stronger_one(empty: Site)
             assert ada.delete(f"/tokens/{made['about']['id']}").status_code == 204
             assert script.get("/videos").status_code == 401
         listed = ada.get("/tokens").json()["items"]
+    assert listed[0]["lastUsedAt"]
     assert [each["kind"] for each in listed] == ["session"]
 
 

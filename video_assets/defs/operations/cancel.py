@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from video_assets.runs import launches
 from video_assets.systems import Systems
 from video_assets.videos import VideoStatus
 
+log = logging.getLogger(__name__)
 LAUNCH_SECONDS = 10.0
 """How long the daemon may take to create a run that the uploads sensor has asked for."""
 
@@ -54,12 +56,18 @@ def cancel_requested(systems: Systems, instance: dg.DagsterInstance) -> list[int
     """Cancels the videos of which somebody without Dagster asked it; returns their ids. A request is removed only when
     it is done, so that one that was broken off is done again."""
     with systems.database.read() as session:
-        asked = list(session.scalars(select(CancelRequestRow.video_id).order_by(CancelRequestRow.requested_at)))
-    for video_id in asked:
-        cancel_video(systems, instance, video_id)
-        with systems.database.write() as session:
-            session.execute(delete(CancelRequestRow).where(CancelRequestRow.video_id == video_id))
-    return asked
+        query = select(CancelRequestRow.video_id, CancelRequestRow.requested_at)
+        asked = session.execute(query.order_by(CancelRequestRow.requested_at)).all()
+    for video_id, requested_at in asked:
+        try:
+            cancel_video(systems, instance, video_id)
+        except Exception as error:  # whatever it is, other videos are not to wait for it
+            log.warning("video %d could not be canceled: %s; trying again", video_id, one_line(error))
+            continue
+        row = CancelRequestRow.video_id == video_id
+        with systems.database.write() as session:  # not a request that came meanwhile
+            session.execute(delete(CancelRequestRow).where(row, CancelRequestRow.requested_at == requested_at))
+    return [video_id for video_id, _ in asked]
 
 
 def _withhold(systems: Systems, video_id: int) -> bool:
@@ -67,6 +75,7 @@ def _withhold(systems: Systems, video_id: int) -> bool:
     with systems.database.write() as session:
         row = queries.video(session, video_id)
         if row is None or row.status != VideoStatus.PENDING.value:
+            launches.drop_unrequested(session, video_id, now=utc_now())
             return False
         launches.withhold(session, video_id, now=utc_now())
         return True

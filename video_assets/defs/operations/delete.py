@@ -49,6 +49,7 @@ def sweep_deleted(systems: Systems, instance: dg.DagsterInstance, now: datetime)
         recent = deletion_rows.deleted_since(session, now - timedelta(days=1))
     for video_id in recent:
         if unfinished_runs(instance, video_id):
+            cancel_video(systems, instance, video_id)  # deleted over HTTP, where nobody could
             continue
         if removed := deletion.sweep(video_id, storage=systems.storage, search=systems.search):
             yield f"deleted video {video_id}: {removed} files of an interrupted run removed"

@@ -49,7 +49,7 @@ class ArtifactsSaid(Saying):
 @router.get("/videos/{video_id}/artifacts", summary="What each part was made from, and its state")
 def video_artifacts(ask: Asked, video_id: VideoId) -> ArtifactsSaid:
     with ask.systems.database.read() as session:
-        ask.visible(session, video_id)
+        ask.changeable(session, video_id)  # params name servers, costs are nobody else's business
         rows = {Stage(row.artefact): row for row in queries.artifacts(session, video_id)}
         current = queries.ledger(session, [video_id])[video_id]
         facts = known(session, [video_id]).get(video_id)

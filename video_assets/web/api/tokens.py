@@ -73,7 +73,7 @@ def list_tokens(ask: Asked) -> Tokens:
 
 @router.post("/tokens", status_code=201, summary="Make an API token")
 def create_token(ask: Asked, body: TokenWanted, response: Response) -> NewToken:
-    who, now = ask.require(Scope.READ), utc_now()
+    who, now = ask.in_person(), utc_now()
     beyond = {scope.value for scope in body.scopes} - {scope.value for scope in who.scopes}
     if beyond:  # a token must not make itself a stronger one
         raise Problem(403, f"you cannot give a scope that you lack: {', '.join(sorted(beyond))}")
@@ -95,7 +95,7 @@ def create_token(ask: Asked, body: TokenWanted, response: Response) -> NewToken:
 
 @router.delete("/tokens/{token_id}", status_code=204, summary="Revoke one of one's own tokens")
 def revoke_token(ask: Asked, token_id: Annotated[int, Path(ge=1, lt=2**63)]) -> Response:
-    who = ask.require(Scope.READ)
+    who = ask.in_person()
     with ask.systems.database.write() as session:
         if not rows.revoke_token(session, token_id, now=utc_now(), user_id=who.user_id):
             raise Problem(404, f"you have no token {token_id}")

@@ -7,6 +7,7 @@ the same shape and limits, and no more than a few hundred kilobytes of them are 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Annotated
 
@@ -19,11 +20,12 @@ from starlette.requests import ClientDisconnect
 from video_assets.accounts import rows, visibility
 from video_assets.accounts.permissions import Principal, Scope, Visibility
 from video_assets.clock import utc_now
+from video_assets.errors import TransientError
 from video_assets.intake import multipart
 from video_assets.intake.upload_plan import MultipartUpload, NoSuchUpload
 from video_assets.intake.uploads import NewVideo
 from video_assets.search import Access
-from video_assets.storage import PartWriter
+from video_assets.storage import Conflict, PartWriter
 from video_assets.web.ask import Ask, Asked
 from video_assets.web.guards import BODY_SECONDS, until_silent
 from video_assets.web.idempotency import once
@@ -265,12 +267,14 @@ def _initiate(ask: Ask, who: Principal, body: Initiate) -> UploadSaid:
         user = rows.by_id(session, who.user_id or 0)
 
     def note(session: Session, video_id: int) -> None:
-        if body.visibility is not None:
-            visibility.change(session, video_id, body.visibility, now=now)
         ask.note(session, "video.initiate", video_id=video_id, bytes=body.size_bytes)
 
     new = NewVideo(
-        title=body.title, description=body.description, user_id=who.user_id, user_name=user.name if user else None
+        title=body.title,
+        description=body.description,
+        user_id=who.user_id,
+        user_name=user.name if user else None,
+        visibility=body.visibility,
     )
     upload = multipart.initiate(
         new,
@@ -286,8 +290,11 @@ def _initiate(ask: Ask, who: Principal, body: Initiate) -> UploadSaid:
         note=note,
     )
     if body.visibility is not None:
-        systems.search.set_access(upload.video_id, Access(body.visibility.value, 1))
-        visibility.store(systems.storage, upload.video_id, body.visibility, 1)
+        # The upload is begun, whatever is away now. Nothing of it is in the index yet, and `reconcile` comes after.
+        with suppress(TransientError, Conflict):
+            systems.search.set_access(upload.video_id, Access(body.visibility.value, 1))
+        with suppress(TransientError, Conflict):
+            visibility.store(systems.storage, upload.video_id, body.visibility, 1)
     return UploadSaid.of(upload)
 
 

@@ -167,16 +167,17 @@ def chapters_vtt(ask: Asked, video_id: VideoId, sig: Signature = None, share: Sh
     return _text(chapters_to_vtt(tuple(_chapters(found))), VTT)
 
 
-@router.get("/videos/{video_id}/media/{path:path}", response_class=Response, summary="A file, by ranges")
+@router.get("/videos/{video_id}/media/{content}/{name}", response_class=Response, summary="A file, by ranges")
 def media_file(
     ask: Asked,
     video_id: VideoId,
-    path: Annotated[str, Path(max_length=400)],
+    content: Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Of its SHA-256.")],
+    name: Annotated[str, Path(max_length=200, examples=["720p.mp4"])],
     sig: Signature = None,
     share: Share = None,
 ) -> Response:
     media.may_watch(ask, video_id)
-    return media.send(ask, media.key_of(_watchable(ask, video_id), video_id, path))
+    return media.send(ask, media.file_of(_watchable(ask, video_id), content, name))
 
 
 @router.get("/videos/{video_id}/download", response_class=Response, summary="A file to keep")
@@ -276,12 +277,11 @@ def _may_watch(ask: Ask, video_id: int) -> tuple[Watchable, Addresses]:
 def _of_visible(ask: Ask, video_id: int) -> Watchable:
     with ask.systems.database.read() as session:
         ask.visible(session, video_id)
-        return ask.web.manifests.of(session, video_id)
+    return _watchable(ask, video_id)
 
 
 def _watchable(ask: Ask, video_id: int) -> Watchable:
-    with ask.systems.database.read() as session:
-        return ask.web.manifests.of(session, video_id)
+    return ask.web.manifests.of(ask.systems.database, video_id)
 
 
 def _renditions(found: Watchable, addresses: Addresses) -> list[Rendition]:
