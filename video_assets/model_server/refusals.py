@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 import httpx2 as httpx
 import openai
 
+from video_assets.clock import utc_now
 from video_assets.errors import PermanentError, TransientError, one_line
 from video_assets.model_server.address import Address
 
@@ -83,7 +84,7 @@ def retry_after(response: httpx.Response, now: datetime | None = None) -> float 
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    return min(max((moment - (now or datetime.now(timezone.utc))).total_seconds(), 0.0), 86_400.0)
+    return min(max((moment - (now or utc_now())).total_seconds(), 0.0), 86_400.0)
 
 
 def _said(error: openai.APIStatusError) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from video_assets.clock import utc_now
 from video_assets.errors import PermanentError, one_line
 from video_assets.storage.base import Full
 
@@ -39,7 +39,7 @@ def is_unchanged(path: Path) -> bool:
     """Whether the file has not changed for `STILL_SECONDS`. The absolute difference also works after the clock was set
     back."""
     try:
-        return abs(time.time() - path.lstat().st_ctime) > STILL_SECONDS
+        return abs(utc_now().timestamp() - path.lstat().st_ctime) > STILL_SECONDS
     except FileNotFoundError:
         return False
 

@@ -7,7 +7,6 @@ a signature for programs that send no header with it (players, `ffmpeg`).
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import quote, urlencode
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from video_assets.artifacts.manifest import ManifestFile
+from video_assets.clock import utc_now
 from video_assets.errors import TransientError
 from video_assets.library.listing import Card
 from video_assets.library.watching import Watchable
@@ -46,7 +46,7 @@ class Addresses:
     def of(cls, ask: Ask, card: Card) -> Addresses:
         """For a request that may see the video."""
         life = min(LONGEST_LIFE, max(LEAST_LIFE, round(2 * (card.duration or 0))))
-        until = int(time.time()) + life
+        until = int(utc_now().timestamp()) + life
         # No longer than what let the request in.
         for end in (ask.principal.shared_until, _end_of(ask.request.query_params.get(SIGNATURE))):
             until = min(until, end) if end is not None else until
@@ -58,7 +58,7 @@ class Addresses:
 
     def file(self, file: ManifestFile) -> str:
         """Of a stored file: the bucket's own, or one here."""
-        found = self.ask.systems.storage.url(file.key, seconds=max(1, self.until - int(time.time())))
+        found = self.ask.systems.storage.url(file.key, seconds=max(1, self.until - int(utc_now().timestamp())))
         # The hash stands in it, so that an address means the same bytes for ever and browsers may keep them.
         return found or f"{self.base}/media/{file.sha256[:16]}/{quote(file.name)}{self.query}"
 
@@ -87,7 +87,7 @@ def _end_of(signature: str | None) -> int | None:
 def may_watch(ask: Ask, video_id: int) -> None:
     """Problem 404 where the request may not see the video, and its address carries no signature that lets it."""
     signature = ask.request.query_params.get(SIGNATURE)
-    if signature and ask.web.signer.holds(f"watch:{video_id}", signature, time.time()):
+    if signature and ask.web.signer.holds(f"watch:{video_id}", signature, utc_now().timestamp()):
         return
     with ask.systems.database.read() as session:
         ask.visible(session, video_id)

@@ -100,6 +100,7 @@ class Queue(Saying):
 
 @router.get("/queue", summary="What waits, and about how long")
 def queue(ask: Asked, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Queue:
+    ask.require(Scope.READ)  # it reads everything that waits
     with ask.systems.database.read() as session:
         found = working.queue(
             session, ask.settings.max_concurrent_runs, limit=500, sight=ask.sight, default=ask.default_visibility

@@ -6,7 +6,6 @@ the same shape and limits, and no more than a few hundred kilobytes of them are 
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Annotated
@@ -119,7 +118,7 @@ class PartTarget(Saying):
 @router.post("/videos/upload/presign", summary="Where a part is to be sent")
 def presign_part(ask: Asked, body: Presign) -> PartTarget:
     upload = _own(ask, body.upload_id)
-    size, until = upload.size_of(body.part_number), int(time.time()) + PART_SECONDS
+    size, until = upload.size_of(body.part_number), int(utc_now().timestamp()) + PART_SECONDS
     found = multipart.part_address(
         upload,
         body.part_number,
@@ -167,7 +166,7 @@ async def put_part(
     sig: Annotated[str, Query(max_length=200, description="As presign gave it.")],
     sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
 ) -> Response:
-    if not ask.web.signer.holds(_what(upload_id, part_number, sha256), sig, time.time()):
+    if not ask.web.signer.holds(_what(upload_id, part_number, sha256), sig, utc_now().timestamp()):
         raise Problem(403, "this address is not signed, or no longer good; presign the part again")
     length = request.headers.get("content-length", "")
     if not (length.isascii() and length.isdigit() and len(length) < 16):
