@@ -16,6 +16,21 @@ class PermanentError(Exception):
     """
 
 
+class BadInput(PermanentError):
+    """What somebody gave is no good; the house is fine."""
+
+
+class NoSuchVideo(PermanentError):
+    """There is no such video, or no longer."""
+
+    def __init__(self, video_id: int) -> None:
+        super().__init__(f"there is no video {video_id}; it may have been deleted")
+
+
+class NoRoom(PermanentError):
+    """There is no room for a file just now; nothing of it was taken."""
+
+
 class TransientError(Exception):
     """A server is down, a call timed out, a disk is full: the same call may work later."""
 
@@ -23,6 +38,10 @@ class TransientError(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds that the server asked us to wait; None where it asked for nothing."""
+
+
+class Busy(TransientError):
+    """Too many ask at once. Its message is for whoever asked."""
 
 
 class Full(TransientError):

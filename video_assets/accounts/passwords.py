@@ -13,7 +13,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
-from video_assets.errors import PermanentError, TransientError
+from video_assets.errors import BadInput, Busy
 
 SHORTEST = 8
 LONGEST = 1024
@@ -38,20 +38,20 @@ def _nobody() -> str:
 
 
 def check(password: str) -> None:
-    """Raises PermanentError where this is no acceptable new password."""
+    """Raises BadInput where this is no acceptable new password."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise PermanentError(f"a password has {SHORTEST} to {LONGEST:,} characters; choose another")
+        raise BadInput(f"a password has {SHORTEST} to {LONGEST:,} characters; choose another")
 
 
 def hash_password(password: str) -> str:
-    """The hash to keep. TransientError where too many are being hashed."""
+    """The hash to keep. Busy where too many are being hashed."""
     with _Turn():
         return _hashes().hash(_storable(password))
 
 
 def verify(password: str, hashed: str | None) -> tuple[bool, str | None]:
     """Whether it is the password, and a new hash to keep instead where the old one is of an older kind. `hashed` None:
-    there is no such user; it takes as long. TransientError where too many are being verified."""
+    there is no such user; it takes as long. Busy where too many are being verified."""
     known = hashed or _nobody()
     given = _storable(password[:LONGEST])
     if known.startswith(("$2a$", "$2b$", "$2y$")):
@@ -76,7 +76,7 @@ def _storable(password: str) -> bytes:
 class _Turn:
     def __enter__(self) -> None:
         if not _turns.acquire(timeout=WAIT_SECONDS):
-            raise TransientError("too many people are signing in; try again in a minute")
+            raise Busy("too many people are signing in; try again in a minute")
 
     def __exit__(self, *_: object) -> None:
         _turns.release()

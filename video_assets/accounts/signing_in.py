@@ -14,7 +14,7 @@ from video_assets.accounts.permissions import Principal, Role
 from video_assets.accounts.rows import User
 from video_assets.database.engine import Database
 from video_assets.database.models import InvitationRow
-from video_assets.errors import PermanentError, one_line
+from video_assets.errors import BadInput, PermanentError, one_line
 
 SESSION_LIFE = timedelta(days=30)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
@@ -44,10 +44,10 @@ class SignedIn:
 
 
 def clean_email(email: str) -> str:
-    """The address as it is compared: lower case, no blanks around. PermanentError where it is none."""
+    """The address as it is compared: lower case, no blanks around. BadInput where it is none."""
     cleaned = email.strip().lower()
     if len(cleaned) > 254 or not cleaned.isprintable() or not _EMAIL.fullmatch(cleaned):
-        raise PermanentError("this is no e-mail address; give one such as ada@example.org")
+        raise BadInput("this is no e-mail address; give one such as ada@example.org")
     return cleaned
 
 
@@ -64,10 +64,10 @@ def sign_up(
 ) -> User:
     """A new account. `how`: open, invitation or closed. The very first user is admin, however signing up is set: else
     nobody could ever let anybody in. Where the users of the services before were taken over, an operator names the
-    admin (`video-assets account`). Raises NotAllowed, Taken, PermanentError where something given is no good."""
+    admin (`video-assets account`). Raises NotAllowed, Taken, BadInput where something given is no good."""
     email, name = clean_email(email), one_line(name, 100).strip()
     if not name:
-        raise PermanentError("a name has at least one visible character; give one")
+        raise BadInput("a name has at least one visible character; give one")
     passwords.check(password)
     with database.write() as session:  # before the hash, which is dear
         _must_be_let_in(session, how, invitation, now)
@@ -106,7 +106,7 @@ def sign_in(database: Database, *, email: str, password: str, now: datetime, add
     """A new session of a user. Raises WrongPassword; NotAllowed where the account is disabled."""
     try:
         email = clean_email(email)
-    except PermanentError:
+    except BadInput:
         raise WrongPassword("e-mail address or password is wrong") from None
     with database.read() as session:
         found = rows.by_email(session, email)

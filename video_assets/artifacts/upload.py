@@ -34,21 +34,36 @@ class UploadRecord(BaseModel):
 
 def put_upload_record(storage: Storage, record: UploadRecord) -> None:
     """Writes the record. Only intake does."""
-    storage.put_bytes(upload_key(record.video_id), (record.model_dump_json(indent=1) + "\n").encode())
+    storage.put_bytes(upload_key(record.video_id), _bytes_of(record))
+
+
+def replace_upload_record(storage: Storage, record: UploadRecord, etag: str) -> None:
+    """Writes the record in the place of the one with this etag. Conflict where another is there by now."""
+    storage.put_if(upload_key(record.video_id), _bytes_of(record), etag)
 
 
 def read_upload_record(storage: Storage, video_id: int) -> UploadRecord:
     """The record of a video. Raises PermanentError if there is no such video, Garbage if the record is not readable."""
+    return read_upload_record_with_etag(storage, video_id)[0]
+
+
+def read_upload_record_with_etag(storage: Storage, video_id: int) -> tuple[UploadRecord, str]:
+    """The same with the etag of its object, for `replace_upload_record`."""
     key = upload_key(video_id)
     try:
-        record = UploadRecord.model_validate_json(storage.get_bytes(key))
+        data, etag = storage.get_with_etag(key)
+        record = UploadRecord.model_validate_json(data)
     except NotFound:
         raise PermanentError(f"there is no video {video_id}; upload it first") from None
     except ValidationError:
         raise Garbage(f"{key} is not readable; {RECONCILE}") from None
     if record.video_id != video_id:
         raise Garbage(f"{key} is another video's; {RECONCILE}")
-    return record
+    return record, etag
+
+
+def _bytes_of(record: UploadRecord) -> bytes:
+    return (record.model_dump_json(indent=1) + "\n").encode()
 
 
 def upload_key(video_id: int) -> str:

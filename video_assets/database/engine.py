@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from video_assets.clock import utc_now
 from video_assets.database.migrations import HEAD, VERSION_TABLE
-from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.errors import Busy, PermanentError, TransientError, one_line
 
 BUSY_SECONDS = 30
 POOLED = 5
@@ -147,7 +147,7 @@ class Database:
         try:
             yield
         except PoolTimeout as error:
-            raise TransientError("too many requests wait for the database; try again in a moment") from error
+            raise Busy("too many requests wait for the database; try again in a moment") from error
         except (OperationalError, InterfaceError) as error:
             if "no such table" in str(error.orig) or "no such column" in str(error.orig):
                 raise self._no_schema() from error

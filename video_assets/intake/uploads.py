@@ -17,7 +17,7 @@ from video_assets.artifacts.captions import put_captions
 from video_assets.artifacts.upload import UploadRecord, put_upload_record
 from video_assets.clock import utc_now
 from video_assets.database.engine import Database
-from video_assets.errors import PermanentError, TransientError, one_line
+from video_assets.errors import NoRoom, PermanentError, TransientError, one_line
 from video_assets.intake import processed_messages, upload_rows
 from video_assets.intake.claim import Claim, new_video
 from video_assets.intake.identity import must_match
@@ -85,9 +85,7 @@ def check_room(name: str, size: int, storage: Storage, settings: Settings, *, th
 
 def _check_room(name: str, free: int, needed: int, settings: Settings, where: str = "") -> None:
     if free - needed < settings.min_free_bytes:
-        raise PermanentError(
-            f"{name}: the disk has {free:,} bytes free{where}, too few to take it; free some and try again"
-        )
+        raise NoRoom(f"{name}: the disk has {free:,} bytes free{where}, too few to take it; free some and try again")
 
 
 class AlreadyTaken(Exception):

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from video_assets.accounts import visibility as access
 from video_assets.accounts.permissions import Visibility
 from video_assets.artifacts.captions import captions_key, current_captions, put_captions
-from video_assets.artifacts.upload import put_upload_record, read_upload_record
+from video_assets.artifacts.upload import read_upload_record_with_etag, replace_upload_record
 from video_assets.database.models import UploadRecordRow, VideoRow
-from video_assets.errors import PermanentError
+from video_assets.errors import BadInput, NoSuchVideo
 from video_assets.intake.uploads import MAX_CAPTION_BYTES, clean_title
 from video_assets.runs import launches
 from video_assets.search import Access
@@ -27,6 +27,7 @@ from video_assets.storage import Conflict
 from video_assets.systems import Systems
 from video_assets.videos import VideoStatus
 
+_TRIES = 5
 Note = Callable[[Session], None]
 """Writes into the transaction of the change who made it."""
 
@@ -48,34 +49,52 @@ def describe(
     now: datetime,
     note: Note,
 ) -> None:
-    """Gives the video another title or description. `title` None: it stays. PermanentError where the video is gone."""
-    record = read_upload_record(systems.storage, video_id)
-    changed = record.model_copy(
-        update=({"title": clean_title(title)} if title else {})
-        | ({} if isinstance(description, _Unchanged) else {"description": description})
-    )
-    if changed == record:
-        return
-    put_upload_record(systems.storage, changed)
+    """Gives the video another title or description. `title` None: it stays. NoSuchVideo where it is gone."""
+    changes: dict[str, str | None] = {"title": clean_title(title)} if title else {}
+    if not isinstance(description, _Unchanged):
+        changes["description"] = description
+    _change_record(systems, video_id, changes)
     with systems.database.write() as session:
         row = session.get(VideoRow, video_id, with_for_update=True)
         if row is None:
-            raise PermanentError(f"there is no video {video_id}; it may have been deleted")
-        row.title, row.description, row.updated_at = changed.title, changed.description, now
-        recorded = session.get(UploadRecordRow, video_id)
-        if recorded is not None:
-            recorded.title, recorded.description = changed.title, changed.description
+            raise NoSuchVideo(video_id)
+        # Of two who change different things at once both are kept: only what was given is written.
+        for target in (row, session.get(UploadRecordRow, video_id)):
+            for name, value in changes.items() if target is not None else ():
+                setattr(target, name, value)
+        row.updated_at = now
         _ask_for_run(session, row, now)
         note(session)
 
 
+def _change_record(systems: Systems, video_id: int, changes: dict[str, str | None]) -> None:
+    """Changes the record in storage; nothing while the upload is under way: there is none, and `complete` writes it
+    from the row. Conflict where others change it all the time."""
+    with systems.database.read() as session:
+        row = session.get(VideoRow, video_id)
+    if row is None:
+        raise NoSuchVideo(video_id)
+    if row.status == VideoStatus.UPLOADING.value:
+        return
+    for attempt in range(_TRIES):
+        try:
+            record, etag = read_upload_record_with_etag(systems.storage, video_id)
+            changed = record.model_copy(update=changes)
+            if changed != record:
+                replace_upload_record(systems.storage, changed, etag)
+            return
+        except Conflict:
+            if attempt == _TRIES - 1:
+                raise
+
+
 def show_to(systems: Systems, video_id: int, visibility: Visibility, *, now: datetime, note: Note) -> None:
     """Changes who sees the video: in the tables at once, then in storage and in the index. `reconcile` finishes what
-    did not get that far. PermanentError where the video is gone."""
+    did not get that far. NoSuchVideo where it is gone."""
     with systems.database.write() as session:
         version = access.change(session, video_id, visibility, now=now)
         if version is None:
-            raise PermanentError(f"there is no video {video_id}; it may have been deleted")
+            raise NoSuchVideo(video_id)
         row = session.get(VideoRow, video_id)
         assert row is not None
         row.updated_at = now
@@ -107,9 +126,9 @@ def set_captions(
     systems: Systems, video_id: int, data: bytes, name: str, *, now: datetime, note: Note, expected: str | None
 ) -> str:
     """Puts other captions in force; returns their ETag. `expected`: the ETag of those that they replace; None:
-    whichever there are. Conflict where others were put there meanwhile, PermanentError where they are too long."""
+    whichever there are. Conflict where others were put there meanwhile, BadInput where they are too long."""
     if len(data) > MAX_CAPTION_BYTES:
-        raise PermanentError(f"captions may have {MAX_CAPTION_BYTES:,} bytes at most")
+        raise BadInput(f"captions may have {MAX_CAPTION_BYTES:,} bytes at most")
     _must_be(systems, video_id, expected)
     stored = put_captions(systems.storage, video_id, data, name)
     _note_captions(systems, video_id, stored.sha256, now=now, note=note)
@@ -135,7 +154,7 @@ def _note_captions(systems: Systems, video_id: int, sha256: str | None, *, now: 
     with systems.database.write() as session:
         row = session.get(VideoRow, video_id, with_for_update=True)
         if row is None:
-            raise PermanentError(f"there is no video {video_id}; it may have been deleted")
+            raise NoSuchVideo(video_id)
         recorded = session.get(UploadRecordRow, video_id)
         if recorded is not None:
             recorded.captions_sha256 = sha256

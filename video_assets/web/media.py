@@ -16,7 +16,6 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from video_assets.artifacts.manifest import ManifestFile
 from video_assets.clock import utc_now
-from video_assets.errors import TransientError
 from video_assets.library.listing import Card
 from video_assets.library.watching import Watchable
 from video_assets.storage import NotFound
@@ -116,7 +115,7 @@ def send(ask: Ask, file: ManifestFile, *, name: str | None = None) -> Response:
     except NotFound:
         raise Problem(404, "this file is lost; `video-assets reconcile --thorough` makes it again") from None
     if path.stat().st_size != file.bytes:
-        raise TransientError("this file is damaged; `video-assets reconcile --thorough` makes it again")
+        raise Problem(503, "this file is damaged; `video-assets reconcile --thorough` makes it again")
     more: dict[str, Any] = {"filename": name, "content_disposition_type": "attachment"} if name else {}
     # A file never changes under its key. Shown in a page it could run script: so never as a page.
     headers = {

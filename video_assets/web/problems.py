@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from video_assets.accounts.signing_in import NotAllowed, Taken, WrongPassword
-from video_assets.errors import Full, PermanentError, TransientError, one_line
+from video_assets.errors import BadInput, Busy, Full, NoRoom, NoSuchVideo, PermanentError, TransientError, one_line
 from video_assets.intake.upload_plan import NoSuchUpload, OverQuota, UploadCompleted, UploadExpired
-from video_assets.storage import Conflict, NotFound, PartsDiffer
+from video_assets.intake.uploads import Refused
+from video_assets.storage import Conflict, NotFound, PartRefused, PartsDiffer
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -82,17 +83,27 @@ def problem_of(error: Exception) -> Problem:
         return Problem(409, str(error))
     if isinstance(error, OverQuota):
         return Problem(403, str(error))
-    if isinstance(error, Full):
-        return Problem(507, str(error))
+    if isinstance(error, (Full, NoRoom)):
+        return Problem(507, "there is no room for it just now; try again later")
+    if isinstance(error, NoSuchVideo):
+        return Problem(404, str(error))
     if isinstance(error, (Taken, Conflict)):
         return Problem(409, str(error) if isinstance(error, Taken) else "somebody else changed it meanwhile; try again")
     if isinstance(error, NotFound):
         return Problem(404, "it is no longer in storage")
-    if isinstance(error, PermanentError):
+    if isinstance(error, (BadInput, Refused, PartRefused)):
         return Problem(400, str(error))
+    if isinstance(
+        error, PermanentError
+    ):  # of the house: its words name files and servers, and are no client's business
+        log.error("a request met a fault of the set-up: %s", error)
+        return Problem(500, "something is not set up as it should be here, and was logged; tell whoever runs it")
+    if isinstance(error, Busy):
+        return Problem(503, str(error), headers={"Retry-After": str(RETRY_SECONDS)})
     if isinstance(error, TransientError):
+        log.warning("a request met something that is away: %s", error)
         seconds = round(error.retry_after or RETRY_SECONDS)
-        return Problem(503, str(error), headers={"Retry-After": str(seconds)})
+        return Problem(503, "a server that this needs is away; try again", headers={"Retry-After": str(seconds)})
     if isinstance(error, HTTPException):
         words = error.detail if isinstance(error.detail, str) else _title(error.status_code)
         return Problem(error.status_code, words, headers=error.headers)
