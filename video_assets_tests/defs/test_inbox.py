@@ -279,7 +279,7 @@ def test_a_lost_answer_to_the_commit_loses_neither_drop_nor_files(
     drops.put("talk.mp4", b"video bytes")
     with monkeypatch.context() as patched:
         patched.setattr("video_assets.intake.uploads.replace", gone)  # the first thing after the commit
-        patched.setattr("video_assets.intake.uploads._take_back", gone)
+        patched.setattr("video_assets.intake.uploads.take_back", gone)
         with pytest.raises(TransientError):
             for _ in range(2):
                 tick()
