@@ -58,6 +58,8 @@ def describe(
         row = session.get(VideoRow, video_id, with_for_update=True)
         if row is None:
             raise NoSuchVideo(video_id)
+        if all(getattr(row, name) == value for name, value in changes.items()):
+            return  # nothing to make again, and nothing to note
         # Of two who change different things at once both are kept: only what was given is written.
         for target in (row, session.get(UploadRecordRow, video_id)):
             for name, value in changes.items() if target is not None else ():

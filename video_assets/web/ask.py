@@ -99,9 +99,7 @@ class Ask:
 
     def require(self, scope: Scope) -> Principal:
         """Who asks, if he may do this kind of thing. Problem 401 where he is not signed in, 403 where he may not."""
-        who = self.principal
-        if who.user_id is None:
-            raise Problem(401, "sign in first", headers={"WWW-Authenticate": "Bearer"})
+        who = self.signed_in()
         if not who.has(scope):
             raise Problem(403, f"this takes the scope `{scope.value}`, which this token or its user's role lacks")
         return who
@@ -137,8 +135,7 @@ class Ask:
         found = self.visible(session, video_id)
         if may_change(self.principal, found):
             return found
-        if self.principal.user_id is None:
-            raise Problem(401, "sign in first", headers={"WWW-Authenticate": "Bearer"})
+        self.signed_in()
         raise Problem(403, "only its owner and operators may do this to the video")
 
     def note(self, session: Session, action: str, *, video_id: int | None = None, **details: Any) -> None:

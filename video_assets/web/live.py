@@ -49,11 +49,6 @@ class Hub:
         self._wanted = asyncio.Event()
         self._closing = False
 
-    @property
-    def clients(self) -> int:
-        """How many streams are open."""
-        return len(self._watchers)
-
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Looks, for the life of the app."""
@@ -110,10 +105,19 @@ class Hub:
                 self._cards.clear()
                 self._states.clear()
                 continue
+            self._forget()
             try:
                 await self._look(self._watchers)
             except Exception as error:  # the tables are away: the streams stay open, and go on when they are back
                 log.warning("nothing new can be told: %s", error)
+
+    def _forget(self) -> None:
+        """Drops the videos that nobody watches any more: somebody always watches something on a busy site."""
+        watched = {video_id for watcher in self._watchers for video_id in watcher.video_ids}
+        for video_id in self._cards.keys() - watched:
+            del self._cards[video_id]
+        for video_id in self._states.keys() - watched:
+            del self._states[video_id]
 
     async def _look(self, watchers: Iterable[Watcher]) -> None:
         watched = sorted({video_id for watcher in watchers for video_id in watcher.video_ids})

@@ -72,6 +72,12 @@ def test_another_title_is_found_and_only_the_index_is_made_again(site: Site, stu
     assert {stage.value for stage in after if after[stage] != before[stage]} == {"search_documents"}
 
 
+def test_the_same_title_again_asks_for_nothing(site: Site, studio: Studio, own: int) -> None:
+    with site.as_("owner") as client:
+        assert client.patch(f"/videos/{own}", json={"title": "Herons"}).status_code == 200
+    assert open_launch(studio, own) is None
+
+
 def test_a_change_on_top_of_an_unseen_one_is_refused(site: Site, own: int) -> None:
     with site.as_("owner") as client:
         etag = client.get(f"/videos/{own}").headers["etag"]

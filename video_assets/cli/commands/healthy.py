@@ -54,30 +54,25 @@ def healthy(output: Output, part: str, port: int | None) -> None:
 
 def webserver(port: int) -> str:
     """A line with the webserver's version; TransientError where it does not answer."""
-    from video_assets.errors import TransientError, one_line
-
-    # No proxy for this machine, even if the environment names one.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://127.0.0.1:{port}/server_info", timeout=ANSWER_SECONDS) as answer:
-            version = json.load(answer)["dagster_webserver_version"]
-    except (OSError, ValueError, KeyError) as error:
-        raise TransientError(one_line(f"no webserver answers on port {port}: {error}")) from None
-    return f"webserver {version} answers"
+    return f"webserver {_version('webserver', port, '/server_info', 'dagster_webserver_version')} answers"
 
 
 def web(port: int) -> str:
     """A line with the API's version; TransientError where it does not answer. Whether its servers do it says itself,
     at `health/ready`: starting it again because the tables are away would help nobody."""
+    return f"web {_version('web', port, '/api/v1/health/live', 'version')} answers"
+
+
+def _version(part: str, port: int, path: str, field: str) -> str:
     from video_assets.errors import TransientError, one_line
 
+    # No proxy for this machine, even if the environment names one.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://127.0.0.1:{port}/api/v1/health/live", timeout=ANSWER_SECONDS) as answer:
-            version = json.load(answer)["version"]
+        with opener.open(f"http://127.0.0.1:{port}{path}", timeout=ANSWER_SECONDS) as answer:
+            return str(json.load(answer)[field])
     except (OSError, ValueError, KeyError) as error:
-        raise TransientError(one_line(f"no web answers on port {port}: {error}")) from None
-    return f"web {version} answers"
+        raise TransientError(one_line(f"no {part} answers on port {port}: {error}")) from None
 
 
 def daemon(settings: Settings) -> str:
